@@ -1,0 +1,380 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: embedsignature=True, always_allow_keywords=True
+"""The compiled backend: bytes to messages and messages to bytes over the loops in `_kernels/`.
+
+`_fallback` is its twin; docstrings that would say the same stand there.
+"""
+
+import os
+
+from cpython.buffer cimport (
+    PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer,
+)
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_CheckExact, PyByteArray_GET_SIZE
+from cpython.bytes cimport (
+    PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE,
+)
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.unicode cimport PyUnicode_AsUTF8String, PyUnicode_Check, PyUnicode_DecodeUTF8
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from ._rules import (
+    check_encodable, context_violation, header_violation, invalid_text, length_violation,
+    message_too_big, too_many_fragments, used_after_failure,
+)
+from .errors import PayloadTooBig, ProtocolError
+from .frames import Close, Frame, FrameHeader, Opcode
+
+cdef extern from "Python.h":
+    unicode PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
+    void *PyUnicode_DATA(object text)
+    bint PyUnicode_IS_COMPACT_ASCII(object text)
+    Py_ssize_t PyUnicode_GET_LENGTH(object text)
+    Py_ssize_t PY_SSIZE_T_MAX
+    int _PyBytes_Resize(PyObject **data, Py_ssize_t size) except -1
+
+cdef extern from "_kernels/kernel.h" nogil:
+    ctypedef struct wscore_kernel:
+        const char *name
+        void (*mask)(uint8_t *, const uint8_t *, size_t, uint32_t) noexcept nogil
+        bint (*mask_ascii)(uint8_t *, const uint8_t *, size_t, uint32_t) noexcept nogil
+        bint (*is_ascii)(const uint8_t *, size_t) noexcept nogil
+        bint (*is_utf8)(const uint8_t *, size_t) noexcept nogil
+        size_t (*utf8_count)(const uint8_t *, size_t, int *) noexcept nogil
+        void (*utf8_widen)(void *, int, const uint8_t *, size_t) noexcept nogil
+    const wscore_kernel *wscore_active
+    const wscore_kernel *wscore_available(size_t index)
+    bint wscore_select(const char *name)
+    Py_ssize_t wscore_utf8_whole(const uint8_t *, size_t)
+    uint32_t wscore_turn(uint32_t key, size_t turn)
+
+cdef extern from "_kernels/cpu.h" nogil:
+    unsigned wscore_cpu_features()
+    const char *wscore_cpu_feature(size_t index, unsigned *bit)
+
+cdef extern from "_kernels/header.h" nogil:
+    ctypedef struct wscore_header:
+        uint8_t first, second, size
+        uint32_t key
+        uint64_t length
+    enum: WSCORE_MAX_HEADER, WSCORE_BAD_LENGTH, WSCORE_INCOMPLETE, WSCORE_WHOLE
+    bint wscore_known_start(uint8_t first, uint8_t second)
+    bint wscore_legal_start(uint8_t first, uint8_t second, bint masked, bint deflate, bint in_message)
+    int wscore_parse_header(const uint8_t *p, size_t available, wscore_header *header)
+    Py_ssize_t wscore_header_size(Py_ssize_t length, bint masked)
+    Py_ssize_t wscore_write_header(uint8_t *out, uint8_t first, uint64_t length, const uint8_t *key)
+
+# From this size a call lets other threads run meanwhile (bench/suites/threads.py): the hand-over
+# costs some 60 ns when nobody waits, and 5 ms when somebody does.
+cdef enum: RELEASE_GIL_FROM = 1 << 20
+
+cdef tuple OPCODES = tuple(Opcode(n) if n in set(Opcode) else None for n in range(16))
+
+
+# Which kernel ---------------------------------------------------------------------------------
+
+def _cpu_features():
+    cdef unsigned bit = 0
+    cdef size_t index = 0
+    cdef const char *name
+    found = []
+    while (name := wscore_cpu_feature(index, &bit)) != NULL:
+        if wscore_cpu_features() & bit:
+            found.append(name.decode())
+        index += 1
+    return tuple(found)
+
+
+def kernels():
+    cdef size_t index = 0
+    cdef const wscore_kernel *kernel
+    names = []
+    while (kernel := wscore_available(index)) != NULL:
+        names.append(kernel.name.decode())
+        index += 1
+    return tuple(names)
+
+
+def current_kernel():
+    return wscore_active.name.decode()
+
+
+def use_kernel(str name not None):
+    if not wscore_select(name.encode()):
+        raise ValueError(f"kernel {name!r} is not available here, only {', '.join(kernels())}")
+
+
+wscore_select(NULL)
+CPU_FEATURES = _cpu_features()
+
+
+# Buffers --------------------------------------------------------------------------------------
+
+cdef struct Span:
+    uint8_t *data
+    Py_ssize_t size
+    bint held
+    Py_buffer view
+
+
+cdef inline int open_span(Span *span, object data) except -1:
+    """Borrow the bytes of any C-contiguous buffer; exact types skip the buffer protocol, which
+    costs more than masking 1 KiB. What may be resized is held when the GIL may be released."""
+    span.held = False
+    if PyBytes_CheckExact(data):
+        span.data = <uint8_t *>PyBytes_AS_STRING(data)
+        span.size = PyBytes_GET_SIZE(data)
+    elif PyByteArray_CheckExact(data) and PyByteArray_GET_SIZE(data) < RELEASE_GIL_FROM:
+        span.data = <uint8_t *>PyByteArray_AS_STRING(data)
+        span.size = PyByteArray_GET_SIZE(data)
+    else:
+        hold_span(span, data, PyBUF_SIMPLE)
+    return 0
+
+
+cdef int hold_span(Span *span, object data, int flags) except -1:
+    PyObject_GetBuffer(data, &span.view, flags)
+    span.data = <uint8_t *>span.view.buf
+    span.size = span.view.len
+    span.held = True
+    return 0
+
+
+cdef inline void close_span(Span *span) noexcept:
+    if span.held:
+        PyBuffer_Release(&span.view)
+
+
+cdef inline uint32_t take_key(object mask, Py_ssize_t offset) except? 0:
+    cdef uint32_t key
+    cdef Span span
+    if PyBytes_CheckExact(mask) and PyBytes_GET_SIZE(mask) == 4 and offset == 0:
+        memcpy(&key, PyBytes_AS_STRING(mask), 4)
+        return key
+    open_span(&span, mask)
+    cdef bint four = span.size == 4
+    if four:
+        memcpy(&key, span.data, 4)
+    close_span(&span)
+    if not four:
+        raise ValueError("mask must be 4 bytes")
+    if offset < 0:
+        raise ValueError("offset must not be negative")
+    return wscore_turn(key, offset)
+
+
+cdef inline void mask_into(uint8_t *dst, const uint8_t *src, Py_ssize_t size, uint32_t key) noexcept:
+    if size < RELEASE_GIL_FROM:
+        wscore_active.mask(dst, src, size, key)
+    else:
+        with nogil:
+            wscore_active.mask(dst, src, size, key)
+
+
+cdef inline bytes masked_bytes(const uint8_t *src, Py_ssize_t size, uint32_t key):
+    cdef bytes out = PyBytes_FromStringAndSize(NULL, size)
+    mask_into(<uint8_t *>PyBytes_AS_STRING(out), src, size, key)
+    return out
+
+
+# Masking --------------------------------------------------------------------------------------
+
+def apply_mask(data, mask, Py_ssize_t offset=0):
+    cdef Span span
+    cdef uint32_t key = take_key(mask, offset)
+    open_span(&span, data)
+    try:
+        return masked_bytes(span.data, span.size, key)
+    finally:
+        close_span(&span)
+
+
+def apply_mask_inplace(buffer, mask, Py_ssize_t offset=0):
+    cdef Span span
+    cdef uint32_t key
+    if PyByteArray_CheckExact(buffer):
+        key = take_key(mask, offset)
+        open_span(&span, buffer)
+    else:
+        hold_span(&span, buffer, PyBUF_WRITABLE)
+        try:
+            key = take_key(mask, offset)
+        except BaseException:
+            close_span(&span)
+            raise
+    mask_into(span.data, span.data, span.size, key)
+    close_span(&span)
+
+
+cpdef void _websocket_mask_cython(bytes mask, bytearray data):
+    """aiohttp's masking function, for its compiled reader and its writer."""
+    apply_mask_inplace(data, mask)
+
+
+# UTF-8 ----------------------------------------------------------------------------------------
+
+cdef bint utf8_is_valid(const uint8_t *src, Py_ssize_t size) noexcept:
+    cdef bint valid
+    if size < RELEASE_GIL_FROM:
+        return wscore_active.is_utf8(src, size)
+    with nogil:
+        valid = wscore_active.is_utf8(src, size)
+    return valid
+
+
+cdef unicode decode(const uint8_t *src, Py_ssize_t size):
+    """Text of valid or invalid UTF-8; None when invalid."""
+    cdef int width = 0
+    cdef unicode text
+    if wscore_active.utf8_count == NULL:
+        try:
+            return PyUnicode_DecodeUTF8(<const char *>src, size, NULL)
+        except UnicodeDecodeError:
+            return None
+    if wscore_active.is_ascii(src, size):
+        text = PyUnicode_New(size, 0x7f)
+        memcpy(PyUnicode_DATA(text), src, size)
+        return text
+    if not utf8_is_valid(src, size):
+        return None
+    cdef size_t count = wscore_active.utf8_count(src, size, &width)
+    text = PyUnicode_New(count, 0xff if width == 1 else 0xffff if width == 2 else 0x10ffff)
+    wscore_active.utf8_widen(PyUnicode_DATA(text), width, src, size)
+    return text
+
+
+cdef unicode masked_text(const uint8_t *src, Py_ssize_t size, uint32_t key):
+    """Unmask, check and decode in one pass while everything is ASCII."""
+    cdef unicode text = PyUnicode_New(size, 0x7f)
+    cdef uint8_t *into = <uint8_t *>PyUnicode_DATA(text)
+    if wscore_active.mask_ascii(into, src, size, key):
+        return text
+    text = decode(into, size) if size else text
+    if text is None:
+        raise invalid_text()
+    return text
+
+
+def is_utf8(data):
+    cdef Span span
+    open_span(&span, data)
+    cdef bint valid = utf8_is_valid(span.data, span.size)
+    close_span(&span)
+    return valid
+
+
+def decode_utf8(data):
+    cdef Span span
+    open_span(&span, data)
+    try:
+        text = decode(span.data, span.size)
+        if text is None:
+            # For its error, which says where.
+            text = PyUnicode_DecodeUTF8(<const char *>span.data, span.size, NULL)
+        return text
+    finally:
+        close_span(&span)
+
+
+cdef class Utf8Validator:
+    """Checks UTF-8 that arrives in pieces, and fails at the first piece that cannot be right."""
+
+    cdef uint8_t open[4]  # a code point that the last piece left open
+    cdef uint8_t open_size
+    cdef bint failed
+
+    @property
+    def complete(self):
+        return not self.open_size and not self.failed
+
+    def feed(self, data):
+        cdef Span span
+        open_span(&span, data)
+        if not self.failed:
+            self.failed = not self.check(span.data, span.size)
+        close_span(&span)
+        return not self.failed
+
+    def reset(self):
+        self.open_size = 0
+        self.failed = False
+
+    cdef bint check(self, const uint8_t *src, Py_ssize_t size) noexcept:
+        cdef Py_ssize_t whole
+        while self.open_size and size:
+            self.open[self.open_size] = src[0]
+            self.open_size += 1
+            src += 1
+            size -= 1
+            whole = wscore_utf8_whole(self.open, self.open_size)
+            if whole < 0:
+                return False
+            if whole:
+                self.open_size = 0
+        if size:
+            whole = wscore_utf8_whole(src, size)
+            if whole < 0:
+                return False
+            self.open_size = <uint8_t>(size - whole)
+            memcpy(self.open, src + whole, self.open_size)
+        return True
+
+
+# Frames ---------------------------------------------------------------------------------------
+
+def parse_header(data, Py_ssize_t offset=0):
+    cdef Span span
+    cdef wscore_header h
+    cdef int status = WSCORE_INCOMPLETE
+    open_span(&span, data)
+    try:
+        if not 0 <= offset <= span.size:
+            raise ValueError("offset outside the data")
+        if span.size - offset >= 2:
+            if not wscore_known_start(span.data[offset], span.data[offset + 1]):
+                raise header_violation(span.data[offset], span.data[offset + 1])
+            status = wscore_parse_header(span.data + offset, span.size - offset, &h)
+    finally:
+        close_span(&span)
+    if status == WSCORE_INCOMPLETE:
+        return None
+    if status == WSCORE_BAD_LENGTH:
+        raise length_violation(h.length)
+    mask = PyBytes_FromStringAndSize(<char *>&h.key, 4) if h.second & 0x80 else None
+    return FrameHeader(
+        h.first & 0x80 != 0, h.first >> 4 & 7, OPCODES[h.first & 0x0f], mask, h.length, h.size
+    )
+
+
+cdef inline uint8_t first_byte(int opcode, Py_ssize_t size, bint fin, bint rsv1) except? 0:
+    if (opcode == 1 or opcode == 2) or (8 <= opcode <= 10 and fin and not rsv1 and size <= 125) or (
+        opcode == 0 and not rsv1
+    ):
+        return <uint8_t>(opcode | (0x80 if fin else 0) | (0x40 if rsv1 else 0))
+    check_encodable(opcode, size, fin, rsv1)
+    raise AssertionError("check_encodable let an illegal frame pass")
+
+
+def encode_frame(int opcode, payload=b"", *, bint fin=True, bint rsv1=False, mask=None):
+    cdef Span span
+    cdef uint8_t head[WSCORE_MAX_HEADER]
+    cdef uint32_t key = 0
+    if mask is not None:
+        key = take_key(mask, 0)
+    open_span(&span, payload)
+    try:
+        first = first_byte(opcode, span.size, fin, rsv1)
+        size = wscore_write_header(head, first, span.size, NULL if mask is None else <uint8_t *>&key)
+        frame = PyBytes_FromStringAndSize(NULL, size + span.size)
+        out = <uint8_t *>PyBytes_AS_STRING(frame)
+        memcpy(out, head, size)
+        mask_into(out + size, span.data, span.size, key)
+        return frame
+    finally:
+        close_span(&span)
+
+
+include "_reader.pxi"
+include "_writer.pxi"

@@ -1,0 +1,153 @@
+# The way out: frames become one gathered output.
+
+cdef enum:
+    KEY_BLOCK = 4096  # bytes of the generator's output to a fetch; four to a frame
+    LEAVE_FROM = 65536  # an unmasked payload of this size is handed on instead of copied
+
+cdef uint8_t key_block[KEY_BLOCK]
+cdef int keys_used = KEY_BLOCK
+
+
+cdef int next_key(uint8_t *key) except -1:
+    """A masking key of the operating system's generator, never used before (RFC 6455 10.3)."""
+    global keys_used
+    cdef bytes fresh
+    if keys_used == KEY_BLOCK:
+        fresh = os.urandom(KEY_BLOCK)
+        memcpy(key_block, PyBytes_AS_STRING(fresh), KEY_BLOCK)
+        keys_used = 0
+    memcpy(key, key_block + keys_used, 4)
+    keys_used += 4
+    return 0
+
+
+def _discard_keys():
+    """Two processes must never send the same keys."""
+    global keys_used
+    keys_used = KEY_BLOCK
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_discard_keys)
+
+
+cdef class TextView:
+    """The UTF-8 of an ASCII str, without a copy."""
+
+    cdef str text
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(
+            buffer, self, PyUnicode_DATA(self.text), PyUnicode_GET_LENGTH(self.text), True, flags
+        )
+
+
+cdef class FrameWriter:
+    """Encodes frames into output that leaves in one write; see `_fallback.FrameWriter`."""
+
+    cdef bint masked
+    cdef Py_ssize_t used, done_size
+    cdef bytes out  # gathered so far, `used` bytes of it
+    cdef list done  # full outputs and payloads left in place, before `out`
+
+    def __init__(self, *, bint masked):
+        self.masked = masked
+
+    def __len__(self):
+        return self.done_size + self.used
+
+    def write(self, int opcode, payload=b"", bint fin=True, bint rsv1=False):
+        cdef Span span
+        span.held = False
+        if PyUnicode_Check(payload):
+            if PyUnicode_IS_COMPACT_ASCII(payload):
+                span.data = <uint8_t *>PyUnicode_DATA(payload)
+                span.size = PyUnicode_GET_LENGTH(payload)
+            else:
+                payload = PyUnicode_AsUTF8String(payload)
+                open_span(&span, payload)
+        else:
+            open_span(&span, payload)
+        try:
+            self.add(first_byte(opcode, span.size, fin, rsv1), span.data, span.size, payload)
+        finally:
+            close_span(&span)
+
+    def take(self):
+        if self.done is None and self.out is None:
+            return []
+        self.finish_out()
+        done = self.done
+        self.done = None
+        self.done_size = 0
+        return done
+
+    cdef int add(self, uint8_t first, const uint8_t *src, Py_ssize_t size, object payload) except -1:
+        cdef uint8_t key[4]
+        cdef uint32_t word = 0
+        cdef uint8_t *out
+        cdef Py_ssize_t head
+        cdef bint leave = size >= LEAVE_FROM and not self.masked and (
+            PyBytes_CheckExact(payload) or PyUnicode_Check(payload)
+        )
+        if self.masked:
+            next_key(key)
+            memcpy(&word, key, 4)
+        self.reserve(wscore_header_size(size, self.masked) + (0 if leave else size))
+        out = <uint8_t *>PyBytes_AS_STRING(self.out) + self.used
+        head = wscore_write_header(out, first, size, key if self.masked else NULL)
+        if leave:
+            self.used += head
+            self.leave(payload, size)
+        elif self.masked:
+            mask_into(out + head, src, size, word)
+            self.used += head + size
+        else:
+            memcpy(out + head, src, size)
+            self.used += head + size
+        return 0
+
+    cdef int leave(self, object payload, Py_ssize_t size) except -1:
+        cdef TextView view
+        if PyUnicode_Check(payload):
+            view = TextView.__new__(TextView)
+            view.text = payload
+            payload = memoryview(view)
+        self.finish_out()
+        self.done.append(payload)
+        self.done_size += size
+        return 0
+
+    cdef int reserve(self, Py_ssize_t more) except -1:
+        cdef Py_ssize_t size
+        if self.out is None:
+            self.out = PyBytes_FromStringAndSize(NULL, more)
+            self.used = 0
+            return 0
+        size = PyBytes_GET_SIZE(self.out)
+        if size - self.used < more:
+            self.resize(max(self.used + more, 2 * size, 1024))
+        return 0
+
+    cdef int resize(self, Py_ssize_t size) except -1:
+        cdef bytes out = self.out
+        cdef PyObject *raw = <PyObject *>out
+        Py_INCREF(out)
+        self.out = out = None
+        _PyBytes_Resize(&raw, size)  # frees and clears raw when it fails
+        self.out = <bytes>raw
+        Py_DECREF(self.out)
+        return 0
+
+    cdef int finish_out(self) except -1:
+        if self.out is None:
+            return 0
+        if PyBytes_GET_SIZE(self.out) != self.used:
+            self.resize(self.used)
+        if self.done is None:
+            self.done = []
+        self.done.append(self.out)
+        self.done_size += self.used
+        self.out = None
+        self.used = 0
+        return 0
