@@ -29,16 +29,16 @@ _wanted = os.environ.get("WSCORE_BACKEND", "auto")
 if _wanted not in ("auto", "compiled", "python"):
     raise ImportError(f"WSCORE_BACKEND={_wanted!r}: choose auto, compiled or python")
 
-if TYPE_CHECKING:
-    from . import _fallback as _chosen
-elif _wanted == "python":
+if TYPE_CHECKING or _wanted == "python":
     from . import _fallback as _chosen
 else:
     try:
         from . import _speedups as _chosen
     except ImportError as missing:
         if _wanted == "compiled":
-            raise ImportError(f"WSCORE_BACKEND=compiled, but wscore._speedups: {missing}") from missing
+            raise ImportError(
+                f"WSCORE_BACKEND=compiled, but wscore._speedups: {missing}"
+            ) from missing
         from . import _fallback as _chosen
 
 _kernel = os.environ.get("WSCORE_KERNEL")

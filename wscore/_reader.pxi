@@ -162,7 +162,7 @@ cdef class MessageReader:
         self.max_fragments = limit("max_fragments", max_fragments)
         self.buffer = buffer
 
-    def feed(self, data):
+    def feed(self, data, /):
         cdef Span span
         open_span(&span, data)
         try:
@@ -170,7 +170,7 @@ cdef class MessageReader:
         finally:
             close_span(&span)
 
-    def get_buffer(self, Py_ssize_t sizehint=-1):
+    def get_buffer(self, Py_ssize_t sizehint=-1, /):
         if self.buffer is None:
             self.buffer = ReadBuffer()
         self.direct = self.part is not None and self.left >= DIRECT_FROM
@@ -178,7 +178,7 @@ cdef class MessageReader:
             return memoryview(self.part)[:self.left]
         return self.buffer.view
 
-    def commit(self, Py_ssize_t nbytes):
+    def commit(self, Py_ssize_t nbytes, /):
         cdef bint direct = self.direct and self.part is not None
         cdef Py_ssize_t offered = 0
         self.direct = False

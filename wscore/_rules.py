@@ -46,7 +46,9 @@ def context_violation(
         return plain
     opcode = first & 0x0F
     if bool(second & 0x80) is not masked:
-        return ProtocolError("unmasked frame from a client" if masked else "masked frame from a server")
+        return ProtocolError(
+            "unmasked frame from a client" if masked else "masked frame from a server"
+        )
     if first & 0x30:
         return ProtocolError("RSV2 or RSV3 set without an extension that defines it")
     if first & 0x40 and not deflate:

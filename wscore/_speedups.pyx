@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-# cython: embedsignature=True, always_allow_keywords=True
+# cython: embedsignature=True, binding=False
 """The compiled backend: bytes to messages and messages to bytes over the loops in `_kernels/`.
 
 `_fallback` is its twin; docstrings that would say the same stand there.
@@ -257,7 +257,7 @@ cdef unicode masked_text(const uint8_t *src, Py_ssize_t size, uint32_t key):
     return text
 
 
-def is_utf8(data):
+def is_utf8(data, /):
     cdef Span span
     open_span(&span, data)
     cdef bint valid = utf8_is_valid(span.data, span.size)
@@ -265,7 +265,7 @@ def is_utf8(data):
     return valid
 
 
-def decode_utf8(data):
+def decode_utf8(data, /):
     cdef Span span
     open_span(&span, data)
     try:
@@ -289,7 +289,7 @@ cdef class Utf8Validator:
     def complete(self):
         return not self.open_size and not self.failed
 
-    def feed(self, data):
+    def feed(self, data, /):
         cdef Span span
         open_span(&span, data)
         if not self.failed:

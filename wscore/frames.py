@@ -1,4 +1,4 @@
-"""The words of the protocol: opcodes, close codes, frames, and the body of a Close (RFC 6455 5 and 7)."""
+"""The words of the protocol: opcodes, close codes, frames, what a Close says (RFC 6455 5, 7)."""
 
 from __future__ import annotations
 

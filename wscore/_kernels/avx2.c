@@ -25,7 +25,8 @@ WSCORE_INLINE TARGET int v_high(vec a) { return _mm256_movemask_epi8(a) != 0; }
 WSCORE_INLINE TARGET int v_any(vec a) { return !_mm256_testz_si256(a, a); }
 WSCORE_INLINE TARGET vec v_subs(vec a, vec b) { return _mm256_subs_epu8(a, b); }
 WSCORE_INLINE TARGET vec v_splat(int byte) { return _mm256_set1_epi8((char)byte); }
-WSCORE_INLINE TARGET vec v_shr4(vec a) { return v_and(_mm256_srli_epi16(a, 4), v_splat(0x0f)); }
+WSCORE_INLINE TARGET vec v_low4(vec a) { return v_and(a, v_splat(0x0f)); }
+WSCORE_INLINE TARGET vec v_high4(vec a) { return v_low4(_mm256_srli_epi16(a, 4)); }
 WSCORE_INLINE TARGET vec v_lookup(vec table, vec index) {
     return _mm256_shuffle_epi8(table, index);
 }

@@ -23,12 +23,17 @@ WSCORE_INLINE TARGET int v_high(vec a) { return _mm512_movepi8_mask(a) != 0; }
 WSCORE_INLINE TARGET int v_any(vec a) { return _mm512_test_epi8_mask(a, a) != 0; }
 WSCORE_INLINE TARGET vec v_subs(vec a, vec b) { return _mm512_subs_epu8(a, b); }
 WSCORE_INLINE TARGET vec v_splat(int byte) { return _mm512_set1_epi8((char)byte); }
-WSCORE_INLINE TARGET vec v_shr4(vec a) { return v_and(_mm512_srli_epi16(a, 4), v_splat(0x0f)); }
-WSCORE_INLINE TARGET vec v_lookup(vec table, vec index) {
-    return _mm512_shuffle_epi8(table, index);
+#define V_MASKED_LOADS
+WSCORE_INLINE TARGET vec v_load_some(const uint8_t *p, __mmask64 there) {
+    return _mm512_maskz_loadu_epi8(there, p);
 }
 WSCORE_INLINE TARGET vec v_table(const uint8_t *table) {
     return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)table));
+}
+WSCORE_INLINE TARGET vec v_low4(vec a) { return v_and(a, v_splat(0x0f)); }
+WSCORE_INLINE TARGET vec v_high4(vec a) { return v_low4(_mm512_srli_epi16(a, 4)); }
+WSCORE_INLINE TARGET vec v_lookup(vec table, vec index) {
+    return _mm512_shuffle_epi8(table, index);
 }
 
 WSCORE_INLINE TARGET int mask_short(uint8_t *dst, const uint8_t *src, size_t size, uint32_t key,

@@ -63,28 +63,49 @@ WSCORE_INLINE TARGET void store(void *dst, int width, size_t at, __m512i points,
         _mm512_mask_storeu_epi32((uint32_t *)dst + at, there, points);
 }
 
+WSCORE_INLINE TARGET void widen_ascii(void *dst, const int width, size_t at, __m512i bytes) {
+    if (width == 1)
+        _mm512_storeu_si512((uint8_t *)dst + at, bytes);
+    else
+        for (int quarter = 0; quarter < 4; quarter++, at += 16) {
+            const __m128i some = _mm512_castsi512_si128(bytes);
+            if (width == 2)
+                _mm256_storeu_si256((__m256i *)((uint16_t *)dst + at), _mm256_cvtepu8_epi16(some));
+            else
+                _mm512_storeu_si512((uint32_t *)dst + at, _mm512_cvtepu8_epi32(some));
+            bytes = _mm512_alignr_epi32(bytes, bytes, 4);
+        }
+}
+
 WSCORE_INLINE TARGET void widen(void *dst, const int width, const uint8_t *src, size_t size) {
-    const __m512i iota = _mm512_set_epi8(
-        63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42,
-        41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20,
-        19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    /* 0, 1, 2 and so on, and the first sixteen of those four times each. */
+    uint8_t numbers[64], fourfold[64];
+    for (int n = 0; n < 64; n++) {
+        numbers[n] = (uint8_t)n;
+        fourfold[n] = (uint8_t)(n / 4);
+    }
+    const __m512i iota = _mm512_loadu_si512(numbers), repeat = _mm512_loadu_si512(fourfold);
+    const __m512i last_first = _mm512_set1_epi32(0x00010203);
     size_t at = 0;
     for (size_t i = 0; i < size; i += 64) {
         const size_t left = size - i;
         const __m512i bytes = load_some(src + i, left);
+        if (left >= 64 && _mm512_movepi8_mask(bytes) == 0) {
+            widen_ascii(dst, width, at, bytes);
+            at += 64;
+            continue;
+        }
         const __m512i next = left > 64 ? load_some(src + i + 64, left - 64) : _mm512_setzero_si512();
         const __mmask64 starts = leads(bytes, left);
         const size_t count = (size_t)_mm_popcnt_u64(starts);
-        __m512i positions = _mm512_maskz_compress_epi8(starts, iota);
+        const __m512i positions = _mm512_maskz_compress_epi8(starts, iota);
         for (size_t done = 0; done < count; done += 16) {
-            /* Position p to the four bytes p+3, p+2, p+1, p of its lane. */
-            const __m512i spread = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(positions));
-            const __m512i index = _mm512_add_epi8(
-                _mm512_mullo_epi32(spread, _mm512_set1_epi32(0x01010101)),
-                _mm512_set1_epi32(0x00010203));
-            const __m512i lanes = _mm512_permutex2var_epi8(bytes, index, next);
+            /* Sixteen positions, and of each the bytes p+3, p+2, p+1, p to a lane. */
+            const __m512i which = _mm512_add_epi8(repeat, _mm512_set1_epi8((char)done));
+            const __m512i where = _mm512_permutexvar_epi8(which, positions);
+            const __m512i lanes = _mm512_permutex2var_epi8(
+                bytes, _mm512_add_epi8(where, last_first), next);
             store(dst, width, at + done, assemble(lanes), count - done);
-            positions = _mm512_alignr_epi32(_mm512_setzero_si512(), positions, 4);
         }
         at += count;
     }

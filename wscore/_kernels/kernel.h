@@ -53,8 +53,9 @@ int wscore_select(const char *name);
  * cuts off, or -1 when src can never become valid, whatever follows. */
 ptrdiff_t wscore_utf8_whole(const uint8_t *src, size_t size);
 
-/* Portable loops that several kernels share (scalar.c). */
+/* Loops that several kernels share. */
 int wscore_is_utf8_scalar(const uint8_t *src, size_t size);
+void wscore_mask_sse2(uint8_t *dst, const uint8_t *src, size_t size, uint32_t key);
 
 /* The key as it stands `turn` bytes later in the payload. */
 WSCORE_INLINE uint32_t wscore_turn(uint32_t key, size_t turn) {

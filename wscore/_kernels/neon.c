@@ -25,7 +25,8 @@ WSCORE_INLINE int v_high(vec a) { return vmaxvq_u8(a) >= 0x80; }
 WSCORE_INLINE int v_any(vec a) { return vmaxvq_u8(a) != 0; }
 WSCORE_INLINE vec v_subs(vec a, vec b) { return vqsubq_u8(a, b); }
 WSCORE_INLINE vec v_splat(int byte) { return vdupq_n_u8((uint8_t)byte); }
-WSCORE_INLINE vec v_shr4(vec a) { return vshrq_n_u8(a, 4); }
+WSCORE_INLINE vec v_low4(vec a) { return v_and(a, v_splat(0x0f)); }
+WSCORE_INLINE vec v_high4(vec a) { return vshrq_n_u8(a, 4); }
 WSCORE_INLINE vec v_table(const uint8_t *table) { return vld1q_u8(table); }
 WSCORE_INLINE vec v_lookup(vec table, vec index) { return vqtbl1q_u8(table, index); }
 #define mask_short mask_under_16

@@ -1,7 +1,9 @@
 /* UTF-8 validation by table lookup, after Keiser and Lemire, "Validating UTF-8 In Less Than One
  * Instruction Per Byte" (2020), over a vector type. Besides what mask_loop.h needs, the file that
  * includes this defines v_and, v_subs (unsigned, saturating), v_splat(byte), v_table(16 bytes),
- * v_lookup(table, indices 0 to 15), v_shr4 (each byte) and v_any. It gets KERNEL_IS_UTF8.
+ * v_low4 and v_high4 (of each byte, as indices), v_lookup(table, indices) and v_any; and, where
+ * there are loads that stop at any byte, V_MASKED_LOADS and v_load_some(p, which bytes). It gets
+ * KERNEL_IS_UTF8.
  *
  * Each pair of neighbouring bytes is looked up three times: by both halves of the first and the
  * high half of the second. A bit left in all three names an error. TWO_CONTS is no error where a
@@ -47,17 +49,40 @@ static const uint8_t byte_2_high[16] = {
     TOO_LONG | OVERLONG_2 | TWO_CONTS | SURROGATE | TOO_LARGE,
     TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT};
 
+WSCORE_INLINE TARGET vec utf8_errors(vec now, vec back1, vec back2, vec back3) {
+    const vec special = v_and(
+        v_and(v_lookup(v_table(byte_1_high), v_high4(back1)),
+              v_lookup(v_table(byte_1_low), v_low4(back1))),
+        v_lookup(v_table(byte_2_high), v_high4(now)));
+    const vec third = v_subs(back2, v_splat(0xe0 - 0x80));
+    const vec fourth = v_subs(back3, v_splat(0xf0 - 0x80));
+    return v_xor(v_and(v_or(third, fourth), v_splat(0x80)), special);
+}
+
 /* Errors among the V bytes at p, which three readable bytes precede. Loading those anew is
  * cheaper than shifting them in across lanes. */
-WSCORE_INLINE TARGET vec utf8_errors(const uint8_t *p) {
-    const vec now = v_load(p), back1 = v_load(p - 1);
-    const vec special = v_and(
-        v_and(v_lookup(v_table(byte_1_high), v_shr4(back1)),
-              v_lookup(v_table(byte_1_low), v_and(back1, v_splat(0x0f)))),
-        v_lookup(v_table(byte_2_high), v_shr4(now)));
-    const vec third = v_subs(v_load(p - 2), v_splat(0xe0 - 0x80));
-    const vec fourth = v_subs(v_load(p - 3), v_splat(0xf0 - 0x80));
-    return v_xor(v_and(v_or(third, fourth), v_splat(0x80)), special);
+WSCORE_INLINE TARGET vec utf8_inner(const uint8_t *p) {
+    return utf8_errors(v_load(p), v_load(p - 1), v_load(p - 2), v_load(p - 3));
+}
+
+/* The same from src + at on, with zeros for what is outside the `size` bytes of src. Zeros after
+ * the end show whether it cuts a code point. */
+WSCORE_INLINE TARGET vec utf8_edge(const uint8_t *src, size_t size, size_t at) {
+#ifdef V_MASKED_LOADS
+    const uint8_t *p = src + at;
+    const size_t left = size - at < V ? size - at : V;
+    const uint64_t there = left < 64 ? ((uint64_t)1 << left) - 1 : ~(uint64_t)0;
+    const uint64_t before = at ? 7 : 0;
+    return utf8_errors(v_load_some(p, there), v_load_some(p - 1, there << 1 | before >> 2),
+                       v_load_some(p - 2, there << 2 | before >> 1),
+                       v_load_some(p - 3, there << 3 | before));
+#else
+    uint8_t copy[3 + V] = {0};
+    if (at)
+        memcpy(copy, src + at - 3, 3);
+    memcpy(copy + 3, src + at, size - at < V ? size - at : V);
+    return utf8_inner(copy + 3);
+#endif
 }
 
 /* Whether a code point is still open before p. */
@@ -66,34 +91,24 @@ WSCORE_INLINE int utf8_open(const uint8_t *p) {
 }
 
 TARGET int KERNEL_IS_UTF8(const uint8_t *src, size_t size) {
-    /* The first and the last vector are checked in a copy: nothing stands before the one, and
-     * zeros after the other show whether the end cuts a code point. */
-    uint8_t edge[3 + V] = {0};
-    size_t i = size < V ? 0 : V;
-    vec errors = v_zero();
-    if (i) {
-        memcpy(edge + 3, src, V);
-        errors = utf8_errors(edge + 3);
-    }
-    while (i && size - i >= 4 * V) {
+    vec errors = utf8_edge(src, size, 0);
+    if (size < V)
+        return !v_any(errors);
+    size_t i = V;
+    for (; size - i >= 4 * V; i += 4 * V) {
         const vec any = v_or(v_or(v_load(src + i), v_load(src + i + V)),
                              v_or(v_load(src + i + 2 * V), v_load(src + i + 3 * V)));
         if (v_high(any)) {
-            errors = v_or(errors, v_or(v_or(utf8_errors(src + i), utf8_errors(src + i + V)),
-                                       v_or(utf8_errors(src + i + 2 * V),
-                                            utf8_errors(src + i + 3 * V))));
+            errors = v_or(errors, v_or(v_or(utf8_inner(src + i), utf8_inner(src + i + V)),
+                                       v_or(utf8_inner(src + i + 2 * V),
+                                            utf8_inner(src + i + 3 * V))));
             if (v_any(errors))
                 return 0;
         } else if (utf8_open(src + i)) {
             return 0;
         }
-        i += 4 * V;
     }
-    for (; i && size - i >= V; i += V)
-        errors = v_or(errors, utf8_errors(src + i));
-    memset(edge, 0, sizeof edge);
-    if (i)
-        memcpy(edge, src + i - 3, 3);
-    memcpy(edge + 3, src + i, size - i);
-    return !v_any(v_or(errors, utf8_errors(edge + 3)));
+    for (; size - i >= V; i += V)
+        errors = v_or(errors, utf8_inner(src + i));
+    return !v_any(v_or(errors, utf8_edge(src, size, i)));
 }

@@ -1,0 +1,72 @@
+"""The frame writer in pure Python: the twin of `_writer.pxi`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ._fallback_kernels import encode_frame
+
+if TYPE_CHECKING:
+    from ._types import Buffer
+
+
+class _KeyPool:
+    """Masking keys of the operating system's generator, each used once (RFC 6455 5.3, 10.3)."""
+
+    __slots__ = ("_block", "_used")
+
+    def __init__(self) -> None:
+        self.discard()
+        if hasattr(os, "register_at_fork"):
+            # Two processes must never send the same keys.
+            os.register_at_fork(after_in_child=self.discard)
+
+    def discard(self) -> None:
+        self._block, self._used = b"", 0
+
+    def take(self) -> bytes:
+        if self._used >= len(self._block):
+            self._block, self._used = os.urandom(4096), 0
+        self._used += 4
+        return self._block[self._used - 4 : self._used]
+
+
+_keys = _KeyPool()
+
+
+class FrameWriter:
+    """Encodes frames into output that leaves in one write.
+
+    *masked* is for a client: every frame gets a key of its own (RFC 6455 5.3).
+    """
+
+    __slots__ = ("_frames", "_masked", "_size")
+
+    def __init__(self, *, masked: bool) -> None:
+        self._masked = bool(masked)
+        self._frames: list[bytes] = []
+        self._size = 0
+
+    def __len__(self) -> int:
+        """Bytes written and not yet taken."""
+        return self._size
+
+    def write(
+        self, opcode: int, payload: str | Buffer = b"", fin: bool = True, rsv1: bool = False
+    ) -> None:
+        """Add a frame; text is encoded. Raises as `encode_frame`, and UnicodeEncodeError."""
+        body = payload.encode() if isinstance(payload, str) else payload
+        mask = _keys.take() if self._masked else None
+        frame = encode_frame(opcode, body, fin=fin, rsv1=rsv1, mask=mask)
+        self._frames.append(frame)
+        self._size += len(frame)
+
+    def take(self) -> list[bytes | memoryview]:
+        """Return what was written, to be sent in this order, and start anew."""
+        if not self._frames:
+            return []
+        output = b"".join(self._frames)
+        self._frames.clear()
+        self._size = 0
+        return [output]
