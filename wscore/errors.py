@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["PayloadTooBig", "ProtocolError", "WebSocketError"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .frames import Close
+
+__all__ = [
+    "ConnectionClosed",
+    "ConnectionClosedError",
+    "ConnectionClosedOK",
+    "PayloadTooBig",
+    "ProtocolError",
+    "WebSocketError",
+]
 
 
 class WebSocketError(Exception):
@@ -24,3 +36,49 @@ class PayloadTooBig(WebSocketError):
     """A message is, or announces itself, larger than ``max_size`` allows."""
 
     code = 1009
+
+
+class ConnectionClosed(WebSocketError):
+    """The connection is closed, or closing and no longer usable for what was asked.
+
+    ``rcvd`` and ``sent`` are the Close frames of both sides, None where there was none;
+    ``rcvd_then_sent`` tells who began: True the peer, False we, None when not both were seen.
+    What broke the connection, if anything did, is the ``__cause__``.
+    """
+
+    def __init__(
+        self, rcvd: Close | None, sent: Close | None, rcvd_then_sent: bool | None = None
+    ) -> None:
+        super().__init__(rcvd, sent, rcvd_then_sent)
+        self.rcvd = rcvd
+        self.sent = sent
+        self.rcvd_then_sent = rcvd_then_sent
+
+    @property
+    def code(self) -> int:
+        """The peer's close code; 1005 when it gave none, 1006 when it never closed."""
+        return 1006 if self.rcvd is None else int(self.rcvd.code)
+
+    @property
+    def reason(self) -> str:
+        """The peer's close reason."""
+        return "" if self.rcvd is None else self.rcvd.reason
+
+    def __str__(self) -> str:
+        if self.rcvd is None and self.sent is None:
+            return f"no close frame received or sent{self._cause()}"
+        received = f"received {self.rcvd}" if self.rcvd is not None else "no close frame received"
+        sent = f"sent {self.sent}" if self.sent is not None else "no close frame sent"
+        first, second = (sent, received) if self.rcvd_then_sent is False else (received, sent)
+        return f"{first}; then {second}{self._cause()}"
+
+    def _cause(self) -> str:
+        return f" ({self.__cause__})" if self.__cause__ is not None else ""
+
+
+class ConnectionClosedOK(ConnectionClosed):
+    """Both sides closed with 1000, 1001 or no code."""
+
+
+class ConnectionClosedError(ConnectionClosed):
+    """The connection failed, or was closed with a code that tells of an error."""

@@ -7,7 +7,15 @@ from typing import NamedTuple
 
 from .errors import ProtocolError
 
-__all__ = ["Close", "CloseCode", "Frame", "FrameHeader", "Opcode", "is_sendable_close_code"]
+__all__ = [
+    "Close",
+    "CloseCode",
+    "Frame",
+    "FrameHeader",
+    "Opcode",
+    "close_code_name",
+    "is_sendable_close_code",
+]
 
 
 class Opcode(IntEnum):
@@ -51,6 +59,15 @@ def is_sendable_close_code(code: int) -> bool:
     return code in _REGISTERED or 3000 <= code <= 4999
 
 
+def close_code_name(code: int) -> str:
+    """The registered name of *code* in words, or which range it belongs to."""
+    if code in CloseCode._value2member_map_:
+        return CloseCode(code).name.lower().replace("_", " ")
+    return (
+        "registered" if 3000 <= code < 4000 else "private use" if 4000 <= code < 5000 else "unknown"
+    )
+
+
 class FrameHeader(NamedTuple):
     """A parsed frame header.
 
@@ -80,6 +97,10 @@ class Close(NamedTuple):
 
     code: int = CloseCode.NO_STATUS_RCVD
     reason: str = ""
+
+    def __str__(self) -> str:
+        name = close_code_name(self.code)
+        return f"{int(self.code)} ({name}) {self.reason}".rstrip()
 
     @classmethod
     def parse(cls, payload: bytes) -> Close:
