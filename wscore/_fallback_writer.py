@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from ._fallback_kernels import encode_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._types import Buffer
 
 
@@ -34,23 +36,48 @@ class _KeyPool:
 
 _keys = _KeyPool()
 
+# Gathering more than this gains nothing.
+_CORK_LIMIT = 65536
+
 
 class FrameWriter:
     """Encodes frames into output that leaves in one write.
 
     *masked* is for a client: every frame gets a key of its own (RFC 6455 5.3).
+
+    ``notify``, when it is not None, is called after each `message`; while ``corked`` is true only
+    once 64 KiB are gathered. ``writable`` is what `message` returns: whether the peer keeps up,
+    as the owner knows it. ``refusal``, when it is not None, returns the exception that `message`
+    raises instead.
     """
 
-    __slots__ = ("_frames", "_masked", "_size")
+    __slots__ = ("_frames", "_masked", "_size", "corked", "notify", "refusal", "writable")
 
     def __init__(self, *, masked: bool) -> None:
         self._masked = bool(masked)
         self._frames: list[bytes] = []
         self._size = 0
+        self.notify: Callable[[], object] | None = None
+        self.corked = False
+        self.writable = True
+        self.refusal: Callable[[], BaseException] | None = None
 
     def __len__(self) -> int:
         """Bytes written and not yet taken."""
         return self._size
+
+    def message(self, message: str | Buffer, text: bool | None = None) -> bool:
+        """Add a whole message: ``str`` as text and bytes as binary, unless *text* says otherwise.
+
+        Returns ``writable``. Raises what ``refusal`` says, TypeError, UnicodeEncodeError.
+        """
+        if self.refusal is not None:
+            raise self.refusal()
+        is_text = isinstance(message, str) if text is None else text
+        self.write(0x1 if is_text else 0x2, message)
+        if self.notify is not None and (not self.corked or self._size >= _CORK_LIMIT):
+            self.notify()
+        return self.writable
 
     def write(
         self, opcode: int, payload: str | Buffer = b"", fin: bool = True, rsv1: bool = False

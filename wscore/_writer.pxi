@@ -2,6 +2,7 @@
 
 cdef enum:
     KEY_BLOCK = 4096  # bytes of the generator's output to a fetch; four to a frame
+    CORK_LIMIT = 65536  # bytes; gathering more gains nothing
     LEAVE_FROM = 65536  # an unmasked payload of this size is handed on instead of copied
 
 cdef uint8_t key_block[KEY_BLOCK]
@@ -45,6 +46,8 @@ cdef class TextView:
 cdef class FrameWriter:
     """Encodes frames into output that leaves in one write; see `_fallback.FrameWriter`."""
 
+    cdef public bint corked, writable
+    cdef public object refusal, notify
     cdef bint masked
     cdef Py_ssize_t used, done_size
     cdef bytes out  # gathered so far, `used` bytes of it
@@ -52,11 +55,33 @@ cdef class FrameWriter:
 
     def __init__(self, *, bint masked):
         self.masked = masked
+        self.writable = True
 
     def __len__(self):
         return self.done_size + self.used
 
+    def message(self, message, text=None):
+        if self.refusal is not None:
+            raise self.refusal()
+        cdef bint is_text = PyUnicode_Check(message) if text is None else text
+        self.add_frame(1 if is_text else 2, message, True, False)
+        if self.notify is not None and (not self.corked or self.used >= CORK_LIMIT):
+            self.notify()
+        return self.writable
+
     def write(self, int opcode, payload=b"", bint fin=True, bint rsv1=False):
+        self.add_frame(opcode, payload, fin, rsv1)
+
+    def take(self):
+        if self.done is None and self.out is None:
+            return []
+        self.finish_out()
+        done = self.done
+        self.done = None
+        self.done_size = 0
+        return done
+
+    cdef int add_frame(self, int opcode, object payload, bint fin, bint rsv1) except -1:
         cdef Span span
         span.held = False
         if PyUnicode_Check(payload):
@@ -72,15 +97,7 @@ cdef class FrameWriter:
             self.add(first_byte(opcode, span.size, fin, rsv1), span.data, span.size, payload)
         finally:
             close_span(&span)
-
-    def take(self):
-        if self.done is None and self.out is None:
-            return []
-        self.finish_out()
-        done = self.done
-        self.done = None
-        self.done_size = 0
-        return done
+        return 0
 
     cdef int add(self, uint8_t first, const uint8_t *src, Py_ssize_t size, object payload) except -1:
         cdef uint8_t key[4]

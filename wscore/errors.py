@@ -6,11 +6,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .frames import Close
+    from .http11 import Response
 
 __all__ = [
+    "ConcurrencyError",
     "ConnectionClosed",
     "ConnectionClosedError",
     "ConnectionClosedOK",
+    "InvalidHandshake",
+    "InvalidHeader",
+    "InvalidMessage",
+    "InvalidOrigin",
+    "InvalidStatus",
+    "InvalidURI",
+    "InvalidUpgrade",
+    "NegotiationError",
     "PayloadTooBig",
     "ProtocolError",
     "WebSocketError",
@@ -82,3 +92,73 @@ class ConnectionClosedOK(ConnectionClosed):
 
 class ConnectionClosedError(ConnectionClosed):
     """The connection failed, or was closed with a code that tells of an error."""
+
+
+class ConcurrencyError(WebSocketError, RuntimeError):
+    """Two coroutines receive from one connection at once."""
+
+
+class InvalidURI(WebSocketError, ValueError):
+    """A URI that is not one of RFC 6455 3; its userinfo is never repeated in the text."""
+
+
+class InvalidHandshake(WebSocketError):
+    """The opening handshake failed.
+
+    ``status`` is the HTTP status that a server answers with, and ``headers`` are fields that the
+    answer must carry besides; the text is for this side's log only.
+    """
+
+    def __init__(
+        self, message: str, status: int = 400, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+
+
+class InvalidMessage(InvalidHandshake):
+    """The peer's bytes are not HTTP/1.1, or more of it than the limits allow."""
+
+
+class InvalidStatus(InvalidHandshake):
+    """The server answered with another status than 101; ``response`` has its status and body."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(f"server answered HTTP {response.status_code} instead of 101", 502)
+        self.response = response
+
+
+class InvalidHeader(InvalidHandshake):
+    """The field ``name`` is missing (``value`` is None) or says what it must not."""
+
+    def __init__(
+        self,
+        name: str,
+        value: str | None = None,
+        status: int = 400,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        found = "missing" if value is None else f"not acceptable: {value[:100]!r}"
+        super().__init__(f"{name} header is {found}", status, headers)
+        self.name = name
+        self.value = value
+
+
+class InvalidUpgrade(InvalidHeader):
+    """Upgrade or Connection does not ask for, or does not grant, the change to WebSocket."""
+
+    def __init__(self, name: str, value: str | None = None) -> None:
+        # RFC 9110 15.5.22: the answer says what to upgrade to.
+        super().__init__(name, value, 426, (("Upgrade", "websocket"),))
+
+
+class InvalidOrigin(InvalidHeader):
+    """The Origin, None when there was none, is not one that the server serves."""
+
+    def __init__(self, value: str | None = None) -> None:
+        super().__init__("Origin", value, 403)
+
+
+class NegotiationError(InvalidHandshake):
+    """An extension or a sub-protocol was chosen that the client never offered."""

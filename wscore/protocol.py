@@ -89,8 +89,6 @@ class Protocol:
         "_eof_due",
         "_events",
         "_pong_owed",
-        "_sending",
-        "_writable",
         "close_rcvd",
         "close_rcvd_then_sent",
         "close_sent",
@@ -113,6 +111,7 @@ class Protocol:
             masked=not client, max_size=max_size, max_fragments=max_fragments, buffer=buffer
         )
         self.writer = FrameWriter(masked=client)
+        self.writer.refusal = self._not_open
         self.close_rcvd: Close | None = None
         self.close_sent: Close | None = None
         self.close_rcvd_then_sent: bool | None = None
@@ -120,10 +119,7 @@ class Protocol:
         self.failure: Exception | None = None
         self._events: list[Event | Request | Response] = []
         self._eof_due = False
-        self._writable = True
         self._pong_owed: bytes | None = None
-        # Opcode of the message that is being sent in fragments.
-        self._sending: Opcode | None = None
 
     # Bytes in
 
@@ -201,11 +197,11 @@ class Protocol:
 
     @property
     def writable(self) -> bool:
-        return self._writable
+        return self.writer.writable
 
     @writable.setter
     def writable(self, writable: bool) -> None:
-        self._writable = writable
+        self.writer.writable = writable
         if writable and self._pong_owed is not None:
             owed, self._pong_owed = self._pong_owed, None
             self._answer(owed)
@@ -219,14 +215,14 @@ class Protocol:
         message are taken to be UTF-8. Raises ConnectionClosed once the connection is closing,
         RuntimeError inside a fragmented message, TypeError for anything but str or a buffer.
         """
-        self._check_open()
-        if self._sending is not None:
-            raise RuntimeError("a fragmented message is being sent")
+        if fin:
+            self.writer.message(message, text)
+            return
+        if self.writer.refusal is not None:
+            raise self.writer.refusal()
         is_text = isinstance(message, str) if text is None else text
-        opcode = Opcode.TEXT if is_text else Opcode.BINARY
-        self.writer.write(opcode, message, fin)
-        if not fin:
-            self._sending = opcode
+        self.writer.write(Opcode.TEXT if is_text else Opcode.BINARY, message, False)
+        self.writer.refusal = self._in_fragments
 
     def send_continuation(self, data: str | Buffer, *, fin: bool) -> None:
         """Write the next fragment of a message; *fin* says whether it is the last.
@@ -234,11 +230,11 @@ class Protocol:
         Raises ConnectionClosed, and RuntimeError when no message was begun.
         """
         self._check_open()
-        if self._sending is None:
+        if self.writer.refusal is None:
             raise RuntimeError("no fragmented message is being sent")
         self.writer.write(Opcode.CONT, data, fin)
         if fin:
-            self._sending = None
+            self.writer.refusal = None
 
     def ping(self, data: str | Buffer = b"") -> None:
         """Write a ping of at most 125 bytes. Raises ConnectionClosed, ValueError."""
@@ -289,14 +285,19 @@ class Protocol:
         return error
 
     def _check_open(self) -> None:
-        if self.state is State.OPEN:
-            return
+        if self.state is not State.OPEN:
+            raise self._not_open()
+
+    def _not_open(self) -> Exception:
         if self.state is State.CONNECTING:
-            raise RuntimeError("the opening handshake is not done")
-        raise self.closed_error()
+            return RuntimeError("the opening handshake is not done")
+        return self.closed_error()
+
+    def _in_fragments(self) -> Exception:
+        return RuntimeError("a fragmented message is being sent")
 
     def _answer(self, payload: bytes) -> None:
-        if not self._writable:
+        if not self.writer.writable:
             self._pong_owed = payload
         elif self.close_sent is None:
             self.writer.write(Opcode.PONG, payload)
@@ -310,3 +311,4 @@ class Protocol:
             self.state = TRANSITIONS[self.state, move]
         except KeyError:
             raise RuntimeError(f"{move.value}, but the state is {self.state.name}") from None
+        self.writer.refusal = None if self.state is State.OPEN else self._not_open

@@ -1,0 +1,52 @@
+"""What all connections of one event loop share, so that none of them owns it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from .._backend import ReadBuffer
+
+if TYPE_CHECKING:
+    from .wire import Wire
+
+__all__ = ["LoopShare", "share"]
+
+
+class LoopShare:
+    """The memory that sockets are read into, and the connections that are flushed together.
+
+    ``reads`` counts the reads of all connections: a connection that wrote since the last one is
+    in the same turn of the loop, or in one so shortly after that gathering costs nothing.
+    """
+
+    __slots__ = ("_gathering", "_loop", "buffer", "reads")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._gathering: list[Wire] = []
+        self.buffer = ReadBuffer()
+        self.reads = 0
+
+    def flush_soon(self, wire: Wire) -> None:
+        """Have *wire* flushed when this turn of the loop ends: one callback serves all."""
+        if not self._gathering:
+            self._loop.call_soon(self._flush)
+        self._gathering.append(wire)
+
+    def _flush(self) -> None:
+        gathering, self._gathering = self._gathering, []
+        for wire in gathering:
+            wire.turn_ended()
+
+
+_shares: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopShare] = WeakKeyDictionary()
+
+
+def share(loop: asyncio.AbstractEventLoop) -> LoopShare:
+    """The share of *loop*, made when first asked for."""
+    found = _shares.get(loop)
+    if found is None:
+        found = _shares[loop] = LoopShare(loop)
+    return found

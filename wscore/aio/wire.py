@@ -1,0 +1,240 @@
+"""A protocol on an asyncio transport: reading into place, one write a turn, back-pressure, the end.
+
+What applications see stands in `connection`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+from ..frames import CloseCode
+from ..protocol import SEND_EOF, Protocol, State
+from .shared import share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._types import Event
+
+__all__ = ["Wire", "logger"]
+
+logger = logging.getLogger("wscore")
+
+# Gathered output of this size is written before the turn ends: beyond it nothing is gained.
+_GATHER_LIMIT = 65536
+
+
+class Wire(asyncio.BufferedProtocol):
+    """Moves bytes between a transport and a `Protocol`.
+
+    A subclass says what becomes of what comes in: ``_on_handshake`` before the connection is open,
+    ``_on_event`` for all but whole messages after that; `_opened` names what takes those.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_close_timer",
+        "_gathering",
+        "_paused",
+        "_share",
+        "_waiters",
+        "_wrote_after",
+        "buffer_updated",
+        "close_timeout",
+        "get_buffer",
+        "loop",
+        "lost",
+        "protocol",
+        "transport",
+        "write_limit",
+    )
+
+    buffer_updated: Callable[[int], None]
+    get_buffer: Callable[[int], Any]
+    transport: asyncio.Transport
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        close_timeout: float | None,
+        write_limit: int,
+    ) -> None:
+        self.protocol = protocol
+        self.loop = loop
+        self.close_timeout = close_timeout
+        self.write_limit = write_limit
+        self._share = share(loop)
+        self._close_timer: asyncio.TimerHandle | None = None
+        # How many reads there had been when we last wrote at once; -1 before the first.
+        self._wrote_after = -1
+        # Whether a flush at the end of this turn is on its way.
+        self._gathering = False
+        self._paused = False
+        self.lost = False
+        # Futures of those who wait for the peer to read, or for the end; made when needed.
+        self._waiters: list[asyncio.Future[None]] | None = None
+        protocol.writer.notify = self.write_soon
+        self.get_buffer = protocol.reader.get_buffer
+        self.buffer_updated = self._handshake_updated
+
+    # Called by the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(self.write_limit)
+
+    def eof_received(self) -> bool | None:
+        """Close our side too: a WebSocket needs both (RFC 6455 7.1.1)."""
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        if exc is None and self.protocol.close_rcvd is None:
+            exc = EOFError("the stream ended without a close frame")
+        self.protocol.receive_eof(exc)
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        self._wake_waiters()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        self.protocol.writable = False
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self.protocol.writable = True
+        self.flush()
+        self._wake_waiters()
+
+    def _handshake_updated(self, nbytes: int) -> None:
+        self.protocol.receive_data(bytes(self.get_buffer(-1)[:nbytes]))
+        for event in self.protocol.events():
+            self._on_handshake(event)
+
+    def _on_handshake(self, event: Any) -> None:
+        raise NotImplementedError
+
+    def _on_event(self, event: Any) -> None:
+        raise NotImplementedError
+
+    def _opened(self, updated: Callable[[int], None]) -> None:
+        """Leave the handshake behind: from here on *updated* takes what is read."""
+        self.buffer_updated = updated
+        # uvloop keeps the protocol's methods, so it has to be told of the new one.
+        self.transport.set_protocol(self)
+
+    def _react(self, event: Event) -> None:
+        """Have the protocol handle what is not a whole message."""
+        self.protocol.receive_event(event)
+        for made in self.protocol.events():
+            self._on_event(made)
+        if self.protocol.close_expected():
+            self._end()
+
+    # Writing
+
+    def write_soon(self) -> None:
+        """Send what the protocol has to say: at once, or with the rest of this turn."""
+        reads = self._share.reads
+        if self._wrote_after != reads:
+            self._wrote_after = reads
+            self.flush()
+        elif len(self.protocol.writer) >= _GATHER_LIMIT:
+            self.flush()
+        elif not self._gathering:
+            self._gathering = True
+            self._share.flush_soon(self)
+
+    def cork(self) -> None:
+        """Gather what is written until the turn ends, because there will be more of it."""
+        self.protocol.writer.corked = True
+        if not self._gathering:
+            self._gathering = True
+            self._share.flush_soon(self)
+
+    def turn_ended(self) -> None:
+        """Called by `LoopShare` at the end of a turn in which something was written."""
+        self._gathering = False
+        self.protocol.writer.corked = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Write everything that was gathered."""
+        output = self.protocol.writer.take()
+        if not output or self.transport.is_closing():
+            return
+        if len(output) == 1:
+            self.transport.write(output[0])
+        else:
+            self.transport.writelines(output)
+
+    async def drain(self) -> None:
+        """Wait until the peer keeps up. Raises ConnectionClosed when it is gone."""
+        while self._paused and not self.lost:
+            await self._wait()
+        if self.lost:
+            raise self.protocol.closed_error()
+
+    async def _wait(self) -> None:
+        waiter: asyncio.Future[None] = self.loop.create_future()
+        if self._waiters is None:
+            self._waiters = []
+        self._waiters.append(waiter)
+        await waiter
+
+    def _wake_waiters(self) -> None:
+        waiters, self._waiters = self._waiters, None
+        for waiter in waiters or ():
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # The end
+
+    def _end(self) -> None:
+        """Send the Close, then end the stream, and do not wait for the peer for ever."""
+        self._flush_end()
+        if self._close_timer is None and self.close_timeout is not None:
+            self._close_timer = self.loop.call_later(self.close_timeout, self._close_timed_out)
+
+    def _flush_end(self) -> None:
+        output = self.protocol.data_to_send()
+        if self.lost:
+            return
+        ending = bool(output) and output[-1] is SEND_EOF
+        data = [part for part in output if len(part)]
+        if data:
+            self.transport.writelines(data)
+        if ending and self.transport.can_write_eof():
+            # The peer may still be sending; closing now would reset the stream and might take
+            # our Close with it. What it sends is read and dropped until it closes too.
+            self.transport.write_eof()
+        elif ending or self._both_closed():
+            self.transport.close()
+
+    def _both_closed(self) -> bool:
+        return self.protocol.close_rcvd is not None and self.protocol.close_sent is not None
+
+    def _close_timed_out(self) -> None:
+        if self.protocol.failure is None:
+            self.protocol.failure = TimeoutError("the peer did not close in time")
+        self.abort()
+
+    def abort(self) -> None:
+        """Drop the connection at once, without a Close."""
+        if not self.lost:
+            self.transport.abort()
+
+    def fail(self, code: int = CloseCode.INTERNAL_ERROR) -> None:
+        """Fail the connection with *code*, as for an error of ours."""
+        if self.protocol.state in (State.OPEN, State.CLOSING):
+            self.protocol.fail(code)
+            self._end()
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is gone."""
+        while not self.lost:
+            await self._wait()
