@@ -9,17 +9,41 @@ import sys
 from glob import glob
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError, CompileError
 
 mode = os.environ.get("WSCORE_BUILD", "auto")
 if mode not in ("auto", "require", "skip"):
     raise SystemExit(f"WSCORE_BUILD={mode!r}: choose auto, require or skip")
 
+
+class BuildSpeedups(build_ext):
+    """Says in one line what a failed compilation means for the user."""
+
+    def build_extension(self, ext):
+        try:
+            super().build_extension(ext)
+        except (BaseError, CCompilerError) as failure:
+            if mode == "require":
+                raise CompileError(
+                    f"WSCORE_BUILD=require, but {ext.name} could not be compiled: {failure}"
+                ) from failure
+            print(
+                f"WARNING: {ext.name} could not be compiled ({failure}): "
+                "wscore is installed with its slower pure-Python backend",
+                file=sys.stderr,
+            )
+
+
 speedups = Extension(
     "wscore._speedups",
     ["wscore/_speedups.pyx", *sorted(glob("wscore/_kernels/*.c"))],
-    depends=sorted(glob("wscore/_kernels/*.h")),
+    depends=sorted(glob("wscore/_kernels/*.h") + glob("wscore/*.px[di]")),
     extra_compile_args=[] if sys.platform == "win32" else ["-O3"],
-    optional=mode == "auto",
+    optional=mode == "auto",  # what was not built is not looked for afterwards
 )
 
-setup(ext_modules=[] if mode == "skip" else [speedups])
+setup(
+    ext_modules=[] if mode == "skip" else [speedups],
+    cmdclass={"build_ext": BuildSpeedups},
+)

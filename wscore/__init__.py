@@ -19,40 +19,116 @@ from ._backend import (
     parse_header,
 )
 from ._version import __version__
-from .errors import PayloadTooBig, ProtocolError, WebSocketError
+from .errors import (
+    ConcurrencyError,
+    ConnectionClosed,
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    InvalidHandshake,
+    InvalidHeader,
+    InvalidMessage,
+    InvalidOrigin,
+    InvalidStatus,
+    InvalidUpgrade,
+    InvalidURI,
+    NegotiationError,
+    PayloadTooBig,
+    ProtocolError,
+    WebSocketError,
+)
 from .frames import Close, CloseCode, Frame, FrameHeader, Opcode
 
 if TYPE_CHECKING:
+    from .aio import (
+        ClientConnection,
+        Connection,
+        Listener,
+        Server,
+        ServerConnection,
+        connect,
+        serve,
+        unix_connect,
+        unix_serve,
+    )
+    from .headers import Headers
+    from .http11 import Request, Response
     from .lifts import accelerate, restore
+    from .protocol import State
+    from .roles import ClientProtocol, ServerProtocol
 
 __all__ = [
     "BACKEND",
     "KERNEL",
+    "ClientConnection",
+    "ClientProtocol",
     "Close",
     "CloseCode",
+    "ConcurrencyError",
+    "Connection",
+    "ConnectionClosed",
+    "ConnectionClosedError",
+    "ConnectionClosedOK",
     "Frame",
     "FrameHeader",
     "FrameWriter",
+    "Headers",
+    "InvalidHandshake",
+    "InvalidHeader",
+    "InvalidMessage",
+    "InvalidOrigin",
+    "InvalidStatus",
+    "InvalidURI",
+    "InvalidUpgrade",
+    "Listener",
     "MessageReader",
+    "NegotiationError",
     "Opcode",
     "PayloadTooBig",
     "ProtocolError",
     "ReadBuffer",
+    "Request",
+    "Response",
+    "Server",
+    "ServerConnection",
+    "ServerProtocol",
+    "State",
     "Utf8Validator",
     "WebSocketError",
     "__version__",
     "accelerate",
     "apply_mask",
     "apply_mask_inplace",
+    "connect",
     "decode_utf8",
     "encode_frame",
     "is_utf8",
     "parse_header",
     "restore",
+    "serve",
+    "unix_connect",
+    "unix_serve",
 ]
 
 # Loaded when first asked for: importing wscore for its kernels costs no more than the kernels.
-_LAZY = {"accelerate": "lifts", "restore": "lifts"}
+_LAZY = {
+    "ClientConnection": "aio",
+    "Connection": "aio",
+    "Listener": "aio",
+    "Server": "aio",
+    "ServerConnection": "aio",
+    "connect": "aio",
+    "serve": "aio",
+    "unix_connect": "aio",
+    "unix_serve": "aio",
+    "Request": "http11",
+    "Response": "http11",
+    "Headers": "headers",
+    "accelerate": "lifts",
+    "restore": "lifts",
+    "State": "protocol",
+    "ClientProtocol": "roles",
+    "ServerProtocol": "roles",
+}
 
 
 def __getattr__(name: str) -> Any:

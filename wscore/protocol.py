@@ -88,6 +88,7 @@ class Protocol:
     __slots__ = (
         "_eof_due",
         "_events",
+        "_output",
         "_pong_owed",
         "close_rcvd",
         "close_rcvd_then_sent",
@@ -117,6 +118,8 @@ class Protocol:
         self.close_rcvd_then_sent: bool | None = None
         # What broke the connection: the peer's violation, or the error of the stream.
         self.failure: Exception | None = None
+        # What the opening handshake wrote.
+        self._output: list[bytes] = []
         self._events: list[Event | Request | Response] = []
         self._eof_due = False
         self._pong_owed: bytes | None = None
@@ -186,7 +189,8 @@ class Protocol:
 
     def data_to_send(self) -> list[bytes | memoryview]:
         """Return what is to be written, in order; ``b""`` asks to end our side of the stream."""
-        output = self.writer.take()
+        output = [*self._output, *self.writer.take()]
+        self._output.clear()
         if self._eof_due and self.state is not State.CLOSED:
             output.append(SEND_EOF)
         return output

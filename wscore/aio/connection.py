@@ -64,7 +64,7 @@ class Connection(Wire):
         *,
         close_timeout: float | None,
         write_limit: int,
-        max_queue: tuple[int, int | None],
+        max_queue: tuple[int | None, int | None],
     ) -> None:
         super().__init__(protocol, loop, close_timeout=close_timeout, write_limit=write_limit)
         self.write = protocol.writer.message
@@ -261,6 +261,24 @@ class Connection(Wire):
         self._opened(self._deliver if listener is None else self._call_back)
         if listener is not None:
             self._guard(listener.on_open, self)
+        self._take_early()
+
+    def _take_early(self) -> None:
+        """Hand on what came in one read with the end of the handshake."""
+        events = self.protocol.events()
+        for event in events:
+            if not isinstance(event, (str, bytes)):
+                self._on_event(event)
+            elif self._inbox is not None:
+                self._inbox.messages.append(event)
+            elif self._listener is not None:
+                self._guard(self._listener.on_message, self, event)
+        if events and self._inbox is not None:
+            self._inbox.added(0)
+        if self.protocol.close_expected():
+            self._end()
+        else:
+            self.flush()
 
     def _deliver(self, nbytes: int) -> None:
         inbox = self._inbox

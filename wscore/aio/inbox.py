@@ -38,7 +38,7 @@ class Inbox:
 
     __slots__ = ("_connection", "_decoder", "_receiver", "_untaken", "limit", "messages", "paused")
 
-    def __init__(self, connection: Connection, limit: tuple[int, int | None]) -> None:
+    def __init__(self, connection: Connection, limit: tuple[int | None, int | None]) -> None:
         self._connection = connection
         self.limit = limit
         self.messages: deque[str | bytes | Part] = deque()
@@ -56,7 +56,7 @@ class Inbox:
         if not self.messages:
             self._untaken = 0
             return False
-        return len(self.messages) >= most or (
+        return (most is not None and len(self.messages) >= most) or (
             most_bytes is not None and self._untaken >= most_bytes
         )
 
@@ -84,7 +84,7 @@ class Inbox:
     # For the application
 
     def arrival(self) -> asyncio.Future[None]:
-        """What to await for more; look again after it. Raises ConnectionClosed, ConcurrencyError."""
+        """What to await for more, then look again. Raises ConnectionClosed, ConcurrencyError."""
         if self._connection.lost:
             raise self._connection.protocol.closed_error()
         if self._receiver is not None and not self._receiver.done():

@@ -51,8 +51,9 @@ class Wire(asyncio.BufferedProtocol):
         "write_limit",
     )
 
-    buffer_updated: Callable[[int], None]
-    get_buffer: Callable[[int], Any]
+    # Slots instead of methods: what takes a read changes once, when the connection opens.
+    buffer_updated: Callable[[int], None]  # type: ignore[assignment]
+    get_buffer: Callable[[int], Any]  # type: ignore[assignment]
     transport: asyncio.Transport
 
     def __init__(
@@ -192,28 +193,29 @@ class Wire(asyncio.BufferedProtocol):
             if not waiter.done():
                 waiter.set_result(None)
 
-    # The end
-
-    def _end(self) -> None:
-        """Send the Close, then end the stream, and do not wait for the peer for ever."""
-        self._flush_end()
-        if self._close_timer is None and self.close_timeout is not None:
-            self._close_timer = self.loop.call_later(self.close_timeout, self._close_timed_out)
-
-    def _flush_end(self) -> None:
+    def flush_all(self) -> None:
+        """Write everything, also what is not frames, and end our side of the stream if asked."""
         output = self.protocol.data_to_send()
-        if self.lost:
+        if self.transport.is_closing():
             return
         ending = bool(output) and output[-1] is SEND_EOF
-        data = [part for part in output if len(part)]
-        if data:
-            self.transport.writelines(data)
+        for data in output:
+            if len(data):
+                self.transport.write(data)
         if ending and self.transport.can_write_eof():
             # The peer may still be sending; closing now would reset the stream and might take
             # our Close with it. What it sends is read and dropped until it closes too.
             self.transport.write_eof()
         elif ending or self._both_closed():
             self.transport.close()
+
+    # The end
+
+    def _end(self) -> None:
+        """Send the Close, then end the stream, and do not wait for the peer for ever."""
+        self.flush_all()
+        if self._close_timer is None and self.close_timeout is not None and not self.lost:
+            self._close_timer = self.loop.call_later(self.close_timeout, self._close_timed_out)
 
     def _both_closed(self) -> bool:
         return self.protocol.close_rcvd is not None and self.protocol.close_sent is not None

@@ -1,0 +1,90 @@
+# Every target does its own set-up: it needs Python 3.10 or newer and, for the compiled backend,
+# a C compiler. PYTHON is the interpreter that .venv is made with.
+PYTHON ?= python3
+VENV ?= .venv
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+SOURCES := setup.py pyproject.toml $(wildcard wscore/*.px[idy] wscore/_kernels/*)
+
+# The newest peers need Python 3.11, and without them there is nothing to lift.
+WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/lifts" * (sys.version_info < (3, 11)))')
+
+.PHONY: help demo test coverage bench bench-quick lint types sanitize kernels neon old-cpus \
+	test-packaging test-accelerated conformance matrix wheels clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
+
+# Set-up --------------------------------------------------------------------------------------
+
+$(VENV)/.made:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "wscore needs Python 3.10 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.made $(SOURCES)
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+# Peers are welcome here, not needed: the demonstration also runs where no index can be reached.
+$(VENV)/.demo: $(VENV)/.made $(SOURCES)
+	if scripts/install_for_demo.sh $(BIN)/python; then touch $@; fi
+
+# Running -------------------------------------------------------------------------------------
+
+demo: $(VENV)/.demo ## what the kernels do, beside every peer that is installed
+	$(BIN)/python -m bench.demo
+
+test: $(VENV)/.dev ## the fast tests, on the backend that is there and on the pure twin
+	WSCORE_BACKEND=auto $(BIN)/python -m pytest $(WITHOUT_PEERS)
+	WSCORE_BACKEND=python $(BIN)/python -m pytest $(WITHOUT_PEERS)
+
+coverage: $(VENV)/.dev ## which lines of the Python code the fast tests reach
+	$(BIN)/python -m coverage run -m pytest --quiet $(WITHOUT_PEERS)
+	$(BIN)/python -m coverage report
+
+bench: $(VENV)/.dev ## all benchmarks, with the ratios to reach
+	$(BIN)/python -m bench
+
+bench-quick: $(VENV)/.dev ## the same in less time, with more noise
+	$(BIN)/python -m bench --quick
+
+lint: $(VENV)/.dev ## ruff: rules and layout
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.dev ## mypy, strict
+	$(BIN)/mypy
+
+sanitize: $(VENV)/.dev ## kernels, reader and writer under AddressSanitizer and UBSan
+	scripts/sanitize.sh $(BIN)/python
+
+kernels: ## every kernel of this machine against byte-by-byte truth, without Python
+	tests/kernels_c/run.sh native
+
+neon: ## the NEON kernel, cross-compiled and emulated where this is no AArch64
+	tests/kernels_c/run.sh neon
+
+old-cpus: ## the choice of a kernel on emulated x86-64 CPUs
+	tests/kernels_c/run.sh old-cpus
+
+test-packaging: $(VENV)/.dev ## wheels, sdist, installs with and without a compiler
+	$(BIN)/python -m pytest tests/packaging
+
+test-accelerated: $(VENV)/.dev ## the peers' own test suites, without and with the lift
+	$(BIN)/python tests/accelerated/run.py $(ARGS)
+
+conformance: $(VENV)/.dev ## the Autobahn test suite
+	$(BIN)/python tests/conformance/run.py $(ARGS)
+
+matrix: ## the fast tests on every supported CPython that is found
+	scripts/matrix.sh
+
+wheels: $(VENV)/.dev ## sdist and wheel into dist/, repaired for manylinux on Linux
+	scripts/wheels.sh $(BIN)/python
+
+clean: ## everything that can be made again, the environments included
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage htmlcov
+	rm -f wscore/_speedups.c wscore/_speedups.*.so wscore/_speedups.*.pyd
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,70 @@
+"""``python -m bench [suite ...]``: measure, print the table, write JSON and the README's table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from . import machine, report, suites
+from .interleave import Pace
+from .run import Result, run
+
+FULL = Pace()
+QUICK = Pace(seconds=0.003, rounds=3)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return 1 when a target was not reached or a contender was refused, else 0."""
+    options = _parser().parse_args(argv)
+    pace = QUICK if options.quick else FULL
+    results = _measure(options.suites or list(suites.SUITES), pace)
+    document = report.as_json(machine.describe(), pace._asdict(), results)
+    print(report.table(results))
+    if options.json:
+        text = json.dumps(document, indent=1, ensure_ascii=False)
+        options.json.write_text(text + "\n", encoding="utf-8")
+    if options.readme:
+        report.write_readme(options.readme, report.summary(document))
+    return _judge(results)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure wscore beside its peers.",
+        epilog="Exit status 1: a target was not reached, or a contender was refused.",
+    )
+    names = ", ".join(suites.SUITES)
+    parser.add_argument(
+        "suites", nargs="*", metavar="suite", help=f"any of {names}; all by default"
+    )
+    parser.add_argument("--quick", action="store_true", help="short samples, three rounds: rough")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
+    parser.add_argument("--readme", type=Path, metavar="FILE", help="write the table between marks")
+    return parser
+
+
+def _measure(names: list[str], pace: Pace) -> list[Result]:
+    unknown = sorted(set(names) - set(suites.SUITES))
+    if unknown:
+        raise SystemExit(f"no suite {', '.join(unknown)}: choose from {', '.join(suites.SUITES)}")
+    results = []
+    for name in names:
+        for case in suites.cases(name):
+            print(f"{name}: {case.name}", file=sys.stderr)
+            results.append(run(name, case, pace))
+    return results
+
+
+def _judge(results: list[Result]) -> int:
+    states = [verdict.state for result in results for verdict in result.verdicts()]
+    refused = any(result.refused for result in results)
+    counts = {state: states.count(state) for state in ("ok", "SHORT", "missing", "refused")}
+    print(", ".join(f"{count} {state}" for state, count in counts.items()))
+    return int(refused or counts["SHORT"] > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

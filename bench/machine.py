@@ -1,0 +1,51 @@
+"""What a figure depends on: the machine, the interpreter, wscore's kernel, every version."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import wscore
+from wscore import _backend
+
+from .targets import peer_versions
+
+__all__ = ["describe", "engine"]
+
+
+def describe() -> dict[str, Any]:
+    """Return what has to stand beside every result."""
+    return {
+        "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "cpu": _cpu_model(),
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "wscore": engine(),
+        "peers": peer_versions(),
+    }
+
+
+def engine() -> dict[str, Any]:
+    """wscore's version and what it chose at import."""
+    return {
+        "version": wscore.__version__,
+        "backend": wscore.BACKEND,
+        "kernel": wscore.KERNEL,
+        "cpu_features": list(_backend.CPU_FEATURES),
+    }
+
+
+def _cpu_model() -> str:
+    """The kernel's name for the processor; the platform's where there is no such file."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,76 @@
+"""Both backends, and every kernel that this machine can run, each in turn.
+
+The compiled backend is left out where it was not asked for: ``WSCORE_BACKEND=python``,
+``WSCORE_BUILD=skip``, or no extension file at all. ``WSCORE_REQUIRE_COMPILED=1`` (CI) overrules
+that, and an extension that is there but does not load always fails.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+import wscore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+# Examples are shared between loaded machines: a slow one is not a failure.
+settings.register_profile("wscore", deadline=None, database=None, max_examples=100)
+settings.load_profile("wscore")
+
+
+def _compiled_is_expected() -> bool:
+    if os.environ.get("WSCORE_REQUIRE_COMPILED", "") not in ("", "0"):
+        return True
+    if os.environ.get("WSCORE_BACKEND") == "python" or os.environ.get("WSCORE_BUILD") == "skip":
+        return False
+    package = Path(wscore.__file__).parent
+    return any((package / f"_speedups{suffix}").exists() for suffix in EXTENSION_SUFFIXES)
+
+
+_NAMES = ["_speedups", "_fallback"] if _compiled_is_expected() else ["_fallback"]
+_BACKENDS = [import_module(f"wscore.{name}") for name in _NAMES]
+_KERNELS = [(module, name) for module in _BACKENDS for name in module.kernels()]
+
+
+def _short_name(module: ModuleType) -> str:
+    return "python" if module.__name__.endswith("_fallback") else "compiled"
+
+
+@pytest.fixture(scope="session", params=_BACKENDS, ids=_short_name)
+def backend(request: pytest.FixtureRequest) -> ModuleType:
+    """Each backend, with the kernel it chose itself."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def backends() -> list[ModuleType]:
+    """All backends at once, to be compared."""
+    return _BACKENDS
+
+
+@pytest.fixture(scope="session")
+def compiled() -> ModuleType:
+    """The compiled backend, for what only it promises."""
+    if len(_BACKENDS) == 1:
+        pytest.skip("the compiled backend is not built or not wanted")
+    return _BACKENDS[0]
+
+
+@pytest.fixture(params=_KERNELS, ids=[name for _, name in _KERNELS])
+def kernel(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
+    """Each backend with each of its kernels forced."""
+    module, name = request.param
+    before = module.current_kernel()
+    module.use_kernel(name)
+    assert module.current_kernel() == name
+    yield module
+    module.use_kernel(before)

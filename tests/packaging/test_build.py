@@ -1,0 +1,245 @@
+"""What WSCORE_BUILD promises, and what a wheel, an sdist and an editable install hold."""
+
+from __future__ import annotations
+
+import email
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NO_COMPILER = {"CC": "/nonexistent", "CXX": "/nonexistent"}
+GENERATED = shutil.ignore_patterns(
+    *(".*cache", ".git", ".venv*", ".peers", ".hypothesis", ".benchmarks", "build", "dist"),
+    *("*.egg-info", "__pycache__", "node_modules", "_speedups.c", "*.so", "*.pyd"),
+)
+
+# RFC 6455 5.7, through whatever backend is installed.
+PROBE = """
+import wscore
+assert wscore.apply_mask(b"Hello", bytes.fromhex("37fa213d")).hex() == "7f9f4d5158"
+print(wscore.BACKEND, wscore.__version__, wscore.__file__)
+"""
+
+
+def run(*command: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run to its end; output and errors come together, as a user sees them."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WSCORE_")}
+    clean |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env=clean | env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def build_wheel(
+    source: Path, out: Path, **env: str
+) -> tuple[subprocess.CompletedProcess[str], Path | None]:
+    """What pip does for ``pip install .``, in the environment that is there; -v shows its words."""
+    offline = ["--no-build-isolation", "--no-deps", "--no-index"]
+    done = run(
+        sys.executable, "-m", "pip", "wheel", "-v", *offline, "-w", out, source, cwd=source, **env
+    )
+    return done, next(out.glob("*.whl"), None)
+
+
+def probe(wheel_or_source: Path, where: Path, *options: str, **env: str) -> list[str]:
+    """Install into a fresh environment and return what PROBE prints there."""
+    venv.create(where, with_pip=False)
+    python = where / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    pip = [sys.executable, "-m", "pip", "--python", python]
+    offline = ["--no-build-isolation", "--no-deps", "--no-index"]
+    done = run(*pip, "install", *offline, *options, wheel_or_source, cwd=where, **env)
+    assert done.returncode == 0, done.stdout
+    done = run(python, "-c", PROBE, cwd=where)
+    assert done.returncode == 0, done.stdout
+    return done.stdout.split()
+
+
+def names(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def metadata(wheel: Path) -> email.message.Message:
+    with zipfile.ZipFile(wheel) as archive:
+        path = next(name for name in archive.namelist() if name.endswith("/METADATA"))
+        return email.message_from_bytes(archive.read(path))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A copy of the repository without anything built: builds leave files behind."""
+    return shutil.copytree(ROOT, tmp_path / "source", ignore=GENERATED)
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The folder in which the wheel with the compiled backend was built, and that wheel."""
+    base = tmp_path_factory.mktemp("compiled")
+    source = shutil.copytree(ROOT, base / "source", ignore=GENERATED)
+    done, wheel = build_wheel(source, base / "wheels", WSCORE_BUILD="require")
+    assert done.returncode == 0, done.stdout
+    assert wheel is not None
+    return source, wheel
+
+
+# With and without a compiler --------------------------------------------------------------------
+
+
+def test_a_compiled_wheel_works_in_a_fresh_environment(
+    compiled: tuple[Path, Path], tmp_path: Path
+) -> None:
+    backend, _, where = probe(compiled[1], tmp_path / "env")
+    assert backend == "compiled"
+    assert Path(where).is_relative_to(tmp_path / "env")
+
+
+def test_auto_goes_on_without_a_compiler_and_says_so_once(source: Path, tmp_path: Path) -> None:
+    done, wheel = build_wheel(source, tmp_path / "wheels", WSCORE_BUILD="auto", **NO_COMPILER)
+    assert done.returncode == 0, done.stdout
+    assert wheel is not None
+    said = [line for line in done.stdout.splitlines() if "wscore._speedups could not" in line]
+    assert len(said) == 1
+    assert "installed with its slower pure-Python backend" in said[0]
+    assert "/nonexistent" in said[0]
+    assert not [name for name in names(wheel) if name.endswith((".so", ".pyd"))]
+    assert probe(wheel, tmp_path / "env")[0] == "python"
+
+
+def test_require_fails_without_a_compiler_and_says_why(source: Path, tmp_path: Path) -> None:
+    done, wheel = build_wheel(source, tmp_path / "wheels", WSCORE_BUILD="require", **NO_COMPILER)
+    assert done.returncode != 0
+    assert wheel is None
+    assert "WSCORE_BUILD=require, but wscore._speedups could not be compiled" in done.stdout
+
+
+def test_skip_needs_neither_compiler_nor_cython(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "Cython.py").write_text("raise ImportError('not on this machine')\n")
+    env = {"PYTHONPATH": str(tmp_path / "without"), **NO_COMPILER}
+    done, wheel = build_wheel(source, tmp_path / "wheels", WSCORE_BUILD="skip", **env)
+    assert done.returncode == 0, done.stdout
+    assert "could not be compiled" not in done.stdout
+    assert wheel is not None
+    assert wheel.name.endswith("-py3-none-any.whl")
+    assert not (source / "wscore" / "_speedups.c").exists()
+    assert probe(wheel, tmp_path / "env")[0] == "python"
+
+
+def test_another_value_is_refused_by_name(source: Path, tmp_path: Path) -> None:
+    done, _ = build_wheel(source, tmp_path / "wheels", WSCORE_BUILD="yes")
+    assert done.returncode != 0
+    assert "WSCORE_BUILD='yes': choose auto, require or skip" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("env", "backend"),
+    [({"WSCORE_BUILD": "require"}, "compiled"), (NO_COMPILER, "python")],
+    ids=["compiler", "no compiler"],
+)
+def test_an_editable_install_works(
+    source: Path, tmp_path: Path, env: dict[str, str], backend: str
+) -> None:
+    # The fresh environment has no setuptools and no Cython of its own.
+    env = {**env, "PYTHONPATH": sysconfig.get_path("purelib")}
+    found, _, where = probe(source, tmp_path / "env", "--editable", **env)
+    assert found == backend
+    assert Path(where).is_relative_to(source)
+
+
+# What is inside ---------------------------------------------------------------------------------
+
+
+def test_a_wheel_holds_types_and_extension_but_no_sources(compiled: tuple[Path, Path]) -> None:
+    inside = names(compiled[1])
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    assert {"wscore/py.typed", "wscore/_speedups.pyi", f"wscore/_speedups{suffix}"} <= inside
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "wscore").rglob("*.py")}
+    assert modules <= inside
+    sources = re.compile(r"\.(c|h|pyx|pxd|pxi|o)$")
+    assert not [name for name in inside if sources.search(name)]
+    assert {name.split("/")[0].split("-")[0] for name in inside} == {"wscore"}
+
+
+def test_an_sdist_builds_from_itself(source: Path, tmp_path: Path) -> None:
+    build = "import setuptools.build_meta as b; b.build_sdist('dist')"
+    done = run(sys.executable, "-c", build, cwd=source)
+    assert done.returncode == 0, done.stdout
+    with tarfile.open(next((source / "dist").glob("*.tar.gz"))) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+    for needed in ("Makefile", "LICENSE", "CHANGELOG.md", ".ci/run", "tests/packaging"):
+        assert (unpacked / needed).exists(), needed
+    assert not (unpacked / "wscore" / "_speedups.c").exists()
+    shutil.rmtree(source)
+    done, wheel = build_wheel(unpacked, tmp_path / "wheels", WSCORE_BUILD="require")
+    assert done.returncode == 0, done.stdout
+    assert wheel is not None
+    assert probe(wheel, tmp_path / "env")[0] == "compiled"
+
+
+def test_the_metadata_is_complete(compiled: tuple[Path, Path]) -> None:
+    facts = metadata(compiled[1])
+    version = re.search(r'"(.+)"', (ROOT / "wscore" / "_version.py").read_text())
+    assert version is not None
+    assert facts["Version"] == version[1]
+    assert re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc|\.dev)\d+)?", facts["Version"])
+    assert facts["Requires-Python"] == ">=3.10"
+    assert set(facts.get_all("Provides-Extra", [])) >= {"peers", "bench", "test", "dev"}
+    unconditional = [need for need in facts.get_all("Requires-Dist", []) if "extra ==" not in need]
+    assert unconditional == []  # the engine itself needs nothing but Python
+
+
+# No CPU but the kernels' own --------------------------------------------------------------------
+
+
+def test_no_compiler_flag_depends_on_the_cpu(source: Path, tmp_path: Path) -> None:
+    real = shutil.which("cc")
+    assert real is not None
+    recorder = tmp_path / "recorder"
+    recorder.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/flags\nexec {real} "$@"\n')
+    recorder.chmod(0o755)
+    done = run(sys.executable, "setup.py", "build_ext", cwd=source, CC=str(recorder))
+    assert done.returncode == 0, done.stdout
+    used = (tmp_path / "flags").read_text().split()
+    assert any(word.endswith("avx512.c") for word in used)
+    of_python = (sysconfig.get_config_var("CFLAGS") or "").split()
+    ours = [word for word in used if word not in of_python]
+    assert not [word for word in ours if re.match(r"-m(arch|cpu|tune|avx|sse|bmi)", word)]
+
+
+@pytest.mark.skipif(
+    sysconfig.get_platform() != "linux-x86_64", reason="reads x86-64 machine code of ELF objects"
+)
+@pytest.mark.parametrize("name", ["_speedups", "cpu", "dispatch", "scalar", "sse2"])
+def test_what_runs_on_every_cpu_needs_no_wide_registers(
+    compiled: tuple[Path, Path], name: str
+) -> None:
+    objects = {path.stem: path for path in (compiled[0] / "build").rglob("*.o")}
+    assert "%zmm" in disassembly(objects["avx512"])  # or the test would look at nothing
+    assert not re.search(r"%[yz]mm\d", disassembly(objects[name]))
+
+
+def disassembly(path: Path) -> str:
+    return subprocess.run(
+        ["objdump", "--disassemble", "--no-show-raw-insn", path],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout

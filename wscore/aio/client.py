@@ -1,0 +1,185 @@
+"""The asyncio client: connects, shakes hands, closes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidHandshake
+from ..handshake import USER_AGENT
+from ..roles import ClientProtocol
+from .connection import Connection
+from .routes import as_listener
+from .server import queue_limit
+from .shared import share
+
+if TYPE_CHECKING:
+    import socket
+    import ssl as tls
+    from collections.abc import Generator, Sequence
+
+    from ..headers import HeadersLike
+    from .listener import Listener
+
+__all__ = ["ClientConnection", "connect", "unix_connect"]
+
+
+class ClientConnection(Connection):
+    """A client's side of a connection."""
+
+    __slots__ = ("_answered", "_wanted")
+
+    protocol: ClientProtocol
+
+    def __init__(
+        self,
+        protocol: ClientProtocol,
+        loop: asyncio.AbstractEventLoop,
+        listener: Listener | type[Listener] | None,
+        **options: Any,
+    ) -> None:
+        super().__init__(protocol, loop, **options)
+        self._wanted = listener
+        self._answered: asyncio.Future[None] = loop.create_future()
+
+    async def shake_hands(self) -> None:
+        """Send the request and wait for the answer. Raises InvalidHandshake, OSError."""
+        self.request = self.protocol.connect()
+        self.protocol.send_request(self.request)
+        self.flush_all()
+        await self._answered
+
+    def _handshake_updated(self, nbytes: int) -> None:
+        super()._handshake_updated(nbytes)
+        if self.protocol.handshake_error is not None:
+            self._give_up(self.protocol.handshake_error)
+
+    def _on_handshake(self, event: Any) -> None:
+        self.response = event
+        self.subprotocol = self.protocol.subprotocol
+        self.open(None if self._wanted is None else as_listener(self._wanted))
+        if not self._answered.done():
+            self._answered.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        error = self.protocol.handshake_error
+        self._give_up(error or InvalidHandshake("the connection was lost during the handshake"))
+
+    def _give_up(self, error: Exception) -> None:
+        if not self._answered.done():
+            self._answered.set_exception(error)
+            self._answered.exception()  # the one who waited may have been cancelled
+
+
+class connect:
+    """Connect to *uri*: ``async with connect(...) as ws``, or ``ws = await connect(...)``.
+
+    With a *listener*, a `Listener` class or instance, messages go to its callbacks. *host*,
+    *port*, *sock* and *path* (of a unix socket) say where to connect when it is not where the URI
+    says; ``ssl=None`` makes a context with the default checks for ``wss``. Limits are those of
+    `serve`. Other keyword arguments go to `loop.create_connection`.
+
+    Raises InvalidURI, InvalidHandshake (`InvalidStatus` has the server's answer), OSError, and
+    TimeoutError after *open_timeout* seconds.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        listener: Listener | type[Listener] | None = None,
+        *,
+        origin: str | None = None,
+        subprotocols: Sequence[str] = (),
+        additional_headers: HeadersLike = (),
+        user_agent_header: str | None = USER_AGENT,
+        open_timeout: float | None = 10,
+        close_timeout: float | None = 10,
+        max_size: int | None = 1048576,
+        max_fragments: int | None = 4096,
+        max_queue: int | None = 16,
+        write_limit: int = 65536,
+        ssl: tls.SSLContext | None = None,
+        path: str | None = None,
+        sock: socket.socket | None = None,
+        **connecting: Any,
+    ) -> None:
+        self._uri = uri
+        self._listener = listener
+        self._open_timeout = open_timeout
+        self._handshake: dict[str, Any] = {
+            "origin": origin,
+            "subprotocols": subprotocols,
+            "headers": additional_headers,
+            "user_agent": user_agent_header,
+            "max_size": max_size,
+            "max_fragments": max_fragments,
+        }
+        self._options: dict[str, Any] = {
+            "close_timeout": close_timeout,
+            "write_limit": write_limit,
+            "max_queue": queue_limit(max_queue, max_size),
+        }
+        self._ssl = ssl
+        self._path = path
+        self._sock = sock
+        self._connecting = connecting
+        self._connection: ClientConnection | None = None
+
+    async def _connect(self) -> ClientConnection:
+        loop = asyncio.get_running_loop()
+        protocol = ClientProtocol(self._uri, buffer=share(loop).buffer, **self._handshake)
+
+        def connection() -> ClientConnection:
+            return ClientConnection(protocol, loop, self._listener, **self._options)
+
+        where = self._where(protocol)
+        if self._path is None:
+            _, ws = await loop.create_connection(connection, **where)
+        else:
+            _, ws = await loop.create_unix_connection(connection, self._path, **where)
+        try:
+            await ws.shake_hands()
+        except BaseException:
+            ws.abort()
+            raise
+        return ws
+
+    def _where(self, protocol: ClientProtocol) -> dict[str, Any]:
+        uri, where = protocol.uri, dict(self._connecting)
+        if uri.secure:
+            where["ssl"] = self._ssl or _default_ssl()
+            where.setdefault("server_hostname", uri.host)
+        elif self._ssl is not None:
+            raise ValueError("ssl is for wss URIs")
+        if self._sock is not None:
+            where["sock"] = self._sock
+        elif self._path is None:
+            where.setdefault("host", uri.host)
+            where.setdefault("port", uri.port)
+        return where
+
+    async def _connect_in_time(self) -> ClientConnection:
+        self._connection = await asyncio.wait_for(self._connect(), self._open_timeout)
+        return self._connection
+
+    def __await__(self) -> Generator[Any, None, ClientConnection]:
+        return self._connect_in_time().__await__()
+
+    async def __aenter__(self) -> ClientConnection:
+        return await self
+
+    async def __aexit__(self, *error: Any) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+
+def unix_connect(path: str, uri: str = "ws://localhost/", **options: Any) -> connect:
+    """`connect` over the unix socket at *path*."""
+    return connect(uri, path=path, **options)
+
+
+def _default_ssl() -> tls.SSLContext:
+    import ssl
+
+    return ssl.create_default_context()

@@ -1,0 +1,221 @@
+"""The two roles: `Protocol` with the opening handshake of a server and of a client (RFC 6455 4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import InvalidHandshake, InvalidMessage
+from .handshake import (
+    USER_AGENT,
+    accept_response,
+    build_request,
+    check_request,
+    check_response,
+    error_response,
+    generate_key,
+    parse_uri,
+    reject_response,
+    select_subprotocol,
+)
+from .http11 import Request, RequestParser, Response, ResponseParser
+from .protocol import Move, Protocol, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .handshake import Origins, WebSocketURI
+    from .headers import HeadersLike
+
+__all__ = ["ClientProtocol", "ServerProtocol"]
+
+# A client that talks before the handshake is answered gets no further than this many bytes.
+_MAX_EARLY = 65536
+
+
+class ServerProtocol(Protocol):
+    """A server's side of one connection.
+
+    *origins* are those to serve, all when it is None. *subprotocols* are those of the server by
+    preference, or a function that gets what the client offers and returns one of it or None.
+    Other options are those of `Protocol`.
+
+    The client's `Request` comes out of `events`; answer it with `send_response` of what `accept`
+    or `reject` returns. A request that is not HTTP is answered and reported here:
+    ``handshake_error`` tells why, for this side's eyes.
+    """
+
+    __slots__ = (
+        "_early",
+        "_origins",
+        "_parser",
+        "_subprotocols",
+        "handshake_error",
+        "request",
+        "response",
+        "subprotocol",
+    )
+
+    def __init__(
+        self,
+        *,
+        origins: Origins | None = None,
+        subprotocols: Sequence[str] | Callable[[list[str]], str | None] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(client=False, **options)
+        self._origins = origins
+        self._subprotocols = subprotocols
+        self._parser: RequestParser | None = RequestParser()
+        self._early = b""
+        self.request: Request | None = None
+        self.response: Response | None = None
+        self.subprotocol: str | None = None
+        self.handshake_error: Exception | None = None
+
+    def _receive_handshake(self, data: bytes) -> None:
+        if self._parser is None:
+            self._early += data
+            if len(self._early) > _MAX_EARLY:
+                self._refuse(InvalidMessage("data before the handshake was answered"))
+            return
+        try:
+            self.request = self._parser.feed(data)
+        except InvalidHandshake as error:
+            self._refuse(error)
+            return
+        if self.request is not None:
+            self._early = self._parser.rest
+            self._parser = None
+            self._events.append(self.request)
+
+    def _refuse(self, error: InvalidHandshake) -> None:
+        self.handshake_error = error
+        self.send_response(error_response(error))
+
+    def accept(self, request: Request, headers: HeadersLike = ()) -> Response:
+        """Return the response that opens the connection, or the one that refuses *request*."""
+        try:
+            key = check_request(request, origins=self._origins)
+            self.subprotocol = select_subprotocol(request, self._subprotocols)
+        except InvalidHandshake as error:
+            self.handshake_error = error
+            return error_response(error)
+        return accept_response(request, key, subprotocol=self.subprotocol, headers=headers)
+
+    def reject(self, status: int, text: str = "", headers: HeadersLike = ()) -> Response:
+        """Return a plain HTTP response, in place of the handshake; *text* is its body."""
+        return reject_response(status, text, headers)
+
+    def send_response(self, response: Response) -> None:
+        """Write the response; one with status 101 opens the connection."""
+        self.response = response
+        self._output.append(response.serialize())
+        if response.status_code == 101:
+            self._move(Move.ACCEPTED)
+            early, self._early = self._early, b""
+            if early:
+                self.receive_data(early)
+        else:
+            self._move(Move.REFUSED)
+            self._eof_due = True
+        # What is not asked for again is not kept by an idle connection.
+        self._origins = self._subprotocols = None
+
+
+class ClientProtocol(Protocol):
+    """A client's side of one connection to *uri*.
+
+    `connect` returns the Request to give to `send_request`; *subprotocols* are offered by
+    preference. The server's `Response` comes out of `events` once it opened the connection;
+    otherwise ``handshake_error`` tells why not. Raises InvalidURI.
+    """
+
+    __slots__ = (
+        "_key",
+        "_options",
+        "_parser",
+        "handshake_error",
+        "request",
+        "response",
+        "subprotocol",
+        "uri",
+    )
+
+    def __init__(
+        self,
+        uri: str | WebSocketURI,
+        *,
+        origin: str | None = None,
+        subprotocols: Sequence[str] = (),
+        headers: HeadersLike = (),
+        user_agent: str | None = USER_AGENT,
+        **options: Any,
+    ) -> None:
+        super().__init__(client=True, **options)
+        self.uri = parse_uri(uri) if isinstance(uri, str) else uri
+        self._key = generate_key()
+        self._options: Any = (origin, tuple(subprotocols), headers, user_agent)
+        self._parser: ResponseParser | None = ResponseParser()
+        self.request: Request | None = None
+        self.response: Response | None = None
+        self.subprotocol: str | None = None
+        self.handshake_error: Exception | None = None
+
+    def connect(self) -> Request:
+        """Return the request that asks for the connection. Raises ValueError."""
+        origin, subprotocols, headers, user_agent = self._options
+        return build_request(
+            self.uri,
+            self._key,
+            origin=origin,
+            subprotocols=subprotocols,
+            headers=headers,
+            user_agent=user_agent,
+        )
+
+    def send_request(self, request: Request) -> None:
+        """Write the request."""
+        self.request = request
+        self._output.append(request.serialize())
+
+    def _receive_handshake(self, data: bytes) -> None:
+        if self._parser is None:
+            return
+        try:
+            response = self._parser.feed(data)
+        except InvalidHandshake as error:
+            self._give_up(error)
+            return
+        if response is not None:
+            self._receive_response(response)
+
+    def receive_eof(self, cause: Exception | None = None) -> None:
+        """Take the end of the stream; *cause* is the error that ended it, if one did."""
+        if self.state is State.CONNECTING and self._parser is not None:
+            try:
+                self._receive_response(self._parser.feed_eof())
+            except InvalidHandshake as error:
+                error.__cause__ = cause
+                self._give_up(error)
+        super().receive_eof(cause)
+
+    def _receive_response(self, response: Response) -> None:
+        self.response = response
+        assert self._parser is not None
+        rest, self._parser = self._parser.rest, None
+        try:
+            chosen = check_response(response, self._key, subprotocols=self._options[1])
+        except InvalidHandshake as error:
+            self._give_up(error)
+            return
+        self.subprotocol = chosen.subprotocol
+        self._move(Move.ACCEPTED)
+        self._events.append(response)
+        if rest:
+            self.receive_data(rest)
+
+    def _give_up(self, error: InvalidHandshake) -> None:
+        self.handshake_error = error
+        self._parser = None
+        self._move(Move.REFUSED)
+        self._eof_due = True
