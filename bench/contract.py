@@ -87,8 +87,8 @@ def verify(target: ModuleType, operation: Operation, args: tuple[Any, ...]) -> C
         raise Refused(f"{what} does not exist")
     timed: Call | None = None
     for probe, expected in operation.probes(*args):
-        call: Call = prepare(*probe)
         try:
+            call: Call = prepare(*probe)
             answer = call.answer()
         except Exception as error:
             raise Refused(f"{what} raises {type(error).__name__}: {error}") from error

@@ -64,7 +64,8 @@ class Result:
         reached = compare(self.seconds[self.case.subject], self.seconds[rival])
         if goal.ratio is None:
             return Verdict(goal, rival, reached, "told", absent)
-        state = "ok" if reached.median >= goal.ratio else "SHORT"
+        # Judged as shown: a third decimal is noise, and "1.00x of 1x: SHORT" says nothing.
+        state = "ok" if round(reached.median, 2) >= goal.ratio else "SHORT"
         return Verdict(goal, rival, reached, state, absent)
 
     def as_json(self) -> dict[str, Any]:

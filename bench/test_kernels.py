@@ -26,7 +26,7 @@ def _runs() -> Iterator[object]:
                     yield pytest.param(case, contender, id=f"{case.name}-{contender}")
 
 
-@pytest.mark.parametrize(("case", "contender"), _runs())
+@pytest.mark.parametrize(("case", "contender"), list(_runs()))
 def test_kernel(case: Case, contender: str, benchmark: BenchmarkFixture) -> None:
     try:
         target = targets.load(contender)

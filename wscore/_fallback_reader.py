@@ -99,6 +99,8 @@ class MessageReader:
     it is dropped) and, last, the ProtocolError or PayloadTooBig that ended the reading; after
     that every call raises ProtocolError.
 
+    ``mixed`` tells whether the last list has anything in it but whole messages.
+
     A message whose first frame has RSV1, or that begins while ``fragments`` is true, is not
     assembled: each of its frames is passed on as a `Frame`, its text unchecked.
     """
@@ -106,7 +108,7 @@ class MessageReader:
     __slots__ = (
         "_assembled", "_buffer", "_closed", "_count", "_deflate", "_failed", "_first", "_head",
         "_in_message", "_key", "_left", "_masked", "_max_fragments", "_max_size", "_message",
-        "_part", "_room", "fragments",
+        "_part", "_room", "fragments", "mixed",
     )  # fmt: skip
 
     def __init__(
@@ -125,7 +127,7 @@ class MessageReader:
         if buffer is not None and not isinstance(buffer, ReadBuffer):
             raise TypeError("buffer must be a ReadBuffer")
         self._buffer = buffer
-        self.fragments = False
+        self.fragments = self.mixed = False
         self._failed = self._closed = False
         # Bytes of a header that is not whole yet.
         self._head = b""
@@ -161,10 +163,11 @@ class MessageReader:
         if self._failed:
             raise used_after_failure()
         events: list[Event] = []
+        self.mixed = False
         try:
             self._read_frames(self._head + data if self._head else data, events)
         except (ProtocolError, PayloadTooBig) as violation:
-            self._failed = True
+            self._failed = self.mixed = True
             self._part = self._message = None
             events.append(violation)
         return events
@@ -261,6 +264,8 @@ class MessageReader:
         part, self._part = self._part, None
         assert part is not None
         opcode, fin = self._first & 0x0F, self._first >= 0x80
+        if opcode >= _CLOSE or not self._assembled:
+            self.mixed = True
         if opcode == _CLOSE:
             events.append(Close.parse(cast(bytes, part.finish())))
             self._closed = True

@@ -135,6 +135,7 @@ cdef class MessageReader:
     """Turns what a peer sends after the handshake into messages; see `_fallback.MessageReader`."""
 
     cdef public bint fragments
+    cdef readonly bint mixed
     cdef bint masked, deflate, failed, closed, direct
     cdef Py_ssize_t max_size, max_fragments
     cdef ReadBuffer buffer
@@ -196,10 +197,11 @@ cdef class MessageReader:
         cdef list events = []
         if self.failed:
             raise used_after_failure()
+        self.mixed = False
         try:
             self.read_frames(src, src + size, events)
         except (ProtocolError, PayloadTooBig) as violation:
-            self.failed = True
+            self.failed = self.mixed = True
             self.part = self.message = None
             events.append(violation)
         return events
@@ -318,6 +320,7 @@ cdef class MessageReader:
         cdef uint8_t opcode = self.first & 0x0f
         cdef bint fin = self.first & 0x80 != 0
         if opcode >= 8:
+            self.mixed = True
             if opcode == 8:
                 events.append(Close.parse(payload))
                 self.closed = True
@@ -325,6 +328,7 @@ cdef class MessageReader:
                 events.append(Frame(OPCODES[opcode], payload))
             return 0
         if self.target == ALONE:
+            self.mixed = True
             events.append(Frame(OPCODES[opcode], payload, fin, self.first & 0x40 != 0))
         elif self.target != FRAGMENT:
             events.append(payload)

@@ -35,6 +35,8 @@ class ReadBuffer:
 
 class MessageReader:
     fragments: bool
+    @property
+    def mixed(self) -> bool: ...
     def __init__(
         self,
         *,

@@ -68,6 +68,9 @@ USER_AGENT = "Python/{}.{} wscore/{}".format(*sys.version_info[:2], __version__)
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 # The base64 of 16 bytes: 21 digits of six bits, one whose last four are zero, the padding.
 _is_key = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==").fullmatch
+_is_host = re.compile(
+    r"(?:\[[0-9A-Za-z:.%_~-]+\]|[0-9A-Za-z._~%!$&'()*+,;=-]+)(?::[0-9]*)?"
+).fullmatch
 
 # Fields that the handshake writes itself, and those that announce a body it cannot have.
 _OWN_FIELDS = frozenset(
@@ -212,7 +215,9 @@ def check_request(request: Request, *, origins: Origins | None = None) -> str:
     if request.protocol != "HTTP/1.1":
         raise InvalidUpgrade("Upgrade")
     _check_upgrade(headers)
-    _only_value(headers, "Host")
+    host = _only_value(headers, "Host")
+    if not _is_host(host):  # RFC 9112 3.2
+        raise InvalidHeader("Host", host)
     key = _only_value(headers, "Sec-WebSocket-Key")
     if not _is_key(key):
         raise InvalidHeader("Sec-WebSocket-Key", key)
@@ -310,7 +315,7 @@ def reject_response(status: int, text: str = "", headers: HeadersLike = ()) -> R
         answer["Content-Length"] = str(len(body))
         if "Content-Type" not in answer:
             answer["Content-Type"] = "text/plain; charset=utf-8"
-    return Response(known, known.phrase, answer, body)
+    return Response(int(known), known.phrase, answer, body)
 
 
 def error_response(error: Exception) -> Response:

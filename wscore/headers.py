@@ -44,8 +44,8 @@ _is_field_value = re.compile(r"[\t -~\x80-\xff]*").fullmatch
 # Written so that no run of spaces can match in two ways: a failure costs one pass, too.
 _VISIBLE = r"[!-~\x80-\xff]"
 _field_lines = re.compile(
-    rf"^({_TOKEN}):[ \t]*(?:({_VISIBLE}(?:[\t -~\x80-\xff]*{_VISIBLE})?)[ \t]*)?(?:\r\n|\Z)",
-    re.MULTILINE,
+    rf"(?:\A|(?<=\r\n))({_TOKEN}):[ \t]*"
+    rf"(?:({_VISIBLE}(?:[\t -~\x80-\xff]*{_VISIBLE})?)[ \t]*)?(?:\r\n|\Z)"
 ).findall
 
 # RFC 9110 7.8: protocol-name ["/" protocol-version].

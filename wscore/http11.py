@@ -38,14 +38,16 @@ MAX_INTERIM = 8  # responses before the final one (RFC 9110 15.2)
 
 # Visible ASCII without "#": browsers leave more than RFC 3986 allows in a query.
 _is_origin_form = re.compile(r"/[!\"$-~]*").fullmatch
-_absolute_form = re.compile(r"(?:http|ws)s?://([^/?#@]+)(/?[!\"$-~]*)", re.IGNORECASE).fullmatch
+# An authority without userinfo: that has no place in a request.
+_absolute_form = re.compile(
+    r"(?:http|ws)s?://([!\"$-.0->A-~]+)((?:[/?][!\"$-~]*)?)", re.IGNORECASE
+).fullmatch
 _status_line = re.compile(r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t -~\x80-\xff]*))?").fullmatch
-
 _is_http_version = re.compile(r"HTTP/[0-9]\.[0-9]").fullmatch
 # More digits than a body can have bytes are no length.
 _is_length = re.compile(r"[0-9]{1,18}").fullmatch
 # The CRLF of the chunk before, the size, an extension that nobody reads.
-_chunk_head = re.compile(rb"(?:\r\n)?([0-9A-Fa-f]{1,15})[^\r\n]*\r\n").match
+_chunk_head = re.compile(rb"(?:\r\n)?([0-9A-Fa-f]{1,15})(?:[ \t;][^\r\n]*)?\r\n").match
 _MAX_CHUNK_HEAD = 256
 
 

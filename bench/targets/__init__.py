@@ -55,9 +55,9 @@ def load(contender: str) -> ModuleType:
         raise Missing(f"{distribution} is not installed")
     try:
         target = import_module(f".{name}", __name__)
-    except ImportError as broken:
-        raise Refused(f"{name}: {broken}") from broken
-    target.check()
+        target.check()
+    except (ImportError, AttributeError) as changed:  # another release, built or laid out anew
+        raise Refused(f"{name}: {changed}") from changed
     if lift:
         _lift(target, distribution or name)
     return target

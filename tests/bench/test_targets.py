@@ -87,6 +87,13 @@ def test_a_peer_that_is_not_installed_is_missing(monkeypatch: pytest.MonkeyPatch
         targets.load("websockets")
 
 
+def test_a_peer_that_was_laid_out_anew_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = adapter(check=lambda: json.no_such_attribute)
+    monkeypatch.setattr(targets, "import_module", lambda *_: changed)
+    with pytest.raises(Refused, match="wscore: module 'json' has no attribute"):
+        targets.load("wscore")
+
+
 def test_a_lift_that_replaced_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     in_use = ["its own"]
     fake = adapter(check=lambda: None, hook=lambda: in_use[0])
@@ -146,7 +153,7 @@ def test_without_a_pair_a_goal_is_not_judged(
 
 def test_the_fastest_rival_is_the_one_that_counts() -> None:
     seconds = {"wscore": [1.0], "a": [4.0], "b": [3.0], "c": [5.0]}
-    for ratio, state in ((3.0, "ok"), (3.1, "SHORT"), (None, "told")):
+    for ratio, state in ((3.0, "ok"), (3.004, "SHORT"), (None, "told")):
         case = Case("mask", APPLY_MASK, (), (Goal("mask", ("a", "b", "c"), ratio),))
         (verdict,) = runner.Result("suite", case, seconds=seconds).verdicts()
         assert (verdict.rival, verdict.state) == ("b", state)

@@ -44,8 +44,7 @@ class ClientConnection(Connection):
 
     async def shake_hands(self) -> None:
         """Send the request and wait for the answer. Raises InvalidHandshake, OSError."""
-        self.request = self.protocol.connect()
-        self.protocol.send_request(self.request)
+        self.protocol.send_request(self.protocol.connect())
         self.flush_all()
         await self._answered
 
@@ -55,8 +54,6 @@ class ClientConnection(Connection):
             self._give_up(self.protocol.handshake_error)
 
     def _on_handshake(self, event: Any) -> None:
-        self.response = event
-        self.subprotocol = self.protocol.subprotocol
         self.open(None if self._wanted is None else as_listener(self._wanted))
         if not self._answered.done():
             self._answered.set_result(None)

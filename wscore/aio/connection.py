@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
@@ -19,12 +18,11 @@ from .wire import Wire, logger
 if TYPE_CHECKING:
     from .._types import Buffer
     from ..http11 import Request, Response
-    from ..protocol import Protocol
+    from ..roles import HandshakingProtocol
     from .listener import Listener
 
 __all__ = ["Connection"]
 
-_NONE: deque[str | bytes | Part] = deque()
 _WHOLE = frozenset({str, bytes, bytearray, memoryview})
 
 
@@ -41,14 +39,12 @@ class Connection(Wire):
         "_inbox",
         "_listener",
         "_max_queue",
-        "_messages",
         "_pings",
         "_sending",
-        "request",
-        "response",
-        "subprotocol",
         "write",
     )
+
+    protocol: HandshakingProtocol
 
     write: Callable[..., bool]
     """``write(message, text=None) -> bool``: send a message and never wait.
@@ -59,7 +55,7 @@ class Connection(Wire):
 
     def __init__(
         self,
-        protocol: Protocol,
+        protocol: HandshakingProtocol,
         loop: asyncio.AbstractEventLoop,
         *,
         close_timeout: float | None,
@@ -68,13 +64,9 @@ class Connection(Wire):
     ) -> None:
         super().__init__(protocol, loop, close_timeout=close_timeout, write_limit=write_limit)
         self.write = protocol.writer.message
-        self.request: Request | None = None
-        self.response: Response | None = None
-        self.subprotocol: str | None = None
         self._id: UUID | None = None
         # One of the two takes what comes in.
         self._inbox: Inbox | None = None
-        self._messages: deque[str | bytes | Part] = _NONE
         self._listener: Listener | None = None
         self._max_queue = max_queue
         # Done when the fragmented message that is being sent is through; others wait for it.
@@ -95,6 +87,21 @@ class Connection(Wire):
     def state(self) -> State:
         """Where the connection stands."""
         return self.protocol.state
+
+    @property
+    def request(self) -> Request | None:
+        """The request of the opening handshake."""
+        return self.protocol.request
+
+    @property
+    def response(self) -> Response | None:
+        """The response of the opening handshake."""
+        return self.protocol.response
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The sub-protocol that was agreed on, None without one."""
+        return self.protocol.subprotocol
 
     @property
     def remote_address(self) -> Any:
@@ -126,11 +133,7 @@ class Connection(Wire):
         A cancelled call loses nothing. Raises ConnectionClosed, ConcurrencyError when another
         call is waiting, UnicodeDecodeError, RuntimeError when a `Listener` takes the messages.
         """
-        messages = self._messages
-        if messages and type(messages[0]) is not Part:
-            message: Any = messages.popleft()
-        else:
-            message = await self._open_inbox().take()
+        message = await self._open_inbox().take()
         return message if decode is None else _decoded(message, decode)
 
     async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[str | bytes]:
@@ -145,14 +148,12 @@ class Connection(Wire):
         return self
 
     async def __anext__(self) -> str | bytes:
-        messages = self._messages
+        inbox = self._open_inbox() if self._inbox is None else self._inbox
+        ready = inbox.ready
+        if ready and type(ready[-1]) is not Part:
+            return cast("str | bytes", ready.pop())
         try:
-            # What `Inbox.take` does, without a coroutine more while there is nothing special.
-            while not messages:
-                await self._open_inbox().arrival()
-            if type(messages[0]) is not Part:
-                return cast("str | bytes", messages.popleft())
-            return await self._open_inbox().take()
+            return await inbox.take()
         except ConnectionClosedOK:
             raise StopAsyncIteration from None
 
@@ -257,7 +258,6 @@ class Connection(Wire):
         self._listener = listener
         if listener is None:
             self._inbox = Inbox(self, self._max_queue)
-            self._messages = self._inbox.messages
         self._opened(self._deliver if listener is None else self._call_back)
         if listener is not None:
             self._guard(listener.on_open, self)
@@ -270,11 +270,9 @@ class Connection(Wire):
             if not isinstance(event, (str, bytes)):
                 self._on_event(event)
             elif self._inbox is not None:
-                self._inbox.messages.append(event)
+                self._inbox.put([event], len(event))
             elif self._listener is not None:
                 self._guard(self._listener.on_message, self, event)
-        if events and self._inbox is not None:
-            self._inbox.added(0)
         if self.protocol.close_expected():
             self._end()
         else:
@@ -284,21 +282,29 @@ class Connection(Wire):
         inbox = self._inbox
         assert inbox is not None
         self._share.reads += 1
-        if inbox.messages and inbox.is_full():
+        if inbox.ready and inbox.is_full():
             self._pause_reading(inbox)
-        messages = inbox.messages
-        for event in self.protocol.reader.commit(nbytes):
-            kind = type(event)
-            if kind is str or kind is bytes:
-                messages.append(event)  # type: ignore[arg-type]
+        reader = self.protocol.reader
+        events: list[Any] = reader.commit(nbytes)
+        if reader.mixed:
+            events = self._sort_out(events)
+        if events:
+            if len(events) > 1:
+                # The answers will be several as well.
+                self.cork()
+            inbox.put(events, nbytes)
+        if len(self.protocol.writer):
+            self.flush()
+
+    def _sort_out(self, events: list[Any]) -> list[Any]:
+        """Handle all but the whole messages, which are returned."""
+        messages = []
+        for event in events:
+            if type(event) is str or type(event) is bytes:
+                messages.append(event)
             else:
                 self._react(event)
-        if messages:
-            inbox.added(nbytes)
-            if len(messages) > 1:
-                self.cork()
-        elif len(self.protocol.writer):
-            self.flush()
+        return messages
 
     def _pause_reading(self, inbox: Inbox) -> None:
         if not inbox.paused and self.state is State.OPEN:
@@ -316,14 +322,14 @@ class Connection(Wire):
         self._share.reads += 1
         on_message = listener.on_message
         writer = self.protocol.writer
+        reader = self.protocol.reader
         writer.corked = True
         try:
-            for event in self.protocol.reader.commit(nbytes):
-                kind = type(event)
-                if kind is str or kind is bytes:
-                    on_message(self, event)  # type: ignore[arg-type]
-                else:
+            for event in reader.commit(nbytes):
+                if reader.mixed and not isinstance(event, (str, bytes)):
                     self._react(event)
+                else:
+                    on_message(self, event)  # type: ignore[arg-type]
         except Exception:
             self._callback_failed()
         writer.corked = False
@@ -343,7 +349,7 @@ class Connection(Wire):
     def _take_part(self, frame: Frame) -> None:
         assert self._inbox is not None
         try:
-            self._inbox.add_part(frame)
+            self._inbox.put_part(frame)
         except UnicodeDecodeError as error:
             self.protocol.failure = error
             self.fail(CloseCode.INVALID_DATA)

@@ -87,10 +87,10 @@ class ServerConnection(Connection):
             self._refused()
 
     def _on_handshake(self, event: Any) -> None:
-        request = self.request = cast(Request, event)
+        request = cast(Request, event)
         options = self.server.options
         if options.process_request is None and options.process_response is None:
-            self._answer(self._checked(request))
+            self._answer(request, self._checked(request))
         else:
             # Frames that come early wait in the socket.
             self.transport.pause_reading()
@@ -118,18 +118,16 @@ class ServerConnection(Connection):
             response = self.protocol.reject(500)
         if not self.lost and self.protocol.response is None:
             self.transport.resume_reading()
-            self._answer(response)
+            self._answer(request, response)
 
-    def _answer(self, response: Response) -> None:
+    def _answer(self, request: Request, response: Response) -> None:
         self.protocol.send_response(response)
         if response.status_code != 101:
             self._refused()
             return
         self._cancel_open_timer()
-        self.response = response
-        self.subprotocol = self.protocol.subprotocol
         self.flush_all()
-        handler = self.server.routes.find(cast(Request, self.request).path)
+        handler = self.server.routes.find(request.path)
         listener = as_listener(cast("Handler", handler))
         self.open(listener)
         if listener is None:
