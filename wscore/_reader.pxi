@@ -9,6 +9,7 @@ cdef enum Target:
     FRAGMENT  # of a message that is assembled
 
 
+@cython.final
 cdef class ReadBuffer:
     """Memory that all readers of one event loop read into; an idle connection owns none."""
 
@@ -30,6 +31,7 @@ cdef class ReadBuffer:
         )
 
 
+@cython.final
 cdef class Sink:
     """A payload that is not whole yet, in the object that it will end up in.
 
@@ -131,6 +133,7 @@ cdef class Sink:
         self.exports -= 1
 
 
+@cython.final
 cdef class MessageReader:
     """Turns what a peer sends after the handshake into messages; see `_fallback.MessageReader`."""
 
@@ -165,7 +168,9 @@ cdef class MessageReader:
 
     def feed(self, data, /):
         cdef Span span
-        open_span(&span, data)
+        if PyBytes_CheckExact(data):
+            return self.consume(<uint8_t *>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        hold_span(&span, data, PyBUF_SIMPLE)
         try:
             return self.consume(span.data, span.size)
         finally:

@@ -7,6 +7,7 @@
 
 import os
 
+cimport cython
 from cpython.buffer cimport (
     PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer,
 )
@@ -278,6 +279,7 @@ def decode_utf8(data, /):
         close_span(&span)
 
 
+@cython.final
 cdef class Utf8Validator:
     """Checks UTF-8 that arrives in pieces, and fails at the first piece that cannot be right."""
 
@@ -361,6 +363,10 @@ def encode_frame(int opcode, payload=b"", *, bint fin=True, bint rsv1=False, mas
     cdef Span span
     cdef uint8_t head[WSCORE_MAX_HEADER]
     cdef uint32_t key = 0
+    cdef uint8_t first
+    cdef uint8_t *out
+    cdef Py_ssize_t size
+    cdef bytes frame
     if mask is not None:
         key = take_key(mask, 0)
     open_span(&span, payload)

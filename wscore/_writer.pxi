@@ -32,6 +32,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_discard_keys)
 
 
+@cython.final
 cdef class TextView:
     """The UTF-8 of an ASCII str, without a copy."""
 
@@ -43,6 +44,7 @@ cdef class TextView:
         )
 
 
+@cython.final
 cdef class FrameWriter:
     """Encodes frames into output that leaves in one write; see `_fallback.FrameWriter`."""
 

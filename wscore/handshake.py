@@ -72,20 +72,16 @@ _is_host = re.compile(
     r"(?:\[[0-9A-Za-z:.%_~-]+\]|[0-9A-Za-z._~%!$&'()*+,;=-]+)(?::[0-9]*)?"
 ).fullmatch
 
-# Fields that the handshake writes itself, and those that announce a body it cannot have.
-_OWN_FIELDS = frozenset(
-    {
-        "connection",
-        "content-length",
-        "sec-websocket-accept",
-        "sec-websocket-extensions",
-        "sec-websocket-key",
-        "sec-websocket-protocol",
-        "sec-websocket-version",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
+# Fields that nobody else may write: the first in any response, all of them in a handshake.
+_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
+_OWN_FIELDS = _FRAMING | {
+    "sec-websocket-accept",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-version",
+    "upgrade",
+}
 
 _UPGRADE = Headers({"Upgrade": "websocket", "Connection": "Upgrade"})
 
@@ -101,19 +97,22 @@ def accept_key(key: str) -> str:
     return binascii.b2a_base64(digest, newline=False).decode()
 
 
-def _own_headers(headers: HeadersLike) -> Headers:
-    """Copy what the user adds. Raises ValueError for what the handshake writes itself."""
+def _added(headers: HeadersLike, own: frozenset[str] = _OWN_FIELDS) -> Headers:
+    """Copy what the user adds. Raises ValueError for a field of *own*."""
     added = Headers(headers)
-    if not _OWN_FIELDS.isdisjoint(added):
-        name = next(name for name in added if name in _OWN_FIELDS)
-        raise ValueError(f"{name} is written by the handshake")
+    if not own.isdisjoint(added):
+        raise ValueError(f"header is written by wscore: {', '.join(own.intersection(added))}")
     return added
+
+
+def _joined(values: Sequence[str]) -> str | None:
+    return ", ".join(values) if values else None
 
 
 def _only_value(headers: Headers, name: str) -> str:
     values = headers.get_all(name)
     if len(values) != 1:
-        raise InvalidHeader(name, ", ".join(values) if values else None)
+        raise InvalidHeader(name, _joined(values))
     return values[0]
 
 
@@ -137,8 +136,9 @@ class WebSocketURI(NamedTuple):
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 _uri = re.compile(r"(wss?)://([^/?#]*)([^#]*)", re.IGNORECASE).fullmatch
-_unsafe_in_uri = re.compile(r"[\x00-\x20\x7f]").search
-_authority = re.compile(r"(?:(.*)@)?(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]*))?").fullmatch
+# Space, controls, and surrogates: what no percent-encoding can stand for.
+_unsafe_in_uri = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]").search
+_authority = re.compile(r"(?:([^@]*)@)?(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]{0,5}))?").fullmatch
 _is_host_name = re.compile(r"[a-z0-9._~!$&'()*+,;=-]+").fullmatch
 # What a resource name may hold; anything else is percent-encoded as UTF-8 (RFC 3986 2).
 _URI_CHARACTERS = "%:/?[]@!$&'()*+,;="
@@ -154,13 +154,11 @@ def parse_uri(uri: str) -> WebSocketURI:
     if authority is None:
         raise InvalidURI("malformed host or port")
     userinfo, host, digits = authority.groups()
-    port = int(digits[:6]) if digits else _DEFAULT_PORTS[scheme]
+    port = int(digits) if digits else _DEFAULT_PORTS[scheme]
     if not 0 < port < 65536:
         raise InvalidURI("port is not in 1..65535")
-    path = match[3] if match[3].startswith("/") else "/" + match[3]
-    return WebSocketURI(
-        scheme == "wss", _ascii_host(host), port, quote(path, _URI_CHARACTERS), *_decode(userinfo)
-    )
+    path = quote(match[3] if match[3].startswith("/") else "/" + match[3], _URI_CHARACTERS)
+    return WebSocketURI(scheme == "wss", _ascii_host(host), port, path, *_credentials(userinfo))
 
 
 def _ascii_host(host: str) -> str:
@@ -181,14 +179,17 @@ def _ascii_host(host: str) -> str:
     return name
 
 
-def _decode(userinfo: str | None) -> tuple[str | None, str | None]:
+def _credentials(userinfo: str | None) -> tuple[str | None, str | None]:
+    """Decode user name and password, if Authorization can carry them."""
     if userinfo is None:
         return None, None
-    username, _, password = userinfo.partition(":")
+    first, _, second = userinfo.partition(":")
     try:
-        return unquote(username, errors="strict"), unquote(password, errors="strict")
-    except UnicodeDecodeError:
-        raise InvalidURI("user name or password is not UTF-8") from None
+        username, password = unquote(first, errors="strict"), unquote(second, errors="strict")
+        build_authorization_basic(username, password)
+    except ValueError:
+        raise InvalidURI("user name or password that cannot be sent") from None
+    return username, password
 
 
 def build_host(uri: WebSocketURI) -> str:
@@ -222,10 +223,9 @@ def check_request(request: Request, *, origins: Origins | None = None) -> str:
     if not _is_key(key):
         raise InvalidHeader("Sec-WebSocket-Key", key)
     _check_version(headers)
-    if origins is not None:
-        origin = _only_value(headers, "Origin") if "Origin" in headers else None
-        if origin not in origins:
-            raise InvalidOrigin(origin)
+    origin = _only_value(headers, "Origin") if "Origin" in headers else None
+    if origins is not None and origin not in origins:
+        raise InvalidOrigin(origin)
     return key
 
 
@@ -233,20 +233,19 @@ def _check_upgrade(headers: Headers) -> None:
     """Demand whole tokens, in any case and in lists: Firefox sends ``keep-alive, Upgrade``."""
     upgrade = parse_upgrade(headers)
     if "websocket" not in map(str.lower, upgrade):
-        raise InvalidUpgrade("Upgrade", ", ".join(upgrade) if upgrade else None)
+        raise InvalidUpgrade("Upgrade", _joined(upgrade))
     connection = parse_connection(headers)
     if "upgrade" not in map(str.lower, connection):
-        raise InvalidUpgrade("Connection", ", ".join(connection) if connection else None)
+        raise InvalidUpgrade("Connection", _joined(connection))
 
 
 def _check_version(headers: Headers) -> None:
     versions = headers.get_all("Sec-WebSocket-Version")
     if len(versions) > 1:  # RFC 6455 11.3.5
-        raise InvalidHeader("Sec-WebSocket-Version", ", ".join(versions))
+        raise InvalidHeader("Sec-WebSocket-Version", _joined(versions))
     if versions != [VERSION]:
-        found = versions[0] if versions else None
         owed = (("Upgrade", "websocket"), ("Sec-WebSocket-Version", VERSION))
-        raise InvalidHeader("Sec-WebSocket-Version", found, 426, owed)
+        raise InvalidHeader("Sec-WebSocket-Version", _joined(versions), 426, owed)
 
 
 def select_subprotocol(
@@ -261,6 +260,8 @@ def select_subprotocol(
     offered = parse_subprotocols(request.headers)
     if available is None or not offered:
         return None
+    if isinstance(available, str):
+        raise TypeError("subprotocols must be a list, not a str")
     if not callable(available):
         return next((name for name in available if name in offered), None)
     chosen = available(offered)
@@ -294,7 +295,7 @@ def accept_response(
             raise ValueError(f"sub-protocol {subprotocol!r} was not offered")
         answer["Sec-WebSocket-Protocol"] = subprotocol
     if headers:
-        answer.update(_own_headers(headers))
+        answer.update(_added(headers))
     return Response(101, "Switching Protocols", answer)
 
 
@@ -302,13 +303,14 @@ def reject_response(status: int, text: str = "", headers: HeadersLike = ()) -> R
     """Return a plain HTTP answer, after which the connection ends.
 
     *headers* may replace the Content-Type, ``text/plain; charset=utf-8``. Raises ValueError for
-    an unknown *status* or one below 200, and for a 204 or 304 with a text.
+    an unknown *status* or one below 200, for a 204 or 304 with a text, and for *headers* that
+    frame the response.
     """
     known = HTTPStatus(status)
     body = text.encode()
     if known < 200 or (body and known in (204, 304)):
         raise ValueError(f"status {known:d} cannot answer with this text")
-    answer = Headers(headers)
+    answer = _added(headers, _FRAMING)
     # RFC 9110 7.8: whoever sends Upgrade names it in Connection.
     answer["Connection"] = "Upgrade, close" if "Upgrade" in answer else "close"
     if known not in (204, 304):
@@ -346,7 +348,7 @@ def build_request(
     *headers* may replace Host, Origin, Authorization and User-Agent. Raises ValueError for those
     that the handshake writes itself and for what cannot stand in a header.
     """
-    added = _own_headers(headers)
+    added = _added(headers)
     optional = {
         "Host": build_host(uri),
         "Origin": origin,
@@ -396,12 +398,12 @@ def check_response(
     if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
         raise InvalidStatus(response)
     headers = response.headers
-    upgrade = _only_value(headers, "Upgrade")
-    if upgrade.lower() != "websocket":
-        raise InvalidUpgrade("Upgrade", upgrade)
+    upgrade = headers.get_all("Upgrade")
+    if [value.lower() for value in upgrade] != ["websocket"]:
+        raise InvalidUpgrade("Upgrade", _joined(upgrade))
     connection = [token.lower() for token in parse_connection(headers)]
     if connection.count("upgrade") != 1:
-        raise InvalidUpgrade("Connection", ", ".join(connection) if connection else None)
+        raise InvalidUpgrade("Connection", _joined(connection))
     accept = _only_value(headers, "Sec-WebSocket-Accept")
     if accept != accept_key(key):
         raise InvalidHeader("Sec-WebSocket-Accept", accept)
@@ -414,7 +416,7 @@ def check_response(
 def _chosen_subprotocol(headers: Headers, offered: Sequence[str]) -> str | None:
     chosen = parse_subprotocols(headers)
     if len(chosen) > 1:
-        raise InvalidHeader("Sec-WebSocket-Protocol", ", ".join(chosen))
+        raise InvalidHeader("Sec-WebSocket-Protocol", _joined(chosen))
     if chosen and chosen[0] not in offered:
         raise NegotiationError(f"sub-protocol {chosen[0][:100]!r} was not offered")
     return chosen[0] if chosen else None

@@ -47,7 +47,7 @@ _is_http_version = re.compile(r"HTTP/[0-9]\.[0-9]").fullmatch
 # More digits than a body can have bytes are no length.
 _is_length = re.compile(r"[0-9]{1,18}").fullmatch
 # The CRLF of the chunk before, the size, an extension that nobody reads.
-_chunk_head = re.compile(rb"(?:\r\n)?([0-9A-Fa-f]{1,15})(?:[ \t;][^\r\n]*)?\r\n").match
+_chunk_head = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(?:[ \t;][^\r\n]*)?\r\n").match
 _MAX_CHUNK_HEAD = 256
 
 
@@ -350,16 +350,19 @@ class _ChunkedBody(_Body):
 
     def __init__(self, limit: int) -> None:
         super().__init__(None, limit)
-        self._raw = bytearray()
+        # Every chunk but the first follows the CRLF of one before it.
+        self._raw = bytearray(b"\r\n")
         self._left = 0  # bytes of the chunk that have not come yet
 
     def feed(self, data: Buffer) -> bool:
         self._raw += data
-        while len(self._data) < self._want:
+        while True:
             part = self._raw[: self._left]
             del self._raw[: len(part)]
             self._data += part
             self._left -= len(part)
+            if len(self._data) >= self._want:
+                return True
             if self._left:
                 return False
             head = _chunk_head(self._raw)
@@ -369,7 +372,6 @@ class _ChunkedBody(_Body):
             if not self._left:
                 return True
             del self._raw[: head.end()]
-        return True
 
 
 def _body_of(headers: Headers, limit: int) -> _Body:
