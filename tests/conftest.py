@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from feeding import WAYS
 from hypothesis import settings
 
 import wscore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
+    from typing import Any
 
 # What Hypothesis notes for itself stands with pytest's own notes.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", ".pytest_cache/hypothesis")
@@ -76,3 +78,9 @@ def kernel(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
     assert module.current_kernel() == name
     yield module
     module.use_kernel(before)
+
+
+@pytest.fixture(params=WAYS, ids=["feed", "get_buffer"])
+def deliver(request: pytest.FixtureRequest) -> Callable[..., list[Any]]:
+    """Both ways in which bytes reach a MessageReader."""
+    return request.param

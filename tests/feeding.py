@@ -1,13 +1,29 @@
-"""The ways in which bytes reach a MessageReader, and what its events say."""
+"""What a peer sends, the ways in which it reaches a MessageReader, and what the events say."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import oracles
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from oracles import WireFrame
+
+KEY = bytes.fromhex("37fa213d")
 PIECES = (1, 2, 3, 7, 64, 1000, 1 << 30)
+
+
+def wire(*frames: WireFrame, masked: bool = True) -> bytes:
+    """Frames as the peer sends them; *masked* is that of a client."""
+    mask = KEY if masked else None
+    return b"".join(oracles.encode(frame._replace(mask=mask)) for frame in frames)
+
+
+def header(length: int, opcode: int = 2, *, fin: bool = True, extended: int | None = None) -> bytes:
+    """A client's header without any of its payload."""
+    return oracles.encode_header(opcode, length, fin=fin, mask=KEY, extended=extended)
 
 
 def feed_pieces(reader: Any, data: bytes, sizes: Iterable[int]) -> list[Any]:
@@ -50,6 +66,15 @@ def comparable(events: list[Any]) -> list[Any]:
         else (type(event).__name__, event)
         for event in events
     ]
+
+
+def failure(events: list[Any]) -> tuple[type[Exception], int]:
+    """The violation that *events* end with, which has to be the only one."""
+    assert events, "nothing was reported"
+    *before, last = events
+    assert isinstance(last, Exception), events
+    assert not any(isinstance(event, Exception) for event in before)
+    return type(last), last.code
 
 
 def _cut(data: bytes, sizes: Iterable[int]) -> Iterable[bytes]:

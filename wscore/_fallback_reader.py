@@ -36,12 +36,14 @@ def _limit(name: str, value: int | None) -> int:
 class ReadBuffer:
     """Memory that all readers of one event loop read into; an idle connection owns none."""
 
-    __slots__ = ("_view",)
+    __slots__ = ("_view", "reads")
 
     def __init__(self, size: int = 262144) -> None:
         if size < 1:
             raise ValueError("size must be positive")
         self._view = memoryview(bytearray(size))
+        # How often it was read into, by all readers.
+        self.reads = 0
 
     def __len__(self) -> int:
         return len(self._view)
@@ -157,6 +159,7 @@ class MessageReader:
         """
         if self._buffer is None or not 0 <= nbytes <= len(self._buffer):
             raise ValueError("commit of more bytes than get_buffer offered")
+        self._buffer.reads += 1
         return self._consume(bytes(self._buffer._view[:nbytes]))
 
     def _consume(self, data: bytes) -> list[Event]:

@@ -9,7 +9,9 @@ from ._fallback_kernels import encode_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
+    from ._fallback_reader import ReadBuffer
     from ._types import Buffer
 
 
@@ -45,19 +47,37 @@ class FrameWriter:
 
     *masked* is for a client: every frame gets a key of its own (RFC 6455 5.3).
 
-    ``notify``, when it is not None, is called after each `message`; while ``corked`` is true only
-    once 64 KiB are gathered. ``writable`` is what `message` returns: whether the peer keeps up,
-    as the owner knows it. ``refusal``, when it is not None, returns the exception that `message`
-    raises instead.
+    ``writable`` is what `message` returns: whether the peer keeps up, as the owner knows it.
+    ``refusal``, when it is not None, returns the exception that `message` raises instead.
+
+    An attached writer sends messages by itself: the first since the last read of *buffer* at
+    once, so that a lone answer is not delayed; for others *gather* is called, which has to see to
+    a `flush` soon. While ``corked`` is true messages wait for `uncork`. 64 KiB never wait.
     """
 
-    __slots__ = ("_frames", "_masked", "_size", "corked", "notify", "refusal", "writable")
+    __slots__ = (
+        "_buffer",
+        "_frames",
+        "_gather",
+        "_masked",
+        "_size",
+        "_write_all",
+        "_write_one",
+        "_wrote_after",
+        "corked",
+        "refusal",
+        "writable",
+    )
 
     def __init__(self, *, masked: bool) -> None:
         self._masked = bool(masked)
         self._frames: list[bytes] = []
         self._size = 0
-        self.notify: Callable[[], object] | None = None
+        self._buffer: ReadBuffer | None = None
+        self._write_one: Callable[[Any], object]
+        self._write_all: Callable[[list[Any]], object]
+        self._gather: Callable[[], object]
+        self._wrote_after = -1
         self.corked = False
         self.writable = True
         self.refusal: Callable[[], BaseException] | None = None
@@ -65,6 +85,18 @@ class FrameWriter:
     def __len__(self) -> int:
         """Bytes written and not yet taken."""
         return self._size
+
+    def attach(
+        self,
+        buffer: ReadBuffer,
+        write_one: Callable[[Any], object],
+        write_all: Callable[[list[Any]], object],
+        gather: Callable[[], object],
+    ) -> None:
+        """Send from now on: one buffer by *write_one*, several by *write_all*."""
+        self._buffer = buffer
+        self._write_one, self._write_all, self._gather = write_one, write_all, gather
+        self._wrote_after = buffer.reads - 1
 
     def message(self, message: str | Buffer, text: bool | None = None) -> bool:
         """Add a whole message: ``str`` as text and bytes as binary, unless *text* says otherwise.
@@ -75,9 +107,28 @@ class FrameWriter:
             raise self.refusal()
         is_text = isinstance(message, str) if text is None else text
         self.write(0x1 if is_text else 0x2, message)
-        if self.notify is not None and (not self.corked or self._size >= _CORK_LIMIT):
-            self.notify()
+        if self._buffer is None:
+            return self.writable
+        if self._size >= _CORK_LIMIT:
+            self.flush()
+        elif not self.corked:
+            if self._wrote_after != self._buffer.reads:
+                self.flush()
+            else:
+                self._gather()
         return self.writable
+
+    def uncork(self) -> None:
+        """Send what was gathered, and what is written from now on."""
+        self.corked = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what is here; for an attached writer."""
+        output = self.take()
+        if output and self._buffer is not None:
+            self._wrote_after = self._buffer.reads
+            self._write_one(output[0])
 
     def write(
         self, opcode: int, payload: str | Buffer = b"", fin: bool = True, rsv1: bool = False

@@ -15,6 +15,7 @@ cdef class ReadBuffer:
 
     cdef bytes memory
     cdef object view
+    cdef readonly uint64_t reads
 
     def __init__(self, Py_ssize_t size=262144):
         if size < 1:
@@ -194,6 +195,8 @@ cdef class MessageReader:
             offered = PyBytes_GET_SIZE(self.buffer.memory)
         if not 0 <= nbytes <= offered:
             raise ValueError("commit of more bytes than get_buffer offered")
+        if self.buffer is not None:
+            self.buffer.reads += 1
         if direct:
             return self.consume(self.part.data + self.part.filled, nbytes)
         return self.consume(<uint8_t *>PyBytes_AS_STRING(self.buffer.memory), nbytes)

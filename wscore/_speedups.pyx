@@ -71,6 +71,9 @@ cdef extern from "_kernels/header.h" nogil:
 # costs some 60 ns when nobody waits, and 5 ms when somebody does.
 cdef enum: RELEASE_GIL_FROM = 1 << 20
 
+# So much of a text tells whether it is worth the try to copy it as ASCII.
+cdef enum: ASCII_PROBE = 1024
+
 cdef tuple OPCODES = tuple(Opcode(n) if n in set(Opcode) else None for n in range(16))
 
 
@@ -234,10 +237,10 @@ cdef unicode decode(const uint8_t *src, Py_ssize_t size):
             return PyUnicode_DecodeUTF8(<const char *>src, size, NULL)
         except UnicodeDecodeError:
             return None
-    if wscore_active.is_ascii(src, size):
+    if wscore_active.is_ascii(src, min(size, ASCII_PROBE)):
         text = PyUnicode_New(size, 0x7f)
-        memcpy(PyUnicode_DATA(text), src, size)
-        return text
+        if wscore_active.mask_ascii(<uint8_t *>PyUnicode_DATA(text), src, size, 0):
+            return text
     if not utf8_is_valid(src, size):
         return None
     cdef size_t count = wscore_active.utf8_count(src, size, &width)

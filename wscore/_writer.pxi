@@ -49,7 +49,10 @@ cdef class FrameWriter:
     """Encodes frames into output that leaves in one write; see `_fallback.FrameWriter`."""
 
     cdef public bint corked, writable
-    cdef public object refusal, notify
+    cdef public object refusal
+    cdef object write_one, write_all, gather
+    cdef ReadBuffer buffer
+    cdef uint64_t wrote_after  # reads of the buffer when a frame was last written at once
     cdef bint masked
     cdef Py_ssize_t used, done_size
     cdef bytes out  # gathered so far, `used` bytes of it
@@ -62,19 +65,45 @@ cdef class FrameWriter:
     def __len__(self):
         return self.done_size + self.used
 
+    def attach(self, ReadBuffer buffer not None, write_one, write_all, gather):
+        self.buffer = buffer
+        self.write_one, self.write_all, self.gather = write_one, write_all, gather
+        self.wrote_after = buffer.reads - 1
+
     def message(self, message, text=None):
         if self.refusal is not None:
             raise self.refusal()
         cdef bint is_text = PyUnicode_Check(message) if text is None else text
         self.add_frame(1 if is_text else 2, message, True, False)
-        if self.notify is not None and (not self.corked or self.used >= CORK_LIMIT):
-            self.notify()
+        if self.buffer is None:
+            return self.writable
+        if self.used + self.done_size >= CORK_LIMIT:
+            self.flush()
+        elif not self.corked:
+            if self.wrote_after != self.buffer.reads:
+                self.flush()
+            else:
+                self.gather()
         return self.writable
+
+    def uncork(self):
+        self.corked = False
+        self.flush()
+
+    cpdef flush(self):
+        if self.out is None and self.done is None:
+            return
+        self.wrote_after = self.buffer.reads
+        output = self.take()
+        if len(output) == 1:
+            self.write_one(output[0])
+        else:
+            self.write_all(output)
 
     def write(self, int opcode, payload=b"", bint fin=True, bint rsv1=False):
         self.add_frame(opcode, payload, fin, rsv1)
 
-    def take(self):
+    cpdef list take(self):
         if self.done is None and self.out is None:
             return []
         self.finish_out()

@@ -122,10 +122,11 @@ class InvalidMessage(InvalidHandshake):
 
 
 class InvalidStatus(InvalidHandshake):
-    """The server answered with another status than 101; ``response`` has its status and body."""
+    """The server answered with another ``status`` than 101; ``response`` has its body, too."""
 
     def __init__(self, response: Response) -> None:
-        super().__init__(f"server answered HTTP {response.status_code} instead of 101", 502)
+        status = response.status_code
+        super().__init__(f"server answered HTTP {status} instead of 101", status)
         self.response = response
 
 

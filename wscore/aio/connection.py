@@ -148,11 +148,16 @@ class Connection(Wire):
         return self
 
     async def __anext__(self) -> str | bytes:
-        inbox = self._open_inbox() if self._inbox is None else self._inbox
-        ready = inbox.ready
-        if ready and type(ready[-1]) is not Part:
-            return cast("str | bytes", ready.pop())
+        inbox = self._inbox
+        if inbox is None:
+            inbox = self._open_inbox()
         try:
+            # As `Inbox.take` does; one coroutine less for each message counts.
+            while not inbox.ready:
+                if not inbox.refill():
+                    await inbox.arrival()
+            if type(inbox.ready[-1]) is not Part:
+                return cast("str | bytes", inbox.ready.pop())
             return await inbox.take()
         except ConnectionClosedOK:
             raise StopAsyncIteration from None
@@ -281,20 +286,18 @@ class Connection(Wire):
     def _deliver(self, nbytes: int) -> None:
         inbox = self._inbox
         assert inbox is not None
-        self._share.reads += 1
         if inbox.ready and inbox.is_full():
             self._pause_reading(inbox)
         reader = self.protocol.reader
         events: list[Any] = reader.commit(nbytes)
         if reader.mixed:
             events = self._sort_out(events)
+            self.flush()
         if events:
             if len(events) > 1:
                 # The answers will be several as well.
                 self.cork()
             inbox.put(events, nbytes)
-        if len(self.protocol.writer):
-            self.flush()
 
     def _sort_out(self, events: list[Any]) -> list[Any]:
         """Handle all but the whole messages, which are returned."""
@@ -319,7 +322,6 @@ class Connection(Wire):
     def _call_back(self, nbytes: int) -> None:
         listener = self._listener
         assert listener is not None
-        self._share.reads += 1
         on_message = listener.on_message
         writer = self.protocol.writer
         reader = self.protocol.reader
@@ -332,9 +334,10 @@ class Connection(Wire):
                     on_message(self, event)  # type: ignore[arg-type]
         except Exception:
             self._callback_failed()
-        writer.corked = False
-        if len(writer):
-            self.flush()
+        if self.transport.is_closing():
+            writer.take()
+        else:
+            writer.uncork()
 
     def _on_event(self, event: Any) -> None:
         if type(event) is Frame:

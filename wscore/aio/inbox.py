@@ -83,7 +83,9 @@ class Inbox:
             messages.reverse()
             self.ready = messages
         self._untaken += nbytes
-        self.wake()
+        receiver = self._receiver
+        if receiver is not None and not receiver.done():
+            receiver.set_result(None)
 
     def put_part(self, frame: Frame) -> None:
         """Queue a fragment. Raises UnicodeDecodeError at the first bad byte of text."""
@@ -115,10 +117,21 @@ class Inbox:
         self._receiver = self._connection.loop.create_future()
         return self._receiver
 
+    def refill(self) -> bool:
+        """Make what came later ready; whether there was anything."""
+        if not self._later:
+            return False
+        self._later.reverse()
+        self.ready, self._later = self._later, []
+        return True
+
     async def take(self) -> str | bytes:
         """Return the next message whole; cancelled while waiting, it has lost nothing."""
         while True:
-            item = await self._next()
+            while not self.ready:
+                if not self.refill():
+                    await self.arrival()
+            item = self.ready.pop()
             if type(item) is not Part:
                 return cast("str | bytes", item)
             self._parts = [*(self._parts or ()), item.data]
@@ -133,18 +146,12 @@ class Inbox:
         try:
             fin = False
             while not fin:
-                item = await self._next()
+                while not self.ready:
+                    if not self.refill():
+                        await self.arrival()
+                item = self.ready.pop()
                 part = item if type(item) is Part else Part(item, True)
                 fin = part.fin
                 yield part.data
         finally:
             reader.fragments = False
-
-    async def _next(self) -> Any:
-        while not self.ready:
-            if self._later:
-                self._later.reverse()
-                self.ready, self._later = self._later, []
-            else:
-                await self.arrival()
-        return self.ready.pop()

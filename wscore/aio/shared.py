@@ -15,19 +15,14 @@ __all__ = ["LoopShare", "share"]
 
 
 class LoopShare:
-    """The memory that sockets are read into, and the connections that are flushed together.
+    """The memory that sockets are read into, and the connections that are flushed together."""
 
-    ``reads`` counts the reads of all connections: a connection that wrote since the last one is
-    in the same turn of the loop, or in one so shortly after that gathering costs nothing.
-    """
-
-    __slots__ = ("_gathering", "_loop", "buffer", "reads")
+    __slots__ = ("_gathering", "_loop", "buffer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._gathering: list[Wire] = []
         self.buffer = ReadBuffer()
-        self.reads = 0
 
     def flush_soon(self, wire: Wire) -> None:
         """Have *wire* flushed when this turn of the loop ends: one callback serves all."""

@@ -22,9 +22,6 @@ __all__ = ["Wire", "logger"]
 
 logger = logging.getLogger("wscore")
 
-# Gathered output of this size is written before the turn ends: beyond it nothing is gained.
-_GATHER_LIMIT = 65536
-
 
 class Wire(asyncio.BufferedProtocol):
     """Moves bytes between a transport and a `Protocol`.
@@ -40,7 +37,6 @@ class Wire(asyncio.BufferedProtocol):
         "_paused",
         "_share",
         "_waiters",
-        "_wrote_after",
         "buffer_updated",
         "close_timeout",
         "get_buffer",
@@ -70,15 +66,12 @@ class Wire(asyncio.BufferedProtocol):
         self.write_limit = write_limit
         self._share = share(loop)
         self._close_timer: asyncio.TimerHandle | None = None
-        # How many reads there had been when we last wrote at once; -1 before the first.
-        self._wrote_after = -1
         # Whether a flush at the end of this turn is on its way.
         self._gathering = False
         self._paused = False
         self.lost = False
         # Futures of those who wait for the peer to read, or for the end; made when needed.
         self._waiters: list[asyncio.Future[None]] | None = None
-        protocol.writer.notify = self.write_soon
         self.get_buffer = protocol.reader.get_buffer
         self.buffer_updated = self._handshake_updated
 
@@ -87,6 +80,9 @@ class Wire(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(self.write_limit)
+        self.protocol.writer.attach(
+            self._share.buffer, self.transport.write, self.transport.writelines, self.write_soon
+        )
 
     def eof_received(self) -> bool | None:
         """Close our side too: a WebSocket needs both (RFC 6455 7.1.1)."""
@@ -139,39 +135,28 @@ class Wire(asyncio.BufferedProtocol):
     # Writing
 
     def write_soon(self) -> None:
-        """Send what the protocol has to say: at once, or with the rest of this turn."""
-        reads = self._share.reads
-        if self._wrote_after != reads:
-            self._wrote_after = reads
-            self.flush()
-        elif len(self.protocol.writer) >= _GATHER_LIMIT:
-            self.flush()
-        elif not self._gathering:
+        """Have what was written leave with the rest of this turn of the loop."""
+        if not self._gathering:
             self._gathering = True
             self._share.flush_soon(self)
 
     def cork(self) -> None:
         """Gather what is written until the turn ends, because there will be more of it."""
         self.protocol.writer.corked = True
-        if not self._gathering:
-            self._gathering = True
-            self._share.flush_soon(self)
+        self.write_soon()
 
     def turn_ended(self) -> None:
-        """Called by `LoopShare` at the end of a turn in which something was written."""
+        """Called by `LoopShare` at the end of a turn in which something was gathered."""
         self._gathering = False
         self.protocol.writer.corked = False
         self.flush()
 
     def flush(self) -> None:
         """Write everything that was gathered."""
-        output = self.protocol.writer.take()
-        if not output or self.transport.is_closing():
-            return
-        if len(output) == 1:
-            self.transport.write(output[0])
+        if self.transport.is_closing():
+            self.protocol.writer.take()
         else:
-            self.transport.writelines(output)
+            self.protocol.writer.flush()
 
     async def drain(self) -> None:
         """Wait until the peer keeps up. Raises ConnectionClosed when it is gone."""
