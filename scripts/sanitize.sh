@@ -29,9 +29,10 @@ export PYTHONPATH=$base/lib
 
 run() {
     # Not `python -m`, nor the pythonpath of pyproject.toml: both would find the usual build first.
-    # The pure twin, a parameter of most tests, has no memory of its own to overrun.
+    # The pure twin, a parameter of most tests, has no memory of its own to overrun. A sanitizer
+    # reports to the file descriptor, which pytest must not keep to itself.
     "$(dirname "$python")/pytest" -o pythonpath="$base/lib" -p no:cacheprovider -q \
-        -k "not [python" "$@"
+        -k "not [python" --capture=sys "$@"
 }
 
 # From elsewhere than this folder, for the same reason.

@@ -23,9 +23,8 @@ BIG = bytes(range(256)) * 1200  # 300 KiB, more than a ReadBuffer holds
 
 
 def fill(reader: Any, data: bytes) -> list[Any]:
-    """One read of exactly *data*, whose view is gone before commit."""
-    with reader.get_buffer() as view:
-        view[: len(data)] = data
+    """One read of exactly *data*."""
+    reader.get_buffer()[: len(data)] = data
     return reader.commit(len(data))
 
 

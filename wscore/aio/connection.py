@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from ..errors import ConnectionClosedOK
@@ -157,7 +157,7 @@ class Connection(Wire):
                 if not inbox.refill():
                     await inbox.arrival()
             if type(inbox.ready[-1]) is not Part:
-                return cast("str | bytes", inbox.ready.pop())
+                return inbox.ready.pop()  # type: ignore[no-any-return]
             return await inbox.take()
         except ConnectionClosedOK:
             raise StopAsyncIteration from None
@@ -263,7 +263,9 @@ class Connection(Wire):
         self._listener = listener
         if listener is None:
             self._inbox = Inbox(self, self._max_queue)
-        self._opened(self._deliver if listener is None else self._call_back)
+            self._opened(self._inbox.updated)
+        else:
+            self._opened(self._call_back)
         if listener is not None:
             self._guard(listener.on_open, self)
         self._take_early()
@@ -283,23 +285,7 @@ class Connection(Wire):
         else:
             self.flush()
 
-    def _deliver(self, nbytes: int) -> None:
-        inbox = self._inbox
-        assert inbox is not None
-        if inbox.ready and inbox.is_full():
-            self._pause_reading(inbox)
-        reader = self.protocol.reader
-        events: list[Any] = reader.commit(nbytes)
-        if reader.mixed:
-            events = self._sort_out(events)
-            self.flush()
-        if events:
-            if len(events) > 1:
-                # The answers will be several as well.
-                self.cork()
-            inbox.put(events, nbytes)
-
-    def _sort_out(self, events: list[Any]) -> list[Any]:
+    def sort_out(self, events: list[Any]) -> list[Any]:
         """Handle all but the whole messages, which are returned."""
         messages = []
         for event in events:
@@ -307,12 +293,8 @@ class Connection(Wire):
                 messages.append(event)
             else:
                 self._react(event)
+        self.flush()
         return messages
-
-    def _pause_reading(self, inbox: Inbox) -> None:
-        if not inbox.paused and self.state is State.OPEN:
-            inbox.paused = True
-            self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Read on after a pause."""

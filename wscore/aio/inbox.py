@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..errors import ConcurrencyError
 from ..frames import Frame, Opcode
+from ..protocol import State
 
 if TYPE_CHECKING:
     from codecs import IncrementalDecoder
@@ -41,6 +42,7 @@ class Inbox:
         "_later",
         "_limit",
         "_parts",
+        "_reader",
         "_receiver",
         "_untaken",
         "paused",
@@ -49,6 +51,7 @@ class Inbox:
 
     def __init__(self, connection: Connection, limit: tuple[int | None, int | None]) -> None:
         self._connection = connection
+        self._reader = connection.protocol.reader
         self._limit = limit
         # The next message is the last of `ready`; what came after is in order in `_later`. Two
         # lists take 112 bytes while they are empty, a deque 760.
@@ -64,25 +67,41 @@ class Inbox:
 
     # From the connection
 
-    def is_full(self) -> bool:
-        """Whether as much is waiting as may."""
-        count = len(self.ready) + len(self._later)
-        if not count:
-            self._untaken = 0
-            return False
+    def updated(self, nbytes: int) -> None:
+        """Take a read of *nbytes* from the transport."""
+        if self.ready and self._is_full():
+            self._pause()
+        reader = self._reader
+        events: list[Any] = reader.commit(nbytes)
+        if reader.mixed:
+            events = self._connection.sort_out(events)
+        if events:
+            if len(events) > 1:
+                # The answers will be several as well.
+                self._connection.cork()
+            self.put(events, nbytes)
+
+    def _is_full(self) -> bool:
         most, most_bytes = self._limit
+        count = len(self.ready) + len(self._later)
         return (most is not None and count >= most) or (
             most_bytes is not None and self._untaken >= most_bytes
         )
+
+    def _pause(self) -> None:
+        if not self.paused and self._connection.protocol.state is State.OPEN:
+            self.paused = True
+            self._connection.transport.pause_reading()
 
     def put(self, messages: list[Any], nbytes: int) -> None:
         """Queue what a read of *nbytes* brought; the list is the inbox's from now on."""
         if self.ready or self._later:
             self._later += messages
+            self._untaken += nbytes
         else:
             messages.reverse()
             self.ready = messages
-        self._untaken += nbytes
+            self._untaken = nbytes
         receiver = self._receiver
         if receiver is not None and not receiver.done():
             receiver.set_result(None)
@@ -133,7 +152,7 @@ class Inbox:
                     await self.arrival()
             item = self.ready.pop()
             if type(item) is not Part:
-                return cast("str | bytes", item)
+                return item  # type: ignore[no-any-return]
             self._parts = [*(self._parts or ()), item.data]
             if item.fin:
                 parts, self._parts = self._parts, None

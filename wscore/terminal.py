@@ -1,0 +1,76 @@
+"""A WebSocket on the terminal or in a pipe: lines of stdin go out, messages go to stdout."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from typing import TYPE_CHECKING, TextIO
+
+from .aio import connect
+from .errors import ConnectionClosedError, InvalidHandshake, InvalidURI
+
+if TYPE_CHECKING:
+    from .aio import ClientConnection
+
+__all__ = ["CLOSED_BADLY", "NOT_CONNECTED", "OK", "talk"]
+
+# Exit codes; 2 is argparse's own for wrong usage.
+OK, CLOSED_BADLY, NOT_CONNECTED = 0, 1, 3
+
+
+async def talk(uri: str, *, subprotocols: tuple[str, ...] = (), timeout: float = 10) -> int:
+    """Connect to *uri* and talk until stdin or the connection ends; returns the exit code.
+
+    The end of stdin closes the connection with 1000; what the server still sends before its own
+    Close is printed. Notes go to stderr.
+    """
+    try:
+        ws = await connect(uri, subprotocols=subprotocols, open_timeout=timeout)
+    except (InvalidURI, InvalidHandshake, OSError, asyncio.TimeoutError) as error:
+        note(f"cannot connect: {error or type(error).__name__}")
+        return NOT_CONNECTED
+    note(f"connected to {uri}")
+    sending = asyncio.create_task(_send_lines(ws))
+    try:
+        async for message in ws:
+            print(_line(message), flush=True)
+        return OK
+    except ConnectionClosedError as closed:
+        note(f"closed: {closed}")
+        return CLOSED_BADLY
+    finally:
+        sending.cancel()
+        await ws.close()
+
+
+async def _send_lines(ws: ClientConnection) -> None:
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    # A thread, since not every stdin can be watched; a daemon, since a read cannot be cancelled.
+    reader = threading.Thread(
+        target=_read_lines, args=(sys.stdin, lines, asyncio.get_running_loop()), daemon=True
+    )
+    reader.start()
+    while (line := await lines.get()) is not None:
+        await ws.send(line)
+    await ws.close()
+
+
+def _read_lines(
+    source: TextIO, lines: asyncio.Queue[str | None], loop: asyncio.AbstractEventLoop
+) -> None:
+    try:
+        for line in source:
+            loop.call_soon_threadsafe(lines.put_nowait, line.rstrip("\r\n"))
+        loop.call_soon_threadsafe(lines.put_nowait, None)
+    except RuntimeError:
+        pass  # the loop is closed: the connection ended first
+
+
+def _line(message: str | bytes) -> str:
+    return message if isinstance(message, str) else f"(binary) {message.hex()}"
+
+
+def note(text: str) -> None:
+    """Tell the person, not the pipe."""
+    print(text, file=sys.stderr, flush=True)
