@@ -104,9 +104,13 @@ def test_a_reason_that_cannot_be_encoded() -> None:
 
 @pytest.mark.parametrize(
     ("close", "text"),
-    [(Close(), "1005 (no status rcvd)"), (Close(1001, "bye"), "1001 (going away) bye"),
-     (Close(CloseCode.GOING_AWAY), "1001 (going away)"), (Close(4000, "x"), "4000 (private use) x")],
-)  # fmt: skip
+    [
+        (Close(), "1005 (no status rcvd)"),
+        (Close(1001, "bye"), "1001 (going away) bye"),
+        (Close(CloseCode.GOING_AWAY), "1001 (going away)"),
+        (Close(4000, "x"), "4000 (private use) x"),
+    ],
+)
 def test_a_close_in_words(close: Close, text: str) -> None:
     assert str(close) == text
 

@@ -143,7 +143,7 @@ def test_any_buffer(backend: ModuleType) -> None:
 @pytest.mark.parametrize("mask", [None, KEY, bytes(4)])
 def test_encoding_every_length(kernel: ModuleType, mask: bytes | None) -> None:
     payload = random.Random(52).randbytes(70000)
-    for length in (*range(0, 400), 65534, 65535, 65536, 70000):
+    for length in (*range(400), 65534, 65535, 65536, 70000):
         truth = oracles.encode(WireFrame(2, payload[:length], mask=mask))
         assert kernel.encode_frame(2, payload[:length], mask=mask) == truth, length
 

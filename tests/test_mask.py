@@ -71,7 +71,7 @@ def test_around_powers_of_two(kernel: ModuleType, size: int) -> None:
 
 def test_every_offset_turns_the_key(kernel: ModuleType) -> None:
     view = memoryview(SOURCE)
-    for size in [*range(0, 140), 4099, 65537]:
+    for size in [*range(140), 4099, 65537]:
         for offset in SOME_OFFSETS:
             masked = kernel.apply_mask(view[3 : 3 + size], KEY, offset)
             assert masked == expected(3, size, offset), (size, offset)
@@ -88,7 +88,7 @@ def test_every_key_byte_counts(kernel: ModuleType) -> None:
 
 
 def test_pieces_with_offsets_make_the_whole(kernel: ModuleType) -> None:
-    for cut in range(0, 130):
+    for cut in range(130):
         head = kernel.apply_mask(SOURCE[:cut], KEY)
         assert head + kernel.apply_mask(SOURCE[cut:200], KEY, cut) == expected(0, 200)
 

@@ -86,6 +86,28 @@ def test_types_of_events(backend: ModuleType) -> None:
             assert not event.rsv1
 
 
+def test_mixed_tells_of_anything_but_messages(backend: ModuleType) -> None:
+    reader = backend.MessageReader(masked=True)
+    fragments = WireFrame(1, b"a", fin=False), WireFrame(0, b"b")
+    assert reader.mixed is False
+    for frames, mixed in (
+        ([WireFrame(1, b"a"), WireFrame(2, b"b")], False),
+        ([WireFrame(1, b"a"), WireFrame(9)], True),
+        ([], False),
+        ([WireFrame(10), WireFrame(1)], True),
+        ([*fragments], False),
+    ):
+        reader.feed(wire(*frames))
+        assert reader.mixed is mixed, frames
+    reader.fragments = True
+    reader.feed(wire(*fragments))
+    assert reader.mixed
+    for last in (b"\xff\xff", wire(WireFrame(1, b"\xff")), wire(WireFrame(8))):
+        reader = backend.MessageReader(masked=True)
+        reader.feed(wire(WireFrame(1)) + last)
+        assert reader.mixed
+
+
 def test_feed_takes_any_buffer_and_keeps_none(backend: ModuleType) -> None:
     data = wire(WireFrame(2, b"x" * 1000), WireFrame(2, b"y" * 1000))
     reader = backend.MessageReader(masked=True)

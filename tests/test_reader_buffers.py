@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from feeding import KEY, failure, header, pieces_of, read_pieces, wire
+from isolated import run
 from oracles import MIB, WireFrame, encode_header, xor
 
 from wscore import PayloadTooBig, ProtocolError
@@ -28,17 +27,6 @@ def fill(reader: Any, data: bytes) -> list[Any]:
     return reader.commit(len(data))
 
 
-def run(module: ModuleType, script: str) -> str:
-    """Run *script*, with the backend as `backend`, in a process of its own; returns its output."""
-    paths = [str(Path(__file__).parent), str(Path(module.__file__).parents[1])]
-    start = f"import sys; sys.path[:0] = {paths!r}; import {module.__name__} as backend\n"
-    done = subprocess.run(
-        [sys.executable, "-c", start + script], capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, f"exit status {done.returncode}\n{done.stderr}"
-    return done.stdout
-
-
 # Shared buffers ------------------------------------------------------------------------------
 
 
@@ -50,6 +38,19 @@ def test_read_buffer(backend: ModuleType) -> None:
             backend.ReadBuffer(size)
     with pytest.raises(TypeError):
         backend.ReadBuffer("7")
+
+
+def test_read_buffer_counts_reads(backend: ModuleType) -> None:
+    """All readers' together; writers tell by it whether something was read meanwhile."""
+    shared = backend.ReadBuffer()
+    one, two = (backend.MessageReader(masked=True, buffer=shared) for _ in range(2))
+    assert shared.reads == 0
+    fill(one, b"")
+    fill(two, header(DIRECT_FROM))
+    fill(two, bytes(100))
+    assert shared.reads == 3
+    two.feed(b"not read into it")
+    assert shared.reads == 3
 
 
 @pytest.mark.parametrize("sizehint", [-1, 0, 1, 65536, MIB])
@@ -147,15 +148,19 @@ def test_a_payload_read_into_place_is_not_copied(compiled: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(
-    "payload", [BIG, b"x" * 300000, "\xe9".encode() * 150000, b"a" * 99999 + "\u20ac".encode() * 60000]
+    "payload",
+    [BIG, b"x" * 300000, "\xe9".encode() * 150000, b"a" * 99999 + "\u20ac".encode() * 60000],
 )
 @pytest.mark.parametrize("sizes", [1000, 32768, 65536, 100001])
 @pytest.mark.parametrize("masked", [True, False])
-def test_big_messages(
-    backend: ModuleType, payload: bytes, sizes: int, masked: bool
-) -> None:
-    frames = [WireFrame(2, payload), WireFrame(2, payload[:100000], fin=False), WireFrame(9),
-              WireFrame(0, payload[100000:200000], fin=False), WireFrame(0, payload[200000:])]  # fmt: skip
+def test_big_messages(backend: ModuleType, payload: bytes, sizes: int, masked: bool) -> None:
+    frames = [
+        WireFrame(2, payload),
+        WireFrame(2, payload[:100000], fin=False),
+        WireFrame(9),
+        WireFrame(0, payload[100000:200000], fin=False),
+        WireFrame(0, payload[200000:]),
+    ]
     heard: list[Any] = [payload, (9, b"", True, False), payload]
     if payload is not BIG:
         frames = [frame._replace(opcode=1) if frame.opcode == 2 else frame for frame in frames]

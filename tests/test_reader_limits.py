@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import oracles
 import pytest
-from feeding import KEY, failure, feed_pieces, header, pieces_of, wire
+from feeding import KEY, failure, header, pieces_of, wire
 from oracles import MIB, WireFrame
 
 from wscore import Close, Frame, Opcode, PayloadTooBig, ProtocolError
@@ -42,9 +42,7 @@ def test_max_size_of_one_frame(
 def test_max_size_of_fragments(
     backend: ModuleType, deliver: Callable[..., list[Any]], sizes: tuple[int, ...], opcode: int
 ) -> None:
-    frames = [
-        WireFrame(0 if n else opcode, b"x" * size, fin=False) for n, size in enumerate(sizes)
-    ]
+    frames = [WireFrame(0 if n else opcode, b"x" * size, fin=False) for n, size in enumerate(sizes)]
     reader = backend.MessageReader(masked=True, max_size=128)
     data = wire(*frames, WireFrame(9), WireFrame(0))
     for _ in range(2):  # the second message has all the room again
@@ -100,9 +98,7 @@ def test_lengths_with_the_top_bit(backend: ModuleType, length: int, limit: int |
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5, 4096])
-def test_max_fragments(
-    backend: ModuleType, deliver: Callable[..., list[Any]], limit: int
-) -> None:
+def test_max_fragments(backend: ModuleType, deliver: Callable[..., list[Any]], limit: int) -> None:
     """Empty fragments count, control frames do not, and the next message starts anew."""
     empty = wire(WireFrame(0, fin=False))
     options = {} if limit == 4096 else {"max_fragments": limit}
@@ -142,8 +138,9 @@ def test_no_limits(backend: ModuleType) -> None:
 # Violations ----------------------------------------------------------------------------------
 
 OPEN = wire(WireFrame(1, b"first", fin=False))
+RESERVED = (3, 4, 5, 6, 7, 11, 12, 13, 14, 15)
 VIOLATIONS: dict[str, tuple[bytes, int]] = {
-    **{f"reserved opcode 0x{n:x}": (bytes([0x80 | n]), 1002) for n in (3, 4, 5, 6, 7, *range(11, 16))},
+    **{f"reserved opcode 0x{n:x}": (bytes([0x80 | n]), 1002) for n in RESERVED},
     "unmasked frame from a client": (b"\x81\x01a", 1002),
     "unmasked ping from a client": (b"\x89\x00", 1002),
     "RSV1 without deflate": (wire(WireFrame(1, b"a", rsv=4)), 1002),

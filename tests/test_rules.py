@@ -60,9 +60,13 @@ def test_context_violations(
 
 @pytest.mark.parametrize(
     ("length", "words"),
-    [(0, "payload length not in its shortest form"), (65535, "payload length not in its shortest form"),
-     (2**63, "payload length with its top bit set"), (2**64 - 1, "payload length with its top bit set")],
-)  # fmt: skip
+    [
+        (0, "payload length not in its shortest form"),
+        (65535, "payload length not in its shortest form"),
+        (2**63, "payload length with its top bit set"),
+        (2**64 - 1, "payload length with its top bit set"),
+    ],
+)
 def test_length_violations(length: int, words: str) -> None:
     violation = _rules.length_violation(length)
     assert (str(violation), violation.code) == (words, 1002)

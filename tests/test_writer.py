@@ -1,13 +1,9 @@
-"""The FrameWriter: what it puts on the wire, its masking keys, and what it does not copy."""
+"""The FrameWriter: what it puts on the wire, what it refuses, and what it does not copy."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tracemalloc
 from array import array
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import oracles
@@ -24,7 +20,16 @@ if TYPE_CHECKING:
 
 # From this size on the compiled writer hands unmasked payloads on instead of copying them.
 LEAVE_FROM = 65536
-TEXTS = ["", "Hello", "\xe9", "a\u20ac\U0001f600", "x" * 125, "x" * 126, "\xff" * 40000, "y" * 65536]
+TEXTS = [
+    "",
+    "Hello",
+    "\xe9",
+    "a\u20ac\U0001f600",
+    "x" * 125,
+    "x" * 126,
+    "\xff" * 40000,
+    "y" * 65536,
+]
 DATA = [b"", b"\0\xff", b"x" * 125, bytes(126), bytes(65535), bytes(65536), b"big" * 70000]
 
 
@@ -64,9 +69,7 @@ def test_a_new_writer_has_nothing_to_send(backend: ModuleType, masked: bool) -> 
     writer = backend.FrameWriter(masked=masked)
     assert len(writer) == 0
     assert writer.take() == []
-    assert (writer.corked, writer.writable, writer.refusal, writer.notify) == (
-        False, True, None, None,
-    )  # fmt: skip
+    assert (writer.corked, writer.writable, writer.refusal) == (False, True, None)
 
 
 @pytest.mark.parametrize("payload", [*TEXTS, *DATA], ids=range(len(TEXTS) + len(DATA)))
@@ -116,7 +119,8 @@ def test_any_frames_come_back_from_the_readers(
 def test_each_reader_reads_each_writer(backends: list[ModuleType], masked_by: bool) -> None:
     for ours in backends:
         for theirs in backends:
-            writer, reader = ours.FrameWriter(masked=masked_by), theirs.MessageReader(masked=masked_by)
+            writer = ours.FrameWriter(masked=masked_by)
+            reader = theirs.MessageReader(masked=masked_by)
             for message in (*TEXTS, *DATA):
                 writer.message(message)
             assert comparable(reader.feed(sent(writer))) == comparable([*TEXTS, *DATA])
@@ -213,69 +217,17 @@ def test_message_tells_whether_the_peer_keeps_up(backend: ModuleType) -> None:
     assert len(frames(writer, False)) == 1
 
 
-def test_message_notifies_unless_corked(backend: ModuleType, masked: bool) -> None:
-    writer = backend.FrameWriter(masked=masked)
-    sizes: list[int] = []
-    writer.notify = lambda: sizes.append(len(writer))
-    writer.message("a")
-    assert sizes == [len(writer)], "after the message was written"
-    writer.write(1, "a frame is no message")
-    writer.corked = True
-    writer.message(b"b")
-    assert len(sizes) == 1
-    writer.corked = False
-    writer.message(b"c")
-    assert len(sizes) == 2
-    writer.notify = None
-    writer.message(b"d")
-    assert len(sizes) == 2
-
-
-@pytest.mark.parametrize("size", [1000, 5000, LEAVE_FROM - 1, LEAVE_FROM, 3 * LEAVE_FROM])
-def test_a_corked_writer_notifies_from_64_kib_on(
-    backend: ModuleType, masked: bool, size: int
-) -> None:
-    writer = backend.FrameWriter(masked=masked)
-    notified: list[int] = []
-    writer.notify = lambda: notified.append(len(writer))
-    writer.corked = True
-    while not notified and len(writer) < 10 * LEAVE_FROM:
-        assert len(writer) < 65536, "too late"
-        writer.message(bytes(size))
-    assert notified == [len(writer)], "too early"
-    assert len(writer) >= 65536
-
-
-def test_what_notify_raises_comes_through(backend: ModuleType) -> None:
-    writer = backend.FrameWriter(masked=False)
-    writer.notify = lambda: 1 / 0
-    with pytest.raises(ZeroDivisionError):
-        writer.message("a")
-    assert len(frames(writer, False)) == 1
-
-
 def test_refusal(backend: ModuleType) -> None:
     writer = backend.FrameWriter(masked=False)
-    writer.notify = pytest.fail
     writer.refusal = lambda: LookupError("closed")
     with pytest.raises(LookupError, match="closed"):
         writer.message("never")
     assert writer.take() == []
     writer.write(8)  # a Close is no message
     assert frames(writer, False) == [WireFrame(8)]
-
-
-@pytest.mark.parametrize(
-    ("error", "message"), [(UnicodeEncodeError, "\ud800"), (TypeError, None), (TypeError, 3)]
-)
-def test_a_refused_message_is_neither_written_nor_notified(
-    backend: ModuleType, error: type[Exception], message: Any
-) -> None:
-    writer = backend.FrameWriter(masked=True)
-    writer.notify = lambda: pytest.fail("nothing was written")
-    with pytest.raises(error):
-        writer.message(message)
-    assert writer.take() == []
+    writer.refusal = None
+    assert writer.message("again")
+    assert len(frames(writer, False)) == 1
 
 
 def test_wrong_options(backend: ModuleType) -> None:
@@ -283,89 +235,6 @@ def test_wrong_options(backend: ModuleType) -> None:
         backend.FrameWriter()
     with pytest.raises(TypeError):
         backend.FrameWriter(True)
-
-
-# Masking keys --------------------------------------------------------------------------------
-
-
-def keys_of(writer: Any, count: int) -> list[bytes]:
-    for _ in range(count):
-        writer.write(2)
-    data = sent(writer)
-    return [data[start + 2 : start + 6] for start in range(0, 6 * count, 6)]
-
-
-def test_keys_do_not_repeat_and_have_no_pattern(backend: ModuleType) -> None:
-    """100,000 keys: chance repeats one of 2^32 about once, more than 20 times never."""
-    keys = keys_of(backend.FrameWriter(masked=True), 100_000)
-    assert len(set(keys)) > 99_980
-    words = [int.from_bytes(key, "big") for key in keys]
-    for bit in range(32):
-        ones = sum(word >> bit & 1 for word in words)
-        assert 49_000 < ones < 51_000, bit  # over six standard deviations to each side
-
-
-def test_writers_share_no_keys(backend: ModuleType) -> None:
-    one, two = (keys_of(backend.FrameWriter(masked=True), 500) for _ in range(2))
-    assert len({*one, *two}) > 995
-
-
-def test_keys_are_the_generators_output(
-    backend: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each four bytes once, in order, fetched by at least 4 KiB."""
-    blocks: list[bytes] = []
-    urandom = os.urandom
-
-    def recorded(size: int) -> bytes:
-        blocks.append(urandom(size))
-        return blocks[-1]
-
-    monkeypatch.setattr(os, "urandom", recorded)
-    keys = b"".join(keys_of(backend.FrameWriter(masked=True), 4096))
-    assert blocks
-    assert all(len(block) >= 4096 for block in blocks)
-    output = b"".join(blocks)
-    start = keys.index(output[:4096])
-    assert keys[start:] == output[: len(keys) - start]
-    assert start <= len(blocks[0]), "what the block before had left"
-
-
-FORKED = """
-from {name} import FrameWriter
-import os
-writer = FrameWriter(masked=True)
-def keys():
-    for _ in range(64):
-        writer.write(2)
-    return b"".join(writer.take())
-keys()
-children = []
-for _ in range(2):
-    out, into = os.pipe()
-    child = os.fork()
-    if not child:
-        os.write(into, keys())
-        os._exit(0)
-    os.close(into)
-    children.append(os.fdopen(out, "rb").read())
-    os.waitpid(child, 0)
-for data in (keys(), *children):
-    print(data.hex())
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_does_not_repeat_its_parents_keys(backend: ModuleType) -> None:
-    start = f"import sys; sys.path.insert(0, {str(Path(backend.__file__).parents[1])!r})\n"
-    script = start + FORKED.format(name=backend.__name__)
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
-    )
-    streams = [bytes.fromhex(line) for line in done.stdout.split()]
-    keys = [frame.mask for stream in streams for frame in oracles.decode(stream)]
-    assert len(keys) == 3 * 64
-    assert len(set(keys)) > 3 * 64 - 3
 
 
 # Copies --------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ def current_kernel() -> str:
 
 def use_kernel(name: str) -> None:
     """Choose the kernel; the twin has just one. Raises ValueError for any other name."""
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a str, not {type(name).__name__}")
     if name != _NAME:
         raise ValueError(f"kernel {name!r} is not available here, only {_NAME}")
 
@@ -93,7 +95,7 @@ def apply_mask(data: Buffer, mask: Buffer, offset: int = 0) -> bytes:
     original back. Raises TypeError, ValueError (mask not of 4 bytes, negative offset) or
     BufferError (*data* is not C-contiguous).
     """
-    if type(data) is bytes and type(mask) is bytes and offset == 0 and len(mask) == 4:
+    if type(data) is type(mask) is bytes and type(offset) is int and not offset and len(mask) == 4:
         return xor(data, mask)
     return xor(contiguous(data), _four_bytes(mask, offset))
 
@@ -128,6 +130,19 @@ def decode_utf8(data: Buffer, /) -> str:
     return str(contiguous(data), "utf-8")
 
 
+def decode_piece(piece: bytes) -> tuple[str, bytes]:
+    """Decode text that goes on: returns its whole code points and the rest.
+
+    Raises UnicodeDecodeError as soon as nothing that follows can make it valid.
+    """
+    text, checked = utf_8_decode(piece, "strict", False)
+    rest = piece[checked:]
+    if len(rest) == 2 and rest[0] == 0xED and rest[1] >= 0xA0:
+        # CPython waits for the third byte of a surrogate.
+        raise UnicodeDecodeError("utf-8", piece, checked, checked + 1, "surrogate")
+    return text, rest
+
+
 class Utf8Validator:
     """Checks UTF-8 that arrives in pieces, and fails at the first piece that cannot be right."""
 
@@ -149,11 +164,10 @@ class Utf8Validator:
             return False
         piece = self._rest + bytes(piece)
         try:
-            _, checked = utf_8_decode(piece, "strict", False)
+            _, self._rest = decode_piece(piece)
         except UnicodeDecodeError:
             self._failed = True
             return False
-        self._rest = piece[checked:]
         return True
 
     def reset(self) -> None:
@@ -217,6 +231,7 @@ def encode_frame(
     Raises ValueError for what no peer may accept: a reserved opcode, a control frame that is
     fragmented, compressed or over 125 bytes, RSV1 on a continuation; TypeError for text.
     """
+    opcode = index(opcode)
     body = contiguous(payload)
     check_encodable(opcode, len(body), fin, rsv1)
     head = _header(opcode, len(body), fin, rsv1, mask is not None)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from codecs import utf_8_decode
 from operator import index
 from typing import TYPE_CHECKING, cast
 
-from ._fallback_kernels import MAX_LENGTH, OPCODES, contiguous, xor
+from ._fallback_kernels import MAX_LENGTH, OPCODES, contiguous, decode_piece, xor
 from ._rules import (
     context_violation,
     invalid_text,
@@ -62,11 +61,10 @@ class _Text:
         if self._rest:
             piece = self._rest + piece
         try:
-            text, checked = utf_8_decode(piece, "strict", False)
+            text, self._rest = decode_piece(piece)
         except UnicodeDecodeError:
             raise invalid_text() from None
         self._parts.append(text)
-        self._rest = piece[checked:]
 
     def finish(self) -> str:
         if self._rest:

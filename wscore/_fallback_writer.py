@@ -6,12 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from ._fallback_kernels import encode_frame
+from ._fallback_reader import ReadBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ._fallback_reader import ReadBuffer
     from ._types import Buffer
 
 
@@ -94,6 +94,8 @@ class FrameWriter:
         gather: Callable[[], object],
     ) -> None:
         """Send from now on: one buffer by *write_one*, several by *write_all*."""
+        if not isinstance(buffer, ReadBuffer):
+            raise TypeError("buffer must be a ReadBuffer")
         self._buffer = buffer
         self._write_one, self._write_all, self._gather = write_one, write_all, gather
         self._wrote_after = buffer.reads - 1
@@ -124,11 +126,10 @@ class FrameWriter:
         self.flush()
 
     def flush(self) -> None:
-        """Send what is here; for an attached writer."""
-        output = self.take()
-        if output and self._buffer is not None:
+        """Send what is here. Without `attach` it stays for `take`."""
+        if self._frames and self._buffer is not None:
             self._wrote_after = self._buffer.reads
-            self._write_one(output[0])
+            self._write_one(self.take()[0])
 
     def write(
         self, opcode: int, payload: str | Buffer = b"", fin: bool = True, rsv1: bool = False

@@ -40,7 +40,7 @@ cdef class Sink:
     As a buffer it is the part that is still to be filled.
     """
 
-    cdef object owner
+    cdef object owner, retired  # retired: what views that are still held point into
     cdef uint8_t *data
     cdef Py_ssize_t size, filled, checked  # checked: whole, valid code points, for text
     cdef bint text, ascii
@@ -53,10 +53,13 @@ cdef class Sink:
         sink.own(PyUnicode_New(size, 0x7f) if ascii else PyBytes_FromStringAndSize(NULL, size), size)
         return sink
 
-    cdef void own(self, object owner, Py_ssize_t size):
+    cdef int own(self, object owner, Py_ssize_t size) except -1:
+        if self.exports:
+            self.retired = (self.retired, self.owner)
         self.owner = owner
         self.data = <uint8_t *>(PyUnicode_DATA(owner) if self.ascii else PyBytes_AS_STRING(owner))
         self.size = size
+        return 0
 
     cdef int resize(self, Py_ssize_t size) except -1:
         """Change the size of the bytes: in place unless somebody holds a view of them."""
@@ -320,7 +323,7 @@ cdef class MessageReader:
                 self.part = self.message
             else:
                 self.part = Sink.new(self.left, self.target == TEXT, self.target == TEXT)
-        except MemoryError:
+        except (MemoryError, OverflowError):
             raise message_too_big(self.left) from None
         return 0
 

@@ -106,7 +106,7 @@ def current_kernel():
 
 
 def use_kernel(str name not None):
-    if not wscore_select(name.encode()):
+    if "\0" in name or not wscore_select(name.encode()):
         raise ValueError(f"kernel {name!r} is not available here, only {', '.join(kernels())}")
 
 

@@ -91,7 +91,7 @@ cdef class FrameWriter:
         self.flush()
 
     cpdef flush(self):
-        if self.out is None and self.done is None:
+        if self.buffer is None or (self.out is None and self.done is None):
             return
         self.wrote_after = self.buffer.reads
         output = self.take()

@@ -207,9 +207,8 @@ class RequestParser:
             headers.get_all("content-length")
         ):
             raise InvalidMessage("request with a body")
-        if target.startswith("/"):
-            return Request(target, headers, method, protocol)
-        return Request(_take_authority(target, headers), headers, method, protocol)
+        path = target if _is_origin_form(target) else _take_authority(target, headers)
+        return Request(path, headers, method, protocol)
 
 
 def _split_request_line(line: str) -> tuple[str, str, str]:
@@ -220,15 +219,14 @@ def _split_request_line(line: str) -> tuple[str, str, str]:
     if protocol not in ("HTTP/1.1", "HTTP/1.0"):
         is_http = _is_http_version(protocol)
         raise InvalidMessage(f"version {protocol[:16]!r} of HTTP", 505 if is_http else 400)
-    if not _is_origin_form(target) and not _absolute_form(target):
-        raise InvalidMessage("request target in neither origin-form nor absolute-form")
     return method, target, protocol
 
 
 def _take_authority(target: str, headers: Headers) -> str:
     """Reduce an absolute-form target to its path; its authority replaces Host (RFC 9112 3.2.2)."""
     match = _absolute_form(target)
-    assert match is not None
+    if match is None:
+        raise InvalidMessage("request target in neither origin-form nor absolute-form")
     # None or several stay as they are: the handshake refuses both.
     if len(headers.get_all("Host")) == 1:
         del headers["Host"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -190,6 +190,8 @@ class Connection(Wire):
             await self.drain()
 
     async def _send_fragments(self, parts: Any, text: bool | None) -> None:
+        if isinstance(parts, Mapping):
+            raise TypeError("a mapping is not a message")
         self._sending = self.loop.create_future()
         begun = False
         try:

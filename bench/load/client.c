@@ -1,0 +1,137 @@
+#define _GNU_SOURCE
+#include "client.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Key and answer are the RFC's own (1.3); the headers are those that a browser sends. */
+static const char REQUEST[] =
+    "GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: Upgrade\r\nPragma: no-cache\r\n"
+    "Cache-Control: no-cache\r\n"
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/140.0.0.0 Safari/537.36\r\n"
+    "Upgrade: websocket\r\nOrigin: http://127.0.0.1\r\nSec-WebSocket-Version: 13\r\n"
+    "Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-GB,en;q=0.9\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+static const char STATUS[] = "HTTP/1.1 101 ";
+static const char ACCEPT[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+void die(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    exit(1);
+}
+
+double number(const char *name, const char *text, double least, double most)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end || !(value >= least && value <= most))
+        die("%s must be a number from %g to %g, not %s", name, least, most, text);
+    return value;
+}
+
+double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void shake_hands(int fd, int port)
+{
+    char head[4096];
+    int length = snprintf(head, sizeof head, REQUEST, port);
+    if (send(fd, head, (size_t)length, MSG_NOSIGNAL) != length)
+        die("the request was not sent: %s", strerror(errno));
+    size_t got = 0;
+    head[0] = '\0';
+    while (!strstr(head, "\r\n\r\n")) {
+        ssize_t n = recv(fd, head + got, sizeof head - 1 - got, 0);
+        if (n <= 0)
+            die("the handshake was cut short: %.200s", head);
+        got += (size_t)n;
+        head[got] = '\0';
+    }
+    if (strncmp(head, STATUS, sizeof STATUS - 1) || !strstr(head, ACCEPT))
+        die("the handshake was refused: %.200s", head);
+    if (strcasestr(head, "\r\nSec-WebSocket-Extensions:"))
+        die("the server uses an extension that nobody offered");
+    if (strstr(head, "\r\n\r\n") + 4 != head + got)
+        die("the server spoke before it was spoken to");
+}
+
+int ws_connect(int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int on = 1;
+    struct timeval patience = {.tv_sec = 5};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address))
+        die("cannot connect to port %d: %s", port, strerror(errno));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    shake_hands(fd, port);
+    return fd;
+}
+
+static size_t put_header(unsigned char *out, int opcode, size_t size, int masked)
+{
+    size_t length = 2;
+    int mask_bit = masked ? 0x80 : 0;
+    out[0] = (unsigned char)(0x80 | opcode);
+    if (size < 126) {
+        out[1] = (unsigned char)(mask_bit | (int)size);
+        return length;
+    }
+    int width = size < 65536 ? 2 : 8;
+    out[1] = (unsigned char)(mask_bit | (width == 2 ? 126 : 127));
+    for (int shift = 8 * (width - 1); shift >= 0; shift -= 8)
+        out[length++] = (unsigned char)((uint64_t)size >> shift);
+    return length;
+}
+
+size_t ws_frame(unsigned char *out, int opcode, size_t size, unsigned seed,
+                const unsigned char key[4])
+{
+    static const char WORDS[] = "{\"symbol\": \"EURUSD\", \"bid\": 1.08651, \"ask\": 1.08653} ";
+    size_t length = put_header(out, opcode, size, key != NULL);
+    if (key) {
+        memcpy(out + length, key, 4);
+        length += 4;
+    }
+    for (size_t i = 0; i < size; i++) {
+        size_t place = i + seed;
+        unsigned char byte = opcode == OPCODE_TEXT
+                                 ? (unsigned char)WORDS[place % (sizeof WORDS - 1)]
+                                 : (unsigned char)(place * 167 + (place >> 8));
+        out[length + i] = byte ^ (key ? key[i & 3] : 0);
+    }
+    return length + size;
+}

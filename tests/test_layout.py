@@ -1,0 +1,296 @@
+"""The shape of the repository: tests mirror modules, files stay small, layers point downwards."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "wscore"
+TESTS = ROOT / "tests"
+
+# Modules -------------------------------------------------------------------------------------
+
+# Test files, without "test_", of modules that have no test file of their own name.
+TESTED_AS = {
+    "_speedups": ["mask", "utf8", "header", "threads"],
+    "_reader": ["reader", "reader_limits", "reader_buffers", "corpus"],
+    "_writer": ["writer", "writer_attached", "writer_keys"],
+    "_fallback": ["backend"],
+    "_fallback_kernels": ["mask", "utf8", "header"],
+    "_fallback_reader": ["reader", "reader_limits", "reader_buffers", "corpus"],
+    "_fallback_writer": ["writer", "writer_attached", "writer_keys"],
+    "_backend": ["backend"],
+    "_rules": ["rules"],
+}
+# Nothing in them runs that could be tested apart from what uses it.
+UNTESTED = {"_types", "_version"}
+# Test files that are about no one module.
+ABOUT_ALL = {"layout"}
+# Folders of tests against something other than modules, each with a make target or a README.
+OTHER_TESTS = {"accelerated", "bench", "browser", "conformance", "fuzz", "interop", "kernels_c",
+               "node", "packaging"}  # fmt: skip
+
+
+def name_of(path: Path, root: Path) -> str:
+    """`aio.wire` of wscore/aio/wire.py, and of tests/aio/test_wire.py."""
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join([*parts[:-1], parts[-1].removeprefix("test_")])
+
+
+def modules() -> dict[str, Path]:
+    sources = chain.from_iterable(PACKAGE.rglob(f"*.{suffix}") for suffix in ("py", "pyx", "pxi"))
+    return {name_of(path, PACKAGE): path for path in sorted(sources)}
+
+
+def test_files() -> dict[str, Path]:
+    found = {name_of(path, TESTS): path for path in sorted(TESTS.rglob("test_*.py"))}
+    return {name: path for name, path in found.items() if name.split(".")[0] not in OTHER_TESTS}
+
+
+test_files.__test__ = False  # type: ignore[attr-defined]
+
+
+def test_each_module_has_its_tests() -> None:
+    tests = test_files()
+    missing = []
+    for name in modules():
+        last = name.rpartition(".")[2]
+        if last in ("__init__", "__main__") or name in UNTESTED:
+            continue
+        if not all(expected in tests for expected in TESTED_AS.get(name, [name])):
+            missing.append(name)
+    assert not missing, "modules without a test file"
+
+
+def test_each_test_file_has_its_module() -> None:
+    known = set(modules()) | set(chain.from_iterable(TESTED_AS.values())) | ABOUT_ALL
+    assert not [name for name in test_files() if name not in known]
+
+
+def test_the_tables_name_what_exists() -> None:
+    assert not (set(TESTED_AS) | UNTESTED) - set(modules())
+    assert not ABOUT_ALL - set(test_files())
+
+
+# Budgets -------------------------------------------------------------------------------------
+
+MODULE_LINES, PYX_LINES, KERNEL_LINES, FUNCTION_LINES = 450, 600, 200, 70
+BUDGETS = {
+    "wscore/**/*.py": MODULE_LINES,
+    "tests/**/*.py": MODULE_LINES,
+    "bench/**/*.py": MODULE_LINES,
+    "scripts/**/*.py": MODULE_LINES,
+    "*.py": MODULE_LINES,
+    "wscore/**/*.px[dix]": PYX_LINES,
+    "wscore/_kernels/*.[ch]": KERNEL_LINES,
+}
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("pattern", BUDGETS)
+def test_files_stay_within_their_budget(pattern: str) -> None:
+    long = {str(path.relative_to(ROOT)): len(lines(path)) for path in ROOT.glob(pattern)
+            if len(lines(path)) > BUDGETS[pattern]}  # fmt: skip
+    assert not long
+
+
+def python_functions(path: Path) -> list[tuple[str, int]]:
+    return [
+        (node.name, (node.end_lineno or node.lineno) - node.lineno + 1)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+
+
+def cython_functions(path: Path) -> list[tuple[str, int]]:
+    """By indentation: a function ends before the next line that is no deeper than its head."""
+    found = []
+    source = lines(path)
+    for start, line in enumerate(source):
+        head = re.match(r"(\s*)(?:def|cpdef|cdef)\b[^=]*?(\w+)\(.*(:|[(,])\s*$", line)
+        if head and "extern" not in line:
+            end = last = start
+            while end + 1 < len(source):
+                end += 1
+                text = source[end]
+                deeper = len(text) - len(text.lstrip()) > len(head[1])
+                if text.strip() and not deeper and not text.strip().startswith(")"):
+                    break
+                last = end if text.strip() else last
+            found.append((head[2], last - start + 1))
+    return found
+
+
+def c_functions(path: Path) -> list[tuple[str, int]]:
+    """By the house style: the body ends with a brace in the first column."""
+    found = []
+    start, name = 0, ""
+    for number, line in enumerate(lines(path)):
+        if head := re.match(r"[A-Za-z_][\w *]*?(?:\([^)]*\) )?\**(\w+)\(", line):
+            start, name = number, head[1]
+        if line == "}" and name:
+            found.append((name, number - start + 1))
+            name = ""
+    return found
+
+
+MEASURES = {".py": python_functions, ".pyx": cython_functions, ".pxi": cython_functions,
+            ".c": c_functions, ".h": c_functions}  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", ["wscore", "tests", "bench", "scripts"])
+def test_functions_stay_within_their_budget(folder: str) -> None:
+    long = {
+        f"{path.relative_to(ROOT)}:{name}": size
+        for suffix, functions in MEASURES.items()
+        for path in (ROOT / folder).rglob(f"*{suffix}")
+        if path.name != "_speedups.c"  # generated
+        for name, size in functions(path)
+        if size > FUNCTION_LINES
+    }
+    assert not long
+
+
+def test_the_measures_find_functions() -> None:
+    """A budget that counts nothing holds nothing."""
+    reader = dict(cython_functions(PACKAGE / "_reader.pxi"))
+    assert {"__init__", "read_frames", "open_frame", "end_frame", "limit"} <= set(reader)
+    assert 5 < reader["open_frame"] < FUNCTION_LINES
+    dispatch = dict(c_functions(PACKAGE / "_kernels" / "dispatch.c"))
+    assert {"wscore_available", "wscore_select"} <= set(dispatch)
+    assert dict(c_functions(PACKAGE / "_kernels" / "mask_loop.h"))["mask_loop"] > 20
+    assert dict(python_functions(Path(__file__)))["python_functions"] == 6
+
+
+# Layers --------------------------------------------------------------------------------------
+
+WORDS, KERNELS, PROTOCOL, ASYNCIO, SCALE, EDGES = range(6)
+# By the first part of a module's name; all others are the protocol's.
+LAYERS = {
+    **dict.fromkeys(["errors", "frames", "_types", "_version"], WORDS),
+    **dict.fromkeys(["_speedups", "_reader", "_writer", "_fallback", "_fallback_kernels",
+                     "_fallback_reader", "_fallback_writer", "_rules", "_backend"], KERNELS),
+    "aio": ASYNCIO,
+    "hub": SCALE,
+    **dict.fromkeys(["__main__", "accelerate", "asgi", "cli", "demo", "lifts", "terminal"], EDGES),
+}  # fmt: skip
+# No I/O, no clock and no logger up to the protocol.
+IMPURE = {"asyncio", "socket", "ssl", "select", "selectors", "time", "logging", "threading",
+          "subprocess"}  # fmt: skip
+
+
+def layer_of(name: str) -> int:
+    return LAYERS.get(name.split(".")[0], PROTOCOL)
+
+
+class Imports(ast.NodeVisitor):
+    """What a module imports at run time, anywhere in it: full names within wscore or outside."""
+
+    def __init__(self, path: Path) -> None:
+        self.found: set[str] = set()
+        self.package = ("wscore", *path.relative_to(PACKAGE).parent.parts)
+        self.visit(ast.parse(path.read_text(encoding="utf-8")))
+
+    def visit_If(self, node: ast.If) -> None:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            for other in node.orelse:
+                self.visit(other)
+        else:
+            self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.found |= {alias.name for alias in node.names}
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        package = list(self.package[: len(self.package) - node.level + 1]) if node.level else []
+        source = ".".join([*package, *([node.module] if node.module else [])])
+        self.found.add(source)
+        self.found |= {f"{source}.{alias.name}" for alias in node.names}
+
+
+def internal_imports(path: Path) -> set[str]:
+    """Names of modules of wscore, without its own name in front."""
+    return {
+        name.removeprefix("wscore.")
+        for name in Imports(path).found
+        if name.startswith("wscore.") and _is_module(name.removeprefix("wscore."))
+    }
+
+
+def _is_module(name: str) -> bool:
+    path = PACKAGE.joinpath(*name.split("."))
+    return path.is_dir() or any(path.with_suffix(suffix).exists() for suffix in (".py", ".pyx"))
+
+
+def python_modules() -> dict[str, Path]:
+    """All but the package's own front, which is above every layer."""
+    return {
+        name: path
+        for name, path in modules().items()
+        if path.suffix == ".py" and name != "__init__"
+    }
+
+
+def test_no_layer_imports_a_higher_one() -> None:
+    upwards = [
+        f"{name} imports {imported}"
+        for name, path in python_modules().items()
+        for imported in internal_imports(path)
+        if layer_of(imported) > layer_of(name)
+    ]
+    assert not upwards
+
+
+def test_compiled_code_imports_words_and_rules_only() -> None:
+    for name in ("_speedups.pyx", "_reader.pxi", "_writer.pxi"):
+        source = (PACKAGE / name).read_text(encoding="utf-8")
+        assert set(re.findall(r"^from \.(\w+) import", source, re.MULTILINE)) <= {
+            "_rules", "errors", "frames",
+        }  # fmt: skip
+        plain = set(re.findall(r"^import (\w+)", source, re.MULTILINE))
+        assert plain <= {"os"}
+
+
+def test_the_backend_is_the_only_door_to_the_kernels() -> None:
+    """Layer 5 may reach behind it: it patches other libraries' compiled code."""
+    around = [
+        f"{name} imports {imported}"
+        for name, path in python_modules().items()
+        if KERNELS < layer_of(name) < EDGES
+        for imported in internal_imports(path)
+        if layer_of(imported) == KERNELS and imported != "_backend"
+    ]
+    assert not around
+
+
+def test_no_io_and_no_clock_up_to_the_protocol() -> None:
+    impure = [
+        f"{name} imports {imported}"
+        for name, path in python_modules().items()
+        if layer_of(name) <= PROTOCOL
+        for imported in Imports(path).found
+        if imported.split(".")[0] in IMPURE
+    ]
+    assert not impure
+
+
+def test_words_import_the_standard_library_only() -> None:
+    for name, path in python_modules().items():
+        if layer_of(name) == WORDS and name != "_types":
+            outside = {imported.split(".")[0] for imported in Imports(path).found} - {"wscore"}
+            assert outside <= sys.stdlib_module_names, name
+
+
+def test_type_hints_are_imported_for_checking_only() -> None:
+    """`_types` needs typing_extensions, which a user need not have."""
+    assert not [name for name, path in python_modules().items()
+                if "_types" in internal_imports(path)]  # fmt: skip
