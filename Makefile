@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 SOURCES := setup.py pyproject.toml $(wildcard wscore/*.px[idy] wscore/_kernels/*)
 
-# The newest peers need Python 3.11, and without them there is nothing to lift.
-WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/lifts" * (sys.version_info < (3, 11)))')
+# The newest peers need Python 3.11: below it there is less to lift and to measure.
+WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/lifts --ignore=tests/bench" * (sys.version_info < (3, 11)))')
 
 .PHONY: help demo test coverage bench bench-quick lint types sanitize kernels neon old-cpus \
 	test-packaging test-accelerated conformance matrix wheels clean

@@ -1,4 +1,4 @@
-"""The opening handshake: what each side demands, what it answers, and what real peers send."""
+"""The opening handshake: what each side demands and what it answers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+from heads import ACCEPT, DEFLATE, KEY, SECRET, replaced, request, response
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,69 +20,24 @@ from wscore.errors import (
     InvalidOrigin,
     InvalidStatus,
     InvalidUpgrade,
-    InvalidURI,
     NegotiationError,
     WebSocketError,
 )
 from wscore.handshake import (
     USER_AGENT,
     Origins,
-    WebSocketURI,
     accept_key,
     accept_response,
-    build_host,
     build_request,
     check_request,
     check_response,
     error_response,
     generate_key,
-    parse_uri,
     reject_response,
     select_subprotocol,
 )
-from wscore.http11 import Headers, Request, RequestParser, Response, ResponseParser
-
-# RFC 6455 1.3
-KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-
-DEFLATE = [("permessage-deflate", [("client_max_window_bits", None)])]
-
-
-def request(*changes: tuple[str, str | None], method: str = "GET", protocol: str = "HTTP/1.1"):
-    """A request that is right, but for *changes*: None removes, anything else is added."""
-    headers = Headers(
-        [
-            ("Host", "example.com"),
-            ("Upgrade", "websocket"),
-            ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Key", KEY),
-            ("Sec-WebSocket-Version", "13"),
-        ]
-    )
-    for name, value in changes:
-        if value is None:
-            del headers[name]
-        else:
-            headers[name] = value
-    return Request("/", headers, method, protocol)
-
-
-def replaced(name: str, *values: str) -> Request:
-    return request((name, None), *((name, value) for value in values))
-
-
-def response(*changes: tuple[str, str | None], status: int = 101) -> Response:
-    headers = Headers(
-        [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", ACCEPT)]
-    )
-    for name, value in changes:
-        if value is None:
-            del headers[name]
-        else:
-            headers[name] = value
-    return Response(status, "", headers)
-
+from wscore.http11 import Request, Response
+from wscore.uri import parse_uri
 
 # Keys
 
@@ -319,9 +275,6 @@ def test_who_frames_a_response(name: str) -> None:
         reject_response(200, "", {name: "a"})
 
 
-SECRET = "s3cret"
-
-
 @pytest.mark.parametrize(
     ("error", "status", "fields"),
     [
@@ -353,136 +306,6 @@ def test_another_version_is_told_which_one_is_spoken() -> None:
     assert answer.status_code == 426
     assert answer.headers["Sec-WebSocket-Version"] == "13"
     assert answer.headers["Upgrade"] == "websocket"
-
-
-# URIs
-
-
-@pytest.mark.parametrize(
-    ("uri", "parsed"),
-    [
-        ("ws://localhost", WebSocketURI(False, "localhost", 80, "/")),
-        ("ws://localhost/", WebSocketURI(False, "localhost", 80, "/")),
-        ("wss://localhost", WebSocketURI(True, "localhost", 443, "/")),
-        ("WSS://LocalHost:8443/A", WebSocketURI(True, "localhost", 8443, "/A")),
-        ("ws://a:", WebSocketURI(False, "a", 80, "/")),
-        ("ws://a:00080", WebSocketURI(False, "a", 80, "/")),
-        ("ws://a:1", WebSocketURI(False, "a", 1, "/")),
-        ("ws://a:65535", WebSocketURI(False, "a", 65535, "/")),
-        ("ws://a?b=c", WebSocketURI(False, "a", 80, "/?b=c")),
-        ("ws://a/b?c=/d?e", WebSocketURI(False, "a", 80, "/b?c=/d?e")),
-        ("ws://a/%2f%20?%C3%a9", WebSocketURI(False, "a", 80, "/%2f%20?%C3%a9")),
-        ("ws://a/é?ü=☃", WebSocketURI(False, "a", 80, "/%C3%A9?%C3%BC=%E2%98%83")),
-        ('ws://a/"<>|', WebSocketURI(False, "a", 80, "/%22%3C%3E%7C")),
-        ("ws://a/;=,:@&+$!*'()[]~-._", WebSocketURI(False, "a", 80, "/;=,:@&+$!*'()[]~-._")),
-        ("ws://bücher.example", WebSocketURI(False, "xn--bcher-kva.example", 80, "/")),
-        ("ws://b%C3%BCcher.example", WebSocketURI(False, "xn--bcher-kva.example", 80, "/")),
-        ("ws://127.0.0.1:9", WebSocketURI(False, "127.0.0.1", 9, "/")),
-        ("ws://[::1]", WebSocketURI(False, "::1", 80, "/")),
-        ("wss://[2001:DB8::0:1]:9/a", WebSocketURI(True, "2001:db8::1", 9, "/a")),
-        ("ws://u:p@a", WebSocketURI(False, "a", 80, "/", "u", "p")),
-        ("ws://u@a", WebSocketURI(False, "a", 80, "/", "u", "")),
-        ("ws://%C3%A9%40:p:%2F@a:9", WebSocketURI(False, "a", 9, "/", "é@", "p:/")),
-    ],
-)
-def test_parse_uri(uri: str, parsed: WebSocketURI) -> None:
-    assert parse_uri(uri) == parsed
-
-
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "",
-        "localhost",
-        "http://a",
-        "wsss://a",
-        "ws:a",
-        "ws:/a",
-        "//a",
-        "ws://",
-        "ws:///a",
-        "ws://:80",
-        "ws://u@",
-        "ws://a/#b",
-        "ws://a#",
-        "ws://a:0",
-        "ws://a:65536",
-        "ws://a:0000080",
-        "ws://a:b",
-        "ws://a:-1",
-        "ws://a:1:2",
-        "ws://::1",
-        "ws://[::1",
-        "ws://[::1]a",
-        "ws://[]",
-        "ws://[a]",
-        "ws://[127.0.0.1]",
-        "ws://[fe80::1%25eth0]",
-        "ws://a b",
-        "ws://a/b c",
-        "ws://a/\r\nB: c",
-        " ws://a",
-        "ws://a\n",
-        "ws://a\0",
-        "ws://a\\b",
-        "ws://a..b",
-        "ws://" + "a" * 64,
-        "ws://%FF",
-        "ws://a%2Fb",
-        "ws://a%0Ab",
-        "ws://\u2100.example",  # IDNA writes it with a slash
-        "ws://a/\ud800",
-        "ws://\ud800",
-        "ws://a@b@c",
-        "ws://a%3Ab:p@c",
-        "ws://a%0D:p@c",
-        "ws://%FF:p@c",
-    ],
-)
-def test_parse_uri_refuses(uri: str) -> None:
-    with pytest.raises(InvalidURI):
-        parse_uri(uri)
-
-
-def test_an_error_does_not_repeat_a_password() -> None:
-    for uri in (
-        "ws://user:s3cret@a:b",
-        "ws://user:s3cret@[",
-        "ws://us%3Aer:s3cret@a",
-        "x://u:s3cret@a",
-    ):
-        with pytest.raises(InvalidURI) as caught:
-            parse_uri(uri)
-        assert SECRET not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("uri", "host"),
-    [
-        ("ws://a", "a"),
-        ("ws://a:80", "a"),
-        ("wss://a:443", "a"),
-        ("ws://a:443", "a:443"),
-        ("wss://a:80", "a:80"),
-        ("ws://[::1]", "[::1]"),
-        ("ws://[::1]:8080", "[::1]:8080"),
-    ],
-)
-def test_build_host(uri: str, host: str) -> None:
-    assert build_host(parse_uri(uri)) == host
-
-
-@given(st.text(max_size=30).map("ws://".__add__) | st.text(max_size=30).map("ws://a/".__add__))
-def test_a_parsed_uri_can_be_requested(uri: str) -> None:
-    try:
-        parsed = parse_uri(uri)
-    except InvalidURI:
-        return
-    data = build_request(parsed, KEY).serialize()
-    read = RequestParser().feed(data)
-    assert read is not None
-    assert read.path == parsed.path
-    assert check_request(read) == KEY
 
 
 # build_request
@@ -620,150 +443,3 @@ def test_the_errors_are_one_tree() -> None:
         assert issubclass(kind, InvalidHandshake)
     assert str(InvalidHeader("A")) == "A header is missing"
     assert len(str(InvalidHeader("A", "b" * 9000))) < 200
-
-
-# What real peers send
-
-SENT = {
-    "chromium": (
-        "GET /chat?a=b HTTP/1.1\r\nHost: 127.0.0.1:8765\r\nConnection: Upgrade\r\n"
-        "Pragma: no-cache\r\nCache-Control: no-cache\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)"
-        " AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n"
-        "Upgrade: websocket\r\nOrigin: http://example.com\r\nSec-WebSocket-Version: 13\r\n"
-        "Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\n"
-        f"Sec-WebSocket-Key: {KEY}\r\n"
-        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
-        "Sec-WebSocket-Protocol: chat\r\n\r\n"
-    ),
-    "firefox": (
-        "GET /chat?a=b HTTP/1.1\r\nHost: 127.0.0.1:8765\r\nUser-Agent: Mozilla/5.0 (X11; Linux"
-        " x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\nAccept: */*\r\n"
-        "Accept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n"
-        "Sec-WebSocket-Version: 13\r\nOrigin: http://example.com\r\n"
-        "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"
-        f"Sec-WebSocket-Key: {KEY}\r\nConnection: keep-alive, Upgrade\r\n"
-        "Sec-Fetch-Dest: empty\r\nSec-Fetch-Mode: websocket\r\nSec-Fetch-Site: cross-site\r\n"
-        "Pragma: no-cache\r\nCache-Control: no-cache\r\nUpgrade: websocket\r\n\r\n"
-    ),
-    # aiohttp 3.14.5, tornado 6.6.1 and websocket-client 1.9, as read from a socket
-    "aiohttp": (
-        "GET /chat?a=b HTTP/1.1\r\nHost: 127.0.0.1:44181\r\nOrigin: http://example.com\r\n"
-        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Protocol: chat\r\n"
-        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nAccept: */*\r\n"
-        "Accept-Encoding: gzip, deflate\r\nUser-Agent: Python/3.11 aiohttp/3.14.5\r\n\r\n"
-    ),
-    "tornado": (
-        "GET /chat?a=b HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-Websocket-Key: {KEY}\r\nSec-Websocket-Version: 13\r\n"
-        "Sec-Websocket-Protocol: chat\r\n"
-        "Sec-Websocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
-        "Host: 127.0.0.1:44181\r\nUser-Agent: Tornado/6.6.1\r\nAccept-Encoding: gzip\r\n\r\n"
-    ),
-    "websocket-client": (
-        "GET /chat?a=b HTTP/1.1\r\nUpgrade: websocket\r\nHost: 127.0.0.1:44181\r\n"
-        "Origin: http://127.0.0.1:44181\r\n"
-        f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Protocol: chat\r\n\r\n"
-    ),
-}
-
-
-def _read(parser: RequestParser | ResponseParser, data: bytes, size: int) -> Any:
-    for start in range(0, len(data), size):
-        result = parser.feed(data[start : start + size])
-    return result
-
-
-@pytest.mark.parametrize("size", [1, 7, 1000, 1 << 30])
-@pytest.mark.parametrize("peer", SENT)
-def test_what_peers_send_is_accepted(peer: str, size: int) -> None:
-    read = _read(RequestParser(), SENT[peer].encode(), size)
-    assert read.path == "/chat?a=b"
-    assert check_request(read) == KEY
-    subprotocol = select_subprotocol(read, ["chat"])
-    answer = accept_response(read, KEY, subprotocol=subprotocol)
-    assert check_response(answer, KEY, subprotocols=["chat"]) == ("chat", [])
-
-
-@pytest.mark.parametrize("size", [1, 7, 1 << 30])
-def test_our_two_sides_agree(size: int) -> None:
-    key = generate_key()
-    asked = build_request(parse_uri("wss://u:p@[::1]:9/é"), key, subprotocols=["a"])
-    read = _read(RequestParser(), asked.serialize(), size)
-    assert read == asked
-    assert check_request(read) == key
-    answered = accept_response(read, key, subprotocol="a")
-    response = _read(ResponseParser(), answered.serialize(), size)
-    assert response == answered
-    assert check_response(response, key, subprotocols=["a"]).subprotocol == "a"
-
-
-def test_the_client_of_websockets_accepts_our_response() -> None:
-    client_module = pytest.importorskip("websockets.client")
-    uri = pytest.importorskip("websockets.uri").parse_uri("ws://127.0.0.1:8765/chat?a=b")
-    client = client_module.ClientProtocol(uri, subprotocols=["chat"], origin="http://a.example")
-    client.send_request(client.connect())
-    asked = _read(RequestParser(), b"".join(client.data_to_send()), 1)
-    key = check_request(asked, origins=Origins(["http://a.example"]))
-    client.receive_data(accept_response(asked, key, subprotocol="chat").serialize())
-    assert client.handshake_exc is None
-    assert client.state.name == "OPEN"
-    assert client.subprotocol == "chat"
-
-
-def test_the_client_of_websockets_understands_our_refusal() -> None:
-    client_module = pytest.importorskip("websockets.client")
-    uri = pytest.importorskip("websockets.uri").parse_uri("ws://127.0.0.1:8765/")
-    client = client_module.ClientProtocol(uri)
-    client.send_request(client.connect())
-    client.receive_data(error_response(InvalidOrigin("a")).serialize())
-    assert client.handshake_exc.response.status_code == 403
-    assert client.handshake_exc.response.body == b"Forbidden\n"
-
-
-def test_the_server_of_websockets_accepts_our_request() -> None:
-    server = pytest.importorskip("websockets.server").ServerProtocol(subprotocols=["chat"])
-    key = generate_key()
-    uri = parse_uri("ws://u:p@127.0.0.1:8765/chat?a=b")
-    server.receive_data(build_request(uri, key, subprotocols=["x", "chat"]).serialize())
-    [asked] = server.events_received()
-    server.send_response(server.accept(asked))
-    assert server.handshake_exc is None
-    answered = _read(ResponseParser(), b"".join(server.data_to_send()), 1)
-    assert check_response(answered, key, subprotocols=["x", "chat"]).subprotocol == "chat"
-
-
-def test_the_server_of_websockets_refuses_and_we_know_why() -> None:
-    server = pytest.importorskip("websockets.server").ServerProtocol(origins=["https://a.example"])
-    key = generate_key()
-    built = build_request(parse_uri("ws://127.0.0.1:8765/"), key, origin="https://b.example")
-    server.receive_data(built.serialize())
-    [asked] = server.events_received()
-    server.send_response(server.accept(asked))
-    answered = _read(ResponseParser(), b"".join(filter(None, server.data_to_send())), 1)
-    with pytest.raises(InvalidStatus) as caught:
-        check_response(answered, key)
-    assert caught.value.response.status_code == 403
-    assert b"b.example" in caught.value.response.body
-
-
-def test_both_sides_of_wsproto() -> None:
-    wsproto = pytest.importorskip("wsproto")
-    events = pytest.importorskip("wsproto.events")
-    client = wsproto.WSConnection(wsproto.ConnectionType.CLIENT)
-    sent = client.send(events.Request(host="a.example", target="/b", subprotocols=["c"]))
-    asked = _read(RequestParser(), sent, 1)
-    key = check_request(asked)
-    client.receive_data(accept_response(asked, key, subprotocol="c").serialize())
-    [accepted] = client.events()
-    assert isinstance(accepted, events.AcceptConnection)
-    assert accepted.subprotocol == "c"
-
-    server = wsproto.WSConnection(wsproto.ConnectionType.SERVER)
-    own_key = generate_key()
-    server.receive_data(build_request(parse_uri("ws://a/b"), own_key).serialize())
-    [opened] = server.events()
-    assert opened.target == "/b"
-    answered = _read(ResponseParser(), server.send(events.AcceptConnection()), 1)
-    assert check_response(answered, own_key) == (None, [])

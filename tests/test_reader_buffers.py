@@ -77,8 +77,8 @@ def test_readers_take_turns_on_one_buffer(backend: ModuleType) -> None:
 @pytest.mark.parametrize("size", [1, 2, 13, 14, 15])
 def test_a_buffer_smaller_than_a_header(backend: ModuleType, size: int) -> None:
     reader = backend.MessageReader(masked=True, buffer=backend.ReadBuffer(size))
-    data = wire(WireFrame(1, b"a" * 300), WireFrame(2, BIG))
-    assert read_pieces(reader, data, []) == ["a" * 300, BIG]
+    data = wire(WireFrame(1, b"a" * 300), WireFrame(2, BIG[:40000]))
+    assert read_pieces(reader, data, []) == ["a" * 300, BIG[:40000]]
 
 
 def test_commit_of_what_was_not_offered(backend: ModuleType) -> None:

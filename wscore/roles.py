@@ -13,18 +13,19 @@ from .handshake import (
     check_response,
     error_response,
     generate_key,
-    parse_uri,
     reject_response,
     select_subprotocol,
 )
 from .http11 import Request, RequestParser, Response, ResponseParser
 from .protocol import Move, Protocol, State
+from .uri import parse_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .handshake import Origins, WebSocketURI
+    from .handshake import Origins
     from .headers import HeadersLike
+    from .uri import WebSocketURI
 
 __all__ = ["ClientProtocol", "HandshakingProtocol", "ServerProtocol"]
 

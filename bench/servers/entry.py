@@ -1,6 +1,6 @@
 """What every server process does: read its options, run on the right loop, tell when it is ready.
 
-``python -m bench.servers.<peer> PORT --mode listener|coroutine --loop uvloop|asyncio [--pure]``
+``python -m bench.servers.<peer> PORT --mode listener|coroutine --loop uvloop|asyncio``
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ import asyncio
 import json
 import resource
 from collections.abc import Callable, Coroutine, Mapping
-from importlib.metadata import version
 from typing import Any
 
-__all__ = ["HOST", "Serve", "announce", "arguments", "main"]
+__all__ = ["HOST", "Serve", "announce", "arguments", "main", "run"]
 
 HOST = "127.0.0.1"
 
@@ -31,12 +30,11 @@ def main(modes: Mapping[str, Serve]) -> None:
 
 
 def arguments(modes: tuple[str, ...]) -> argparse.Namespace:
-    """Return port, mode, loop and pure; ends the process when they make no sense."""
+    """Return port, mode and loop; ends the process when they make no sense."""
     parser = argparse.ArgumentParser(description="An echo server for the end-to-end benchmarks.")
     parser.add_argument("port", type=int)
     parser.add_argument("--mode", choices=modes, default=modes[0])
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop")
-    parser.add_argument("--pure", action="store_true", help="without the peer's extension module")
     return parser.parse_args()
 
 
@@ -50,6 +48,10 @@ def run(work: Coroutine[Any, Any, None], loop: str) -> None:
         asyncio.run(work)
 
 
-def announce(distribution: str, **details: str) -> None:
-    """Tell the parent that connections are accepted, and what is serving."""
-    print(json.dumps({distribution: version(distribution), **details}), flush=True)
+def announce(**facts: str) -> None:
+    """Tell the parent that connections are accepted, and what is serving on which loop."""
+    try:
+        loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
+    except RuntimeError:
+        loop = "its own"
+    print(json.dumps({**facts, "loop": loop}), flush=True)

@@ -1,0 +1,49 @@
+"""wscore's client, with the checks and limits that it has by default."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import wscore
+
+from . import entry
+from .entry import MESSAGE, Stopwatch
+
+
+class PingPong(wscore.Listener):
+    """Sends the next message from the callback that brought the last."""
+
+    def __init__(self, watch: Stopwatch) -> None:
+        self._watch = watch
+
+    def on_message(self, ws: wscore.Connection, message: str | bytes) -> None:
+        if self._watch.lap():
+            ws.write(MESSAGE)
+        else:
+            ws.start_close()
+
+
+async def listener(port: int, watch: Stopwatch) -> None:
+    await coroutine_once(port)
+    async with wscore.connect(entry.uri(port), PingPong(watch)) as ws:
+        ws.write(MESSAGE)
+        await ws.wait_closed()
+
+
+async def coroutine_once(port: int) -> None:
+    async with wscore.connect(entry.uri(port)) as ws:
+        await ws.send(MESSAGE)
+        entry.check(await ws.recv())
+
+
+async def coroutine(port: int, watch: Stopwatch) -> None:
+    async with wscore.connect(entry.uri(port), compression=None) as ws:
+        await ws.send(MESSAGE)
+        entry.check(await ws.recv())
+        while watch.lap():
+            await ws.send(MESSAGE)
+            await ws.recv()
+
+
+if __name__ == "__main__":
+    entry.main({"coroutine": coroutine, "listener": listener})

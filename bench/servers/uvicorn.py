@@ -1,0 +1,51 @@
+"""An ASGI application under uvicorn, with its wsproto class."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from typing import Any
+
+import uvicorn
+
+from . import entry
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """An echo without a framework."""
+    await receive()  # websocket.connect
+    await send({"type": "websocket.accept"})
+    while (event := await receive())["type"] == "websocket.receive":
+        if event.get("text") is not None:
+            await send({"type": "websocket.send", "text": event["text"]})
+        else:
+            await send({"type": "websocket.send", "bytes": event["bytes"]})
+
+
+class Announcing(uvicorn.Server):
+    """Tells when it is listening."""
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        entry.announce(uvicorn=uvicorn.__version__, wsproto=version("wsproto"))
+
+
+async def coroutine(port: int) -> None:
+    config = uvicorn.Config(
+        app,
+        entry.HOST,
+        port,
+        ws="wsproto",
+        lifespan="off",
+        log_level="error",
+        access_log=False,
+        ws_per_message_deflate=False,
+    )
+    await Announcing(config).serve()
+
+
+if __name__ == "__main__":
+    entry.main({"coroutine": coroutine})

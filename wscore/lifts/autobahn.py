@@ -1,0 +1,51 @@
+"""autobahn: masking and UTF-8, under both asyncio and Twisted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from .base import HELLO, HELLO_KEY, HELLO_MASKED, PURE, Lift, Tested, expect
+from .maskers import XorMasker
+from .validator import Utf8Validator, check_validator
+
+__all__ = ["Autobahn"]
+
+
+class FrameMasker(XorMasker):
+    """Stands for autobahn's function create_xor_masker: being called is being created."""
+
+    __slots__ = ()
+
+    def __init__(self, mask: bytes | Sequence[int], length: int | None = None) -> None:
+        if len(mask) != 4:
+            raise AssertionError("Mask must be exactly 4 bytes")
+        super().__init__(bytes(mask))
+
+
+class Autobahn(Lift):
+    library = "autobahn"
+    tested = Tested((26, 10), (26, 10))
+
+    def install(self) -> str:
+        import_module("autobahn.websocket.protocol")
+        compiled = import_module("autobahn.websocket").USES_NVX
+        self.replacements.attribute(
+            Utf8Validator,
+            "autobahn.websocket.utf8validator:Utf8Validator",
+            "autobahn.websocket.protocol:Utf8Validator",
+        )
+        if PURE and compiled:
+            return "UTF-8 only: with the pure backend its masking is left to NVX"
+        self.replacements.attribute(
+            FrameMasker,
+            "autobahn.websocket.xormasker:create_xor_masker",
+            "autobahn.websocket.protocol:create_xor_masker",
+        )
+        return "sends and receives, UTF-8"
+
+    def check(self) -> None:
+        protocol = import_module("autobahn.websocket.protocol")
+        masker = protocol.create_xor_masker(HELLO_KEY, len(HELLO))
+        expect(masker.process(HELLO_MASKED[:3]) + masker.process(HELLO_MASKED[3:]), HELLO)
+        check_validator(protocol.Utf8Validator())

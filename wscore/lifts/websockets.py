@@ -1,0 +1,61 @@
+"""websockets: masking, which it takes by value into the modules that use it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .. import _backend
+from .base import HELLO, HELLO_FRAME, PURE, Lift, Refused, Tested, expect
+
+if TYPE_CHECKING:
+    from .._types import Buffer
+
+__all__ = ["Websockets"]
+
+
+def apply_mask(data: Buffer, mask: Buffer) -> bytes:
+    """websockets' masking function. Raises TypeError, or ValueError for a mask not of 4 bytes."""
+    try:
+        return _backend.apply_mask(data, mask)
+    except BufferError:  # websockets takes memoryviews with gaps
+        return _backend.apply_mask(bytes(data), bytes(mask))
+
+
+class Websockets(Lift):
+    library = "websockets"
+    tested = Tested((17, 4), (17, 4))
+
+    def install(self) -> str:
+        import_module("websockets.frames")
+        compiled = "websockets.speedups" in sys.modules
+        if PURE and compiled:
+            raise Refused("pure backend: would be slower than its compiled masking")
+        self.replacements.attribute(
+            apply_mask,
+            # The legacy implementation, imported only by those who still use it, takes it there.
+            "websockets.speedups:apply_mask" if compiled else "websockets.utils:apply_mask",
+            "websockets.frames:apply_mask",
+            "websockets.legacy.framing:apply_mask",
+        )
+        return "sends and receives"
+
+    def check(self) -> None:
+        frames = import_module("websockets.frames")
+        reader = import_module("websockets.streams").StreamReader()
+        reader.feed_data(HELLO_FRAME)
+        frame = _returned(frames.Frame.parse(reader.read_exact, mask=True))
+        expect(frame.data, HELLO)
+        reader.feed_data(frame.serialize(mask=True))
+        expect(_returned(frames.Frame.parse(reader.read_exact, mask=True)).data, HELLO)
+
+
+def _returned(parsing: Generator[None, None, Any]) -> Any:
+    """What a parser returns that has all its bytes already."""
+    try:
+        next(parsing)
+    except StopIteration as finished:
+        return finished.value
+    raise AssertionError("websockets wants more than a whole frame")

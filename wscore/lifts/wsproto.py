@@ -1,0 +1,55 @@
+"""wsproto: masking, for itself and for hypercorn, simple-websocket and uvicorn's wsproto."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .. import _backend
+from .base import HELLO, HELLO_FRAME, Lift, Tested, expect
+
+if TYPE_CHECKING:
+    from .._types import Buffer
+
+__all__ = ["Wsproto"]
+
+
+class XorMaskerSimple:
+    """wsproto's masker: one frame's key, turned on after each piece of the payload."""
+
+    __slots__ = ("_masking_key",)
+
+    def __init__(self, masking_key: bytes | bytearray) -> None:
+        self._masking_key = masking_key
+
+    def process(self, data: Buffer) -> bytearray:
+        """Return *data* masked, in a bytearray of its own."""
+        masked = bytearray(data)
+        key = self._masking_key
+        _backend.apply_mask_inplace(masked, key)
+        turn = len(masked) & 3
+        if turn:
+            self._masking_key = key[turn:] + key[:turn]
+        return masked
+
+
+class Wsproto(Lift):
+    library = "wsproto"
+    tested = Tested((1, 3), (1, 3))
+
+    def install(self) -> str:
+        import_module("wsproto.frame_protocol")
+        self.replacements.attribute(XorMaskerSimple, "wsproto.frame_protocol:XorMaskerSimple")
+        return "sends and receives"
+
+    def check(self) -> None:
+        protocol = import_module("wsproto.frame_protocol").FrameProtocol
+        server = protocol(client=False, extensions=[])
+        sent = protocol(client=True, extensions=[]).send_data(HELLO.decode())
+        # In two pieces, cut inside the payload, so that the key has to turn.
+        for wire in (HELLO_FRAME, sent):
+            found = ""
+            for piece in (wire[:9], wire[9:]):
+                server.receive_bytes(piece)
+                found += "".join(frame.payload for frame in server.received_frames())
+            expect(found, HELLO.decode())
