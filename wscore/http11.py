@@ -104,6 +104,7 @@ class _HeadReader:
         "_max_headers",
         "_max_line",
         "_max_plain",
+        "head",
         "rest",
     )
 
@@ -115,6 +116,7 @@ class _HeadReader:
         self._max_headers = max_headers
         self._max_head = max_head
         self._max_plain = min(max_line, max_head)
+        self.head = b""
         self.rest = b""
 
     def feed(self, data: Buffer) -> tuple[str, str] | None:
@@ -130,8 +132,9 @@ class _HeadReader:
             end = self._find_end(position)
             if end < 0:
                 return None
+        self.head = bytes(buffer[: end + 4])
         self.rest = bytes(buffer[end + 4 :])
-        first, _, fields = buffer[:end].decode("latin-1").partition("\r\n")
+        first, _, fields = self.head[:-4].decode("latin-1").partition("\r\n")
         return first, fields
 
     def _find_plain_end(self) -> int:
@@ -185,6 +188,11 @@ class RequestParser:
         self, *, max_line: int = MAX_LINE, max_headers: int = MAX_HEADERS, max_head: int = MAX_HEAD
     ) -> None:
         self._head = _HeadReader(max_line, max_headers, max_head)
+
+    @property
+    def head(self) -> bytes:
+        """The head as it came, once it is whole."""
+        return self._head.head
 
     @property
     def rest(self) -> bytes:

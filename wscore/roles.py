@@ -83,6 +83,7 @@ class ServerProtocol(HandshakingProtocol):
 
     __slots__ = (
         "_early",
+        "_head",
         "_origins",
         "_parser",
         "_subprotocols",
@@ -99,7 +100,7 @@ class ServerProtocol(HandshakingProtocol):
         self._origins = origins
         self._subprotocols = subprotocols
         self._parser: RequestParser | None = RequestParser()
-        self._early = b""
+        self._head = self._early = b""
 
     def _receive_handshake(self, data: bytes) -> None:
         if self._parser is None:
@@ -114,7 +115,7 @@ class ServerProtocol(HandshakingProtocol):
             return
         if request is not None:
             self._request = request
-            self._early = self._parser.rest
+            self._head, self._early = self._parser.head, self._parser.rest
             self._parser = None
             self._events.append(request)
 
@@ -140,8 +141,9 @@ class ServerProtocol(HandshakingProtocol):
         """Write the response; one with status 101 opens the connection."""
         head = response.serialize()
         self._output.append(head)
-        if response.status_code == 101 and self.request is not None:
-            self._opened(self.request.serialize(), head)
+        if response.status_code == 101:
+            self._opened(self._head, head)
+            self._head = b""
             early, self._early = self._early, b""
             if early:
                 self.receive_data(early)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import wscore
 
 from . import entry
@@ -16,33 +14,26 @@ class PingPong(wscore.Listener):
     def __init__(self, watch: Stopwatch) -> None:
         self._watch = watch
 
+    def on_open(self, ws: wscore.Connection) -> None:
+        ws.write(MESSAGE)
+
     def on_message(self, ws: wscore.Connection, message: str | bytes) -> None:
-        if self._watch.lap():
+        if self._watch.lap(message):
             ws.write(MESSAGE)
         else:
             ws.start_close()
 
 
 async def listener(port: int, watch: Stopwatch) -> None:
-    await coroutine_once(port)
     async with wscore.connect(entry.uri(port), PingPong(watch)) as ws:
-        ws.write(MESSAGE)
         await ws.wait_closed()
 
 
-async def coroutine_once(port: int) -> None:
+async def coroutine(port: int, watch: Stopwatch) -> None:
     async with wscore.connect(entry.uri(port)) as ws:
         await ws.send(MESSAGE)
-        entry.check(await ws.recv())
-
-
-async def coroutine(port: int, watch: Stopwatch) -> None:
-    async with wscore.connect(entry.uri(port), compression=None) as ws:
-        await ws.send(MESSAGE)
-        entry.check(await ws.recv())
-        while watch.lap():
+        while watch.lap(await ws.recv()):
             await ws.send(MESSAGE)
-            await ws.recv()
 
 
 if __name__ == "__main__":

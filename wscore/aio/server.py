@@ -99,8 +99,16 @@ class ServerConnection(Connection):
     def _checked(self, request: Request) -> Response:
         handler = self.server.routes.find(request.path)
         if handler is None:
-            return self.protocol.reject(404)
-        return self.protocol.accept(request)
+            return self.protocol.reject(404, "Not Found\n")
+        try:
+            return self.protocol.accept(request)
+        except Exception:
+            return self._failed()
+
+    def _failed(self) -> Response:
+        """Log an error of the application's own functions; the peer learns no more than 500."""
+        logger.exception("answering the opening handshake failed", extra={"websocket": self.id})
+        return self.protocol.reject(500, "Internal Server Error\n")
 
     async def _ask_application(self, request: Request) -> None:
         options = self.server.options
@@ -114,8 +122,7 @@ class ServerConnection(Connection):
                 changed = await _awaited(options.process_response(self, request, response))
                 response = response if changed is None else changed
         except Exception:
-            logger.exception("answering the opening handshake failed", extra={"websocket": self.id})
-            response = self.protocol.reject(500)
+            response = self._failed()
         if not self.lost and self.protocol.response is None:
             self.transport.resume_reading()
             self._answer(request, response)

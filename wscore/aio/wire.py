@@ -108,6 +108,8 @@ class Wire(asyncio.BufferedProtocol):
         self._wake_waiters()
 
     def _handshake_updated(self, nbytes: int) -> None:
+        if self.protocol.state is not State.CONNECTING:
+            return  # refused, and the peer goes on
         self.protocol.receive_data(bytes(self.get_buffer(-1)[:nbytes]))
         for event in self.protocol.events():
             self._on_handshake(event)

@@ -1,37 +1,34 @@
-"""aiohttp: masking, through Python for what it sends and at C level for what it receives.
+"""aiohttp: masking, by rebinding for what it sends and at C level for what it receives.
 
-Its compiled reader takes a C function from the module ``aiohttp._websocket.mask`` when it is
-imported, and never looks again. So a module with wscore's function is put there before; once
-aiohttp is imported, only sends are within reach.
+Its compiled reader takes a C function out of the module ``aiohttp._websocket.mask`` when it is
+imported, and never looks again. So a module with wscore's function is put there before that;
+afterwards only sends are within reach.
 """
 
 from __future__ import annotations
 
 import sys
-from asyncio import new_event_loop
+from collections.abc import Coroutine
 from ctypes import c_char_p, py_object, pythonapi
 from importlib import import_module
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 from .. import _backend
 from .base import HELLO, HELLO_FRAME, HELLO_KEY, HELLO_MASKED, PURE, Lift, Refused, Tested, expect
 
 __all__ = ["Aiohttp"]
 
-_MASK = "aiohttp._websocket.mask"
+_PACKAGE = "aiohttp._websocket"
+_MODULE = f"{_PACKAGE}.mask"
 _FUNCTION = "_websocket_mask_cython"
-_READER = "aiohttp._websocket.reader_c"
-_PLACES = tuple(
-    f"aiohttp._websocket.{module}:websocket_mask" for module in ("helpers", "writer", "reader_py")
-)
+_USERS = ("helpers", "writer", "reader_py")
 
 
-def websocket_mask(mask: bytes, data: bytearray) -> None:
-    """aiohttp's masking function where nothing is compiled."""
+def _python_mask(mask: bytes, data: bytearray) -> None:
     _backend.apply_mask_inplace(data, mask)
 
 
@@ -41,4 +38,88 @@ class Aiohttp(Lift):
 
     def __init__(self) -> None:
         super().__init__()
-        self._reader_is_ours = False
+        self._own: ModuleType | None = None
+        self._reads = False
+
+    def install(self) -> str:
+        why = "aiohttp's compiled reader was already imported"
+        if not PURE and _PACKAGE not in sys.modules:
+            why = self._place_module()
+        self._rebind()
+        if f"{_PACKAGE}.reader_c" not in sys.modules or self._reads:
+            return "sends and receives"
+        return f"sends only: {why}"
+
+    def _place_module(self) -> str:
+        """Let aiohttp find wscore's C function when it is imported, or say why not."""
+        ours = import_module("wscore._speedups").__pyx_capi__[_FUNCTION]
+        self._own = _load_own_module()
+        own = getattr(self._own, "__pyx_capi__", {}).get(_FUNCTION)
+        # With another signature, importing aiohttp would fail.
+        if own is None or _signature(own) != _signature(ours):
+            return "the compiled reader wants a function of another signature"
+        module = ModuleType(_MODULE, "Masking by wscore.")
+        vars(module).update({_FUNCTION: _masking(), "__pyx_capi__": {_FUNCTION: ours}})
+        self.replacements.module(_MODULE, module)
+        import_module(_PACKAGE)
+        self._reads = f"{_PACKAGE}.reader_c" in sys.modules
+        return ""
+
+    def _rebind(self) -> None:
+        helpers = import_module(f"{_PACKAGE}.helpers")
+        own = getattr(sys.modules.get(_MODULE), _FUNCTION, None)
+        if PURE and helpers.websocket_mask is own:
+            raise Refused("pure backend: would be slower than its compiled masking")
+        self.replacements.attribute(
+            _masking(),
+            *(f"{_PACKAGE}.{user}:websocket_mask" for user in _USERS),
+            own=getattr(self._own, _FUNCTION, None),
+        )
+
+    def check(self) -> None:
+        writer = import_module(f"{_PACKAGE}.writer")
+        payload = bytearray(HELLO)
+        writer.websocket_mask(HELLO_KEY, payload)
+        expect(bytes(payload), HELLO_MASKED)
+        reader = import_module(f"{_PACKAGE}.reader")
+        queue = reader.WebSocketDataQueue(None, 1024, loop=None)
+        reader.WebSocketReader(queue, 0, False, True).feed_data(HELLO_FRAME)
+        expect(_ready(queue.read()).data, HELLO.decode())
+
+    def residue(self) -> str:
+        keeps = "aiohttp's compiled reader keeps wscore's masking until the process ends"
+        return keeps if self._reads else ""
+
+
+def _masking() -> Any:
+    return _python_mask if PURE else getattr(import_module("wscore._speedups"), _FUNCTION)
+
+
+def _load_own_module() -> ModuleType | None:
+    """aiohttp's own masking module, without importing aiohttp; None where it is not compiled."""
+    package = find_spec("aiohttp")
+    places = (package and package.submodule_search_locations) or []
+    spec = PathFinder.find_spec(_MODULE, [str(Path(place, "_websocket")) for place in places])
+    if spec is None or spec.loader is None:
+        return None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sys.modules[_MODULE] = module
+    return module
+
+
+def _signature(capsule: object) -> bytes | None:
+    name = pythonapi.PyCapsule_GetName
+    name.restype, name.argtypes = c_char_p, [py_object]
+    found: bytes | None = name(capsule)
+    return found
+
+
+def _ready(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine returns that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as finished:
+        return finished.value
+    coroutine.close()
+    raise AssertionError("aiohttp wants more than a whole frame")

@@ -11,7 +11,17 @@ from .._backend import BACKEND
 from .replacements import Replacements
 from .report import Outcome
 
-__all__ = ["HELLO", "HELLO_FRAME", "HELLO_KEY", "HELLO_MASKED", "PURE", "Lift", "Refused", "Tested", "expect"]
+__all__ = [
+    "HELLO",
+    "HELLO_FRAME",
+    "HELLO_KEY",
+    "HELLO_MASKED",
+    "PURE",
+    "Lift",
+    "Refused",
+    "Tested",
+    "expect",
+]
 
 PURE = BACKEND == "python"
 

@@ -52,4 +52,7 @@ class WebsocketClient(Lift):
         frame.get_mask_key = lambda size: HELLO_KEY
         expect(frame.format()[-len(HELLO) :], HELLO_MASKED)
         validate = import_module("websocket._utils").validate_utf8
-        expect([validate(text) for text in (b"\xe2\x82\xac", b"\xe2\x82", b"\xff")], [True, False, False])
+        expect(
+            [validate(text) for text in (b"\xe2\x82\xac", b"\xe2\x82", b"\xff")],
+            [True, False, False],
+        )

@@ -56,21 +56,15 @@ class XorMaskerSimple(XorMasker):
         super().__init__(key)
 
 
-def createXorMasker(mask: Buffer, len: int | None = None) -> XorMaskerSimple:  # noqa: A002, N802
+def createXorMasker(mask: Buffer, len: int | None = None) -> XorMaskerSimple:
     """Return a masker; *len*, the payload's, makes no difference."""
     return XorMaskerSimple(mask)
 
 
-def _stand_ins() -> list[ModuleType]:
-    package = ModuleType("wsaccel", __doc__)
-    package.__path__ = []
-    xormask = ModuleType("wsaccel.xormask", "Masking by wscore.")
-    for masker in (XorMaskerNull, XorMaskerSimple, createXorMasker):
-        setattr(xormask, masker.__name__, masker)
-    utf8validator = ModuleType("wsaccel.utf8validator", "UTF-8 validation by wscore.")
-    vars(utf8validator)["Utf8Validator"] = Utf8Validator
-    vars(package).update(xormask=xormask, utf8validator=utf8validator)
-    return [package, xormask, utf8validator]
+def _module(name: str, **content: object) -> ModuleType:
+    module = ModuleType(f"wsaccel.{name}", "wscore in the place of wsaccel.")
+    vars(module).update(content)
+    return module
 
 
 class Wsaccel(Lift):
@@ -78,18 +72,40 @@ class Wsaccel(Lift):
     tested = Tested((0, 6), (0, 6))
 
     def obstacle(self) -> str:
-        """Stands in for a missing wsaccel, too."""
+        """A wsaccel that is not there is no obstacle to standing in for it."""
         return super().obstacle() if self.installed else ""
 
     def install(self) -> str:
         if PURE and self.installed:
             raise Refused("pure backend: would be slower than its compiled masking")
-        before = [name for name in ("websocket", "geventwebsocket") if name in sys.modules]
-        for module in _stand_ins():
-            self.replacements.module(module.__name__, module)
-        if before:
-            return f"imports from now on; {' and '.join(before)} were imported before"
-        return "all imports"
+        late = [name for name in ("websocket", "geventwebsocket") if name in sys.modules]
+        if not self.installed:
+            package = ModuleType("wsaccel", "wscore in the place of wsaccel.")
+            package.__path__ = []
+            self.replacements.module("wsaccel", package)
+        for module in (
+            _module(
+                "xormask",
+                XorMaskerNull=XorMaskerNull,
+                XorMaskerSimple=XorMaskerSimple,
+                createXorMasker=createXorMasker,
+            ),
+            _module("utf8validator", Utf8Validator=Utf8Validator),
+        ):
+            self._place(module)
+        return f"imports from now on; too late for {' and '.join(late)}" if late else "all imports"
+
+    def _place(self, module: ModuleType) -> None:
+        name = module.__name__.rpartition(".")[2]
+        if self.installed:
+            import_module(module.__name__)
+            self.replacements.attribute(module, f"wsaccel:{name}")
+        else:
+            setattr(sys.modules["wsaccel"], name, module)
+        self.replacements.module(module.__name__, module)
+
+    def residue(self) -> str:
+        return "what imported it meanwhile keeps wscore's"
 
     def check(self) -> None:
         masker = import_module("wsaccel.xormask").createXorMasker(HELLO_KEY)

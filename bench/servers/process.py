@@ -1,0 +1,102 @@
+"""Starting, watching and ending a server's process."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from ..contract import Refused
+from . import ROOT, SERVERS
+from .cores import Role, pinned
+
+__all__ = ["Server", "serving"]
+
+PATIENCE = 15  # seconds for a server to begin
+
+
+@dataclass
+class Server:
+    """A running echo server; ``facts`` are what it announced."""
+
+    name: str
+    port: int
+    process: subprocess.Popen[bytes]
+    errors: IO[bytes]
+    facts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self.process.pid
+
+    def resident(self) -> int:
+        """Bytes of memory that the process holds. Raises Refused when it is gone."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise Refused(f"{self.name} is gone: {self.complaint()}")
+
+    def complaint(self) -> str:
+        """The last line that the server wrote to stderr."""
+        self.errors.seek(0)
+        return self.errors.read().decode(errors="replace").strip().rpartition("\n")[2]
+
+    def listen(self) -> None:
+        """Wait until connections are accepted, and hold the server to its name."""
+        self.facts = self._announced()
+        for fact, expected in SERVERS[self.name].facts.items():
+            if self.facts[fact] != expected:
+                raise Refused(f"{self.name}: {fact} is {self.facts[fact]}, not {expected}")
+
+    def _announced(self) -> dict[str, str]:
+        output = self.process.stdout
+        assert output is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(output, selectors.EVENT_READ)
+            line = output.readline() if selector.select(PATIENCE) else b""
+        if not line:
+            raise Refused(f"{self.name} did not start: {self.complaint() or 'no word from it'}")
+        facts: dict[str, str] = json.loads(line)
+        return facts
+
+
+@contextmanager
+def serving(name: str) -> Iterator[Server]:
+    """Run the server called *name* on the servers' core until the context ends.
+
+    Raises Missing when the peer is not installed, Refused when it does not start or is not what
+    its name says.
+    """
+    port, contender = _free_port(), SERVERS[name]
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            contender.command(port),
+            cwd=ROOT,
+            env={**os.environ, **contender.environment},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            preexec_fn=pinned(Role.SERVER),
+        ) as process,
+    ):
+        try:
+            server = Server(name, port, process, errors)
+            server.listen()
+            yield server
+        finally:
+            process.kill()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
