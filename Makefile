@@ -10,8 +10,8 @@ SOURCES := setup.py pyproject.toml $(wildcard wscore/*.px[idy] wscore/_kernels/*
 # The newest peers need Python 3.11: below it there is less to lift and to measure.
 WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/lifts --ignore=tests/bench" * (sys.version_info < (3, 11)))')
 
-.PHONY: help demo test coverage bench bench-quick lint types sanitize kernels neon old-cpus \
-	test-packaging test-accelerated conformance matrix wheels clean
+.PHONY: help demo test coverage bench bench-quick bench-end-to-end lint types sanitize kernels neon old-cpus \
+	test-packaging test-accelerated test-browser conformance matrix wheels clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -33,8 +33,13 @@ $(VENV)/.demo: $(VENV)/.made $(SOURCES)
 
 # Running -------------------------------------------------------------------------------------
 
-demo: $(VENV)/.demo ## what the kernels do, beside every peer that is installed
+demo: $(VENV)/.demo ## what the kernels do, then an echo server; CHECK=1 has a peer talk to it
 	$(BIN)/python -m bench.demo
+ifdef CHECK
+	$(BIN)/python scripts/check_demo.py
+else
+	$(BIN)/python -m wscore serve
+endif
 
 test: $(VENV)/.dev ## the fast tests, on the backend that is there and on the pure twin
 	WSCORE_BACKEND=auto $(BIN)/python -m pytest $(WITHOUT_PEERS)
@@ -44,8 +49,11 @@ coverage: $(VENV)/.dev ## which lines of the Python code the fast tests reach
 	$(BIN)/python -m coverage run -m pytest --quiet $(WITHOUT_PEERS)
 	$(BIN)/python -m coverage report
 
-bench: $(VENV)/.dev ## all benchmarks, with the ratios to reach
-	$(BIN)/python -m bench
+bench: $(VENV)/.dev ## all kernel benchmarks, with the ratios to reach; writes README's table
+	$(BIN)/python -m bench --json bench/results.json --readme README.md
+
+bench-end-to-end: $(VENV)/.dev ## servers and clients beside their peers, with charts
+	$(BIN)/python -m bench.end_to_end
 
 bench-quick: $(VENV)/.dev ## the same in less time, with more noise
 	$(BIN)/python -m bench --quick
@@ -74,6 +82,9 @@ test-packaging: $(VENV)/.dev ## wheels, sdist, installs with and without a compi
 
 test-accelerated: $(VENV)/.dev ## the peers' own test suites, without and with the lift
 	$(BIN)/python tests/accelerated/run.py $(ARGS)
+
+test-browser: $(VENV)/.dev ## Chromium opens the page and talks to the server
+	$(BIN)/python -m pytest tests/browser
 
 conformance: $(VENV)/.dev ## the Autobahn test suite
 	$(BIN)/python tests/conformance/run.py $(ARGS)

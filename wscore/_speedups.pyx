@@ -232,7 +232,8 @@ cdef unicode decode(const uint8_t *src, Py_ssize_t size):
     """Text of valid or invalid UTF-8; None when invalid."""
     cdef int width = 0
     cdef unicode text
-    if wscore_active.utf8_count == NULL:
+    # CPython shares the strings of one character.
+    if wscore_active.utf8_count == NULL or size <= 2:
         try:
             return PyUnicode_DecodeUTF8(<const char *>src, size, NULL)
         except UnicodeDecodeError:
@@ -253,9 +254,9 @@ cdef unicode masked_text(const uint8_t *src, Py_ssize_t size, uint32_t key):
     """Unmask, check and decode in one pass while everything is ASCII."""
     cdef unicode text = PyUnicode_New(size, 0x7f)
     cdef uint8_t *into = <uint8_t *>PyUnicode_DATA(text)
-    if wscore_active.mask_ascii(into, src, size, key):
+    if wscore_active.mask_ascii(into, src, size, key) and size != 1:
         return text
-    text = decode(into, size) if size else text
+    text = decode(into, size)
     if text is None:
         raise invalid_text()
     return text

@@ -71,4 +71,3 @@ def round_trips(name: str, server: Server, seconds: float) -> TripFigures:
     if done.returncode:
         raise Refused(f"{name}: {done.stderr.strip().rpartition(chr(10))[2]}")
     return TripFigures(**json.loads(done.stdout))
-

@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Coroutine, Mapping
-from time import clock_gettime, perf_counter, process_time
+from time import perf_counter, process_time
 from typing import Any
 
+from ..servers.cores import cpu_time
 from ..servers.entry import HOST, run
 
 __all__ = ["MESSAGE", "Stopwatch", "main", "uri"]
@@ -56,8 +57,7 @@ class Stopwatch:
 
     def _cpu_time(self) -> float:
         """CPU seconds that this process and the server have used."""
-        # What clock_getcpuclockid(3) gives on Linux for a process that is not one's own.
-        return process_time() + clock_gettime(~self._server << 3 | 2)
+        return process_time() + cpu_time(self._server)
 
     def report(self) -> str:
         """Seconds for a round trip, on the clock and of the CPU of client and server."""

@@ -70,7 +70,7 @@ def echo(load: Echo, port: int, server: int, seconds: float) -> EchoFigures:
 class Connections:
     """Opens connections to the echo server on *port* and keeps them until the context ends.
 
-    `warm` and `open` raise Refused when a handshake fails or an echo is wrong.
+    Methods, in this order, raise Refused when a handshake fails or an echo is wrong.
     """
 
     def __init__(self, port: int, count: int) -> None:
@@ -95,11 +95,19 @@ class Connections:
         self._answer()
 
     def open(self) -> float:
-        """Open all, one after the other; each has had a message echoed. Seconds for a handshake."""
+        """Open all, one after the other. Returns seconds for a handshake."""
+        self._go_on()
+        return 1 / float(self._answer()["handshakes_per_second"])
+
+    def talk(self) -> None:
+        """Have a message echoed on each."""
+        self._go_on()
+        self._answer()
+
+    def _go_on(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        return 1 / float(self._answer()["handshakes_per_second"])
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None

@@ -1,8 +1,8 @@
 /* connect_load PORT WARM COUNT
  *
- * Opens WARM connections, so that what a server makes once is made, and waits for a line on stdin;
- * then opens COUNT more, one after the other, sends a message on each, checks the echo, prints one
- * line of JSON and keeps all open until stdin ends. In the pauses one may look at the server. */
+ * Opens WARM connections, so that what a server makes once is made; then opens COUNT more, one
+ * after the other; then has a message echoed on each of them. After each step it prints a line of
+ * JSON and waits for one on stdin: in the pauses one may look at the server. */
 #include "client.h"
 
 #include <stdio.h>
@@ -34,9 +34,10 @@ static void talk(int first, int end)
             die("the echo is not what was sent");
 }
 
-static void pause_until_told(void)
+static void tell_and_wait(const char *step, double figure)
 {
     int c;
+    printf("{\"%s\": %.1f}\n", step, figure);
     fflush(stdout);
     while ((c = getchar()) != '\n' && c != EOF)
         continue;
@@ -53,14 +54,13 @@ int main(int argc, char **argv)
     raise_descriptor_limit();
     open_all(port, 0, warm);
     talk(0, warm);
-    puts("{\"warm\": true}");
-    pause_until_told();
+    tell_and_wait("warm", warm);
 
     double start = now();
     open_all(port, warm, end);
     double seconds = now() - start;
+    tell_and_wait("handshakes_per_second", (end - warm) / seconds);
     talk(warm, end);
-    printf("{\"handshakes_per_second\": %.1f}\n", (end - warm) / seconds);
-    pause_until_told();
+    tell_and_wait("echoed", end - warm);
     return 0;
 }

@@ -16,7 +16,7 @@ from typing import IO
 
 from ..contract import Refused
 from . import ROOT, SERVERS
-from .cores import Role, pinned
+from .cores import Role, cpu_time, pinned
 
 __all__ = ["Server", "serving"]
 
@@ -44,6 +44,10 @@ class Server:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
         raise Refused(f"{self.name} is gone: {self.complaint()}")
+
+    def cpu_time(self) -> float:
+        """CPU seconds that the process has used."""
+        return cpu_time(self.pid)
 
     def complaint(self) -> str:
         """The last line that the server wrote to stderr."""

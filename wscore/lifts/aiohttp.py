@@ -14,10 +14,9 @@ from importlib import import_module
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from .. import _backend
 from .base import HELLO, HELLO_FRAME, HELLO_KEY, HELLO_MASKED, PURE, Lift, Refused, Tested, expect
 
 __all__ = ["Aiohttp"]
@@ -26,10 +25,6 @@ _PACKAGE = "aiohttp._websocket"
 _MODULE = f"{_PACKAGE}.mask"
 _FUNCTION = "_websocket_mask_cython"
 _USERS = ("helpers", "writer", "reader_py")
-
-
-def _python_mask(mask: bytes, data: bytearray) -> None:
-    _backend.apply_mask_inplace(data, mask)
 
 
 class Aiohttp(Lift):
@@ -42,8 +37,10 @@ class Aiohttp(Lift):
         self._reads = False
 
     def install(self) -> str:
+        if PURE:
+            raise Refused("pure backend: would be slower than its own masking")
         why = "aiohttp's compiled reader was already imported"
-        if not PURE and _PACKAGE not in sys.modules:
+        if _PACKAGE not in sys.modules:
             why = self._place_module()
         self._rebind()
         if f"{_PACKAGE}.reader_c" not in sys.modules or self._reads:
@@ -52,26 +49,25 @@ class Aiohttp(Lift):
 
     def _place_module(self) -> str:
         """Let aiohttp find wscore's C function when it is imported, or say why not."""
-        ours = import_module("wscore._speedups").__pyx_capi__[_FUNCTION]
+        ours = _speedups().__pyx_capi__[_FUNCTION]
         self._own = _load_own_module()
         own = getattr(self._own, "__pyx_capi__", {}).get(_FUNCTION)
         # With another signature, importing aiohttp would fail.
         if own is None or _signature(own) != _signature(ours):
             return "the compiled reader wants a function of another signature"
         module = ModuleType(_MODULE, "Masking by wscore.")
-        vars(module).update({_FUNCTION: _masking(), "__pyx_capi__": {_FUNCTION: ours}})
+        vars(module).update(
+            {_FUNCTION: getattr(_speedups(), _FUNCTION), "__pyx_capi__": {_FUNCTION: ours}}
+        )
         self.replacements.module(_MODULE, module)
         import_module(_PACKAGE)
         self._reads = f"{_PACKAGE}.reader_c" in sys.modules
         return ""
 
     def _rebind(self) -> None:
-        helpers = import_module(f"{_PACKAGE}.helpers")
-        own = getattr(sys.modules.get(_MODULE), _FUNCTION, None)
-        if PURE and helpers.websocket_mask is own:
-            raise Refused("pure backend: would be slower than its compiled masking")
+        import_module(_PACKAGE)
         self.replacements.attribute(
-            _masking(),
+            getattr(_speedups(), _FUNCTION),
             *(f"{_PACKAGE}.{user}:websocket_mask" for user in _USERS),
             own=getattr(self._own, _FUNCTION, None),
         )
@@ -82,7 +78,8 @@ class Aiohttp(Lift):
         writer.websocket_mask(HELLO_KEY, payload)
         expect(bytes(payload), HELLO_MASKED)
         reader = import_module(f"{_PACKAGE}.reader")
-        queue = reader.WebSocketDataQueue(None, 1024, loop=None)
+        protocol = SimpleNamespace(_reading_paused=False)
+        queue = reader.WebSocketDataQueue(protocol, 1024, loop=None)
         reader.WebSocketReader(queue, 0, False, True).feed_data(HELLO_FRAME)
         expect(_ready(queue.read()).data, HELLO.decode())
 
@@ -91,8 +88,9 @@ class Aiohttp(Lift):
         return keeps if self._reads else ""
 
 
-def _masking() -> Any:
-    return _python_mask if PURE else getattr(import_module("wscore._speedups"), _FUNCTION)
+def _speedups() -> ModuleType:
+    """The compiled backend; the pure one has no C functions and does without this module."""
+    return import_module("wscore._speedups")
 
 
 def _load_own_module() -> ModuleType | None:

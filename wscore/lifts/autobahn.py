@@ -36,7 +36,7 @@ class Autobahn(Lift):
             "autobahn.websocket.protocol:Utf8Validator",
         )
         if PURE and compiled:
-            return "UTF-8 only: with the pure backend its masking is left to NVX"
+            return "UTF-8 only: with the pure backend, masking would be slower than NVX"
         self.replacements.attribute(
             FrameMasker,
             "autobahn.websocket.xormasker:create_xor_masker",

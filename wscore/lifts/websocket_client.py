@@ -33,8 +33,8 @@ class WebsocketClient(Lift):
         # Strict about a text that ends inside a code point, which RFC 6455 8.1 wants and
         # websocket-client itself lets pass.
         self.replacements.attribute(_backend.is_utf8, "websocket._utils:_validate_utf8")
-        if PURE and hasattr(abnf, "XorMaskerSimple"):
-            return "UTF-8 only: with the pure backend its masking is left to wsaccel"
+        if PURE:
+            return "UTF-8 only: with the pure backend, masking would be no faster"
         mask = staticmethod(_masking(abnf.ABNF.mask))
         self.replacements.attribute(mask, "websocket._abnf:ABNF.mask")
         return "sends and receives, UTF-8"

@@ -31,8 +31,11 @@ class Websockets(Lift):
     def install(self) -> str:
         import_module("websockets.frames")
         compiled = "websockets.speedups" in sys.modules
-        if PURE and compiled:
-            raise Refused("pure backend: would be slower than its compiled masking")
+        if PURE:
+            own = (
+                "slower than its compiled masking" if compiled else "no faster than its own masking"
+            )
+            raise Refused(f"pure backend: would be {own}")
         self.replacements.attribute(
             apply_mask,
             # The legacy implementation, imported only by those who still use it, takes it there.

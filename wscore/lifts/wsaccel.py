@@ -93,7 +93,7 @@ class Wsaccel(Lift):
             _module("utf8validator", Utf8Validator=Utf8Validator),
         ):
             self._place(module)
-        return f"imports from now on; too late for {' and '.join(late)}" if late else "all imports"
+        return f"imports from now on; {' and '.join(late)} came before" if late else "all imports"
 
     def _place(self, module: ModuleType) -> None:
         name = module.__name__.rpartition(".")[2]

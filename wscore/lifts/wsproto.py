@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .. import _backend
-from .base import HELLO, HELLO_FRAME, Lift, Tested, expect
+from .base import HELLO, HELLO_FRAME, PURE, Lift, Refused, Tested, expect
 
 if TYPE_CHECKING:
     from .._types import Buffer
@@ -24,9 +24,8 @@ class XorMaskerSimple:
 
     def process(self, data: Buffer) -> bytearray:
         """Return *data* masked, in a bytearray of its own."""
-        masked = bytearray(data)
         key = self._masking_key
-        _backend.apply_mask_inplace(masked, key)
+        masked = bytearray(_backend.apply_mask(data, key))
         turn = len(masked) & 3
         if turn:
             self._masking_key = key[turn:] + key[:turn]
@@ -38,6 +37,8 @@ class Wsproto(Lift):
     tested = Tested((1, 3), (1, 3))
 
     def install(self) -> str:
+        if PURE:
+            raise Refused("pure backend: would be slower than its own masking from 512 bytes on")
         import_module("wsproto.frame_protocol")
         self.replacements.attribute(XorMaskerSimple, "wsproto.frame_protocol:XorMaskerSimple")
         return "sends and receives"

@@ -1,0 +1,190 @@
+"""``python -m bench.end_to_end [case ...]``: wscore beside its peers over real connections.
+
+Every contender is a process of its own on one core, the load is on another, and both take turns
+in short samples. Compression is off everywhere. Ratios are those of the medians, by the clock;
+beside them stand those of the CPU time that the server used, which tell the same on a machine
+that has nothing else to do and are steadier on one that has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import machine
+from .interleave import Pace
+from .load.cases import Goal, Limit, select
+from .load.measure import Result, run
+from .report import duration
+
+HEADS = ("case", "subject", "its time", "rival", "its time", "target", "reached", "by CPU", "")
+KIB = 1024
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return 1 when a target was not reached or a contender was refused, else 0."""
+    options = _parser().parse_args(argv)
+    pace = Pace(seconds=options.seconds, rounds=options.rounds)
+    results = []
+    for case in select(options.cases):
+        print(case.name, file=sys.stderr)
+        results.append(run(case, pace))
+        if options.json:
+            _write(options.json, pace, results)
+    print(table(results))
+    return int(any(result.refused or "SHORT" in states(result) for result in results))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.end_to_end",
+        description="Measure wscore beside its peers over real connections.",
+        epilog="Exit status 1: a target was not reached, or a contender was refused.",
+    )
+    parser.add_argument("cases", nargs="*", metavar="case", help="a name or its beginning")
+    parser.add_argument("--rounds", type=_positive(int), default=7, help="samples of each")
+    parser.add_argument("--seconds", type=_positive(float), default=0.5, help="length of a sample")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
+    return parser
+
+
+def _positive(kind: type[int] | type[float]) -> Any:
+    def convert(text: str) -> int | float:
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"must be positive, not {text}")
+        return value
+
+    convert.__name__ = kind.__name__  # argparse names it when the text is no number
+    return convert
+
+
+def _write(file: Path, pace: Pace, results: Sequence[Result]) -> None:
+    """After every case, so that what was measured survives an interruption."""
+    document = {
+        "machine": machine.describe(),
+        "pace": pace._asdict(),
+        "results": [result.as_json() for result in results],
+    }
+    file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def states(result: Result) -> list[str]:
+    """The outcome for each goal and limit: "ok", "SHORT", "missing", "refused"; "" if only told."""
+    return [_goal_state(result, goal) for goal in result.case.goals] + [
+        _limit_state(result, limit) for limit in result.case.limits
+    ]
+
+
+def _goal_state(result: Result, goal: Goal) -> str:
+    ratio = result.ratio(goal)
+    if ratio is None:
+        return "refused" if {goal.subject, goal.rival} & result.refused.keys() else "missing"
+    if goal.ratio is None:
+        return ""
+    # Judged as shown: a third decimal is noise.
+    return "ok" if round(ratio.median, 2) >= goal.ratio else "SHORT"
+
+
+def _limit_state(result: Result, limit: Limit) -> str:
+    if limit.subject not in result.figures:
+        return "refused" if limit.subject in result.refused else "missing"
+    return "ok" if result.median(limit.subject, "bytes") <= limit.most else "SHORT"
+
+
+def table(results: Sequence[Result]) -> str:
+    """Targets and what was reached; the figures of all contenders; who is missing, and why."""
+    rows = [row for result in results for row in _rows(result)]
+    widths = [max(map(len, column)) for column in zip(HEADS, *rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (HEADS, tuple("-" * width for width in widths), *rows)
+    ]
+    figures = [line for result in results for line in _figures(result)]
+    return "\n".join([*lines, "", *figures, *_absent(results)])
+
+
+def _rows(result: Result) -> list[tuple[str, ...]]:
+    goals = [
+        (
+            result.case.name,
+            goal.subject,
+            _time(result, goal.subject),
+            goal.rival,
+            _time(result, goal.rival),
+            f"{goal.ratio:g}x" if goal.ratio else "-",
+            _reached(result, goal),
+            _by_cpu(result, goal),
+            _goal_state(result, goal),
+        )
+        for goal in result.case.goals
+    ]
+    limits = [
+        (
+            result.case.name,
+            limit.subject,
+            "",
+            "memory",
+            "",
+            f"{limit.most / KIB:g} KiB",
+            _memory(result, limit.subject),
+            "",
+            _limit_state(result, limit),
+        )
+        for limit in result.case.limits
+    ]
+    return goals + limits
+
+
+def _time(result: Result, contender: str) -> str:
+    return duration(result.median(contender)) if contender in result.figures else "-"
+
+
+def _memory(result: Result, contender: str) -> str:
+    if contender not in result.figures:
+        return "-"
+    return f"{result.median(contender, 'bytes') / KIB:.1f} KiB"
+
+
+def _reached(result: Result, goal: Goal) -> str:
+    ratio = result.ratio(goal)
+    return f"{ratio.median:.2f}x ({ratio.low:.2f} to {ratio.high:.2f})" if ratio else "-"
+
+
+def _by_cpu(result: Result, goal: Goal) -> str:
+    ratio = result.ratio(goal, "cpu")
+    return f"{ratio.median:.2f}x" if ratio else "-"
+
+
+def _figures(result: Result) -> list[str]:
+    """One line for each contender, the fastest first."""
+    lines = [f"{result.case.name}:"]
+    for name in sorted(result.figures, key=result.median):
+        rate = f"{1 / result.median(name):>12,.0f} /s"
+        cpu = f"CPU {duration(result.median(name, 'cpu')):>8}"
+        more = ""
+        if "p99" in result.figures[name]:
+            p50, p99 = (duration(result.median(name, measure)) for measure in ("p50", "p99"))
+            more = f"  p50 {p50:>8}  p99 {p99:>8}"
+        if "bytes" in result.figures[name]:
+            more = f"  {_memory(result, name):>9} for an idle connection"
+        lines.append(f"  {name:26}{rate}  {cpu}{more}".rstrip())
+    return [*lines, ""]
+
+
+def _absent(results: Sequence[Result]) -> list[str]:
+    lines = [
+        f"{kind}: {name}: {reason}"
+        for result in results
+        for kind, group in (("missing", result.missing), ("REFUSED", result.refused))
+        for name, reason in group.items()
+    ]
+    return list(dict.fromkeys(lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
