@@ -22,6 +22,7 @@ __all__ = [
     "decode_utf8",
     "encode_frame",
     "is_utf8",
+    "kernels",
     "parse_header",
 ]
 
@@ -60,4 +61,5 @@ apply_mask_inplace = _chosen.apply_mask_inplace
 decode_utf8 = _chosen.decode_utf8
 encode_frame = _chosen.encode_frame
 is_utf8 = _chosen.is_utf8
+kernels = _chosen.kernels
 parse_header = _chosen.parse_header

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import sys
 from collections.abc import Sequence
 
 from . import _backend
@@ -27,6 +28,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"wscore {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_info(commands)
+    _add_serve(commands)
+    _add_connect(commands)
     return parser
 
 
@@ -47,7 +50,7 @@ def _info(_: argparse.Namespace) -> int:
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "platform": platform.platform(),
         "backend": _backend.BACKEND,
-        "kernel": f"{_backend.KERNEL}, of {', '.join(_backend.kernels())}",
+        "kernel": _backend.KERNEL,
         "CPU features": ", ".join(_backend.CPU_FEATURES) or "none that kernels use",
     }
     width = max(map(len, facts))
@@ -55,3 +58,70 @@ def _info(_: argparse.Namespace) -> int:
         print(f"{name:{width}}  {fact}")
     print(f"\nwscore.accelerate(), library by library:\n\n{survey()}")
     return 0
+
+
+# serve ----------------------------------------------------------------------------------------
+
+
+def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    summary = "run an echo server, with a page at / to try it from a browser"
+    serve = commands.add_parser("serve", help=summary, description=f"{summary.capitalize()}.")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    serve.add_argument(
+        "--port", type=_port, default=8765, help="port, 0 for any that is free (%(default)s)"
+    )
+    serve.set_defaults(run=_serve)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return port
+
+
+def _serve(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from .demo import run
+
+    try:
+        asyncio.run(run(options.host, options.port))
+    except OSError as error:
+        print(f"wscore: cannot listen on {options.host}:{options.port}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+# connect --------------------------------------------------------------------------------------
+
+
+def _add_connect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    summary = "send lines of stdin as messages and print what comes back"
+    connect = commands.add_parser(
+        "connect",
+        help=summary,
+        description=f"{summary.capitalize()}. Exit status: 0 after a clean close, 1 when the "
+        "connection broke or was closed with an error, 3 when it could not be opened.",
+    )
+    connect.add_argument("uri", metavar="URI", help="ws:// or wss://")
+    connect.add_argument(
+        "--subprotocol", action="append", default=[], help="sub-protocol to offer; may be repeated"
+    )
+    connect.add_argument(
+        "--timeout", type=float, default=10, help="seconds to connect in (%(default)s)"
+    )
+    connect.set_defaults(run=_connect)
+
+
+def _connect(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from .terminal import talk
+
+    try:
+        return asyncio.run(
+            talk(options.uri, subprotocols=tuple(options.subprotocol), timeout=options.timeout)
+        )
+    except KeyboardInterrupt:
+        return 130

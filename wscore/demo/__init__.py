@@ -1,5 +1,5 @@
 """An echo server with a page to try it from a browser: `python -m wscore serve`."""
 
-from .server import echo_server
+from .server import echo_server, run
 
-__all__ = ["echo_server"]
+__all__ = ["echo_server", "run"]

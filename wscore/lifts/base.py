@@ -103,7 +103,7 @@ class Lift(ABC):
 
     def status(self) -> Outcome:
         """How the library is now, without importing it."""
-        return self._lifted or self.outcome(self.obstacle() or "can be lifted")
+        return self._lifted or self.outcome(self.obstacle() or "within the tested range")
 
     def apply(self) -> Outcome:
         """Lift the library unless it is; a failure leaves it as it was."""
