@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import os
+import re
 import socket
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,16 +23,19 @@ from bench.interleave import Pace
 from bench.load import Connections, Echo, echo
 from bench.load.cases import Case, Goal, Limit, cases, select
 from bench.load.measure import Result, run
+from bench.oracle import frame
 from bench.servers import SERVERS, Contender, require
-from bench.servers.process import serving
+from bench.servers.process import Server, serving
 
 pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="processes are pinned to cores, which needs Linux"
+    sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2,
+    reason="processes are pinned to two cores, which needs Linux and the cores",
 )
 
 BRIEFLY = 0.02
+SMALL = Echo(connections=2, in_flight=1, size=64, kind="text")
 LOADS = (
-    Echo(connections=2, in_flight=1, size=64, kind="text"),
+    SMALL,
     Echo(connections=2, in_flight=5, size=300, kind="binary"),
     Echo(connections=1, in_flight=2, size=1 << 20, kind="text"),
 )
@@ -43,10 +49,7 @@ def installed(contender: Contender) -> bool:
     return True
 
 
-THERE = [name for name, contender in SERVERS.items() if installed(contender)]
-
-
-@pytest.mark.parametrize("name", THERE)
+@pytest.mark.parametrize("name", [name for name in SERVERS if installed(SERVERS[name])])
 def test_every_server_that_is_installed_echoes_and_keeps_connections(name: str) -> None:
     with serving(name) as server:
         for load in LOADS:
@@ -62,15 +65,173 @@ def test_every_server_that_is_installed_echoes_and_keeps_connections(name: str) 
 
 
 @pytest.fixture(scope="module")
-def wscore_port() -> Iterator[object]:
+def server() -> Iterator[Server]:
     with serving("wscore Listener") as server:
         yield server
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_every_client_makes_round_trips(name: str, wscore_port: object) -> None:
-    ...
+def test_every_client_makes_round_trips(name: str, server: Server) -> None:
+    try:
+        require(CLIENTS[name].distribution)
+    except Missing as missing:
+        with pytest.raises(Missing, match=str(missing)):
+            round_trips(name, server, BRIEFLY)
+    else:
+        figures = round_trips(name, server, BRIEFLY)
+        assert 0 < figures.cpu
+        assert 0 < figures.seconds < 1
 
 
-def test_wscore_is_there() -> None:
-    assert "wscore Listener" in THERE
+def test_what_the_environment_made_of_wscore_is_announced() -> None:
+    with serving("wscore coroutine, pure") as server:
+        assert server.facts["backend"] == "python"
+        assert server.facts["loop"] == "uvloop"
+
+
+# Servers that must not be timed
+
+
+def handshake(request: bytes, more: str = "") -> bytes:
+    found = re.search(rb"Sec-WebSocket-Key: (\S+)", request)
+    assert found
+    digest = hashlib.sha1(found[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+    accept = base64.b64encode(digest).decode()
+    return f"HTTP/1.1 101 OK\r\nSec-WebSocket-Accept: {accept}\r\n{more}\r\n".encode()
+
+
+@contextmanager
+def answering(*answers: Callable[[bytes], bytes]) -> Iterator[int]:
+    """A server on the port yielded that answers what it reads in turn, then ends the stream."""
+
+    def answer(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            for make in answers:
+                connection.sendall(make(connection.recv(4096)))
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=answer, args=(listening,))
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
+
+
+ONE = Echo(connections=1, in_flight=1, size=64, kind="text")
+
+
+@pytest.mark.parametrize(
+    ("answers", "complaint"),
+    [
+        ([lambda _: b"HTTP/1.1 400 No\r\n\r\n"], "handshake was refused: HTTP/1.1 400"),
+        ([lambda _: b"HTTP/1.1 101 OK\r\n\r\n"], "handshake was refused: HTTP/1.1 101"),
+        ([lambda _: b"HTTP/1.1 101"], "handshake was cut short"),
+        (
+            [lambda request: handshake(request, "Sec-WebSocket-Extensions: x\r\n")],
+            "extension that nobody offered",
+        ),
+        ([lambda request: handshake(request) + frame(b"hi")], "spoke before it was spoken to"),
+        ([handshake], "ended the connection"),
+        ([handshake, lambda _: frame(bytes(64))], "not what was sent"),
+        ([handshake, lambda sent: sent], "not what was sent"),
+        ([handshake, lambda _: frame(bytes(65))], "longer than what was sent"),
+    ],
+)
+def test_a_server_that_answers_wrongly_is_refused(
+    answers: list[Callable[[bytes], bytes]], complaint: str
+) -> None:
+    with answering(*answers) as port, pytest.raises(Refused, match=complaint):
+        echo(ONE, port, os.getpid(), BRIEFLY)
+
+
+def test_a_server_that_does_not_start_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Contender("no_such_adapter", "listener")
+    monkeypatch.setitem(SERVERS, "broken", broken)
+    with pytest.raises(Refused, match="broken did not start: .*no_such_adapter"), serving("broken"):
+        pass
+
+
+def test_a_server_that_is_not_what_its_name_says_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    named = Contender("wscore", "listener", "asyncio", facts={"loop": "uvloop"})
+    monkeypatch.setitem(SERVERS, "wrong loop", named)
+    with pytest.raises(Refused, match="loop is asyncio, not uvloop"), serving("wrong loop"):
+        pass
+
+
+def test_a_peer_that_is_not_installed_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = Contender("picows", "listener", distribution="no-such-distribution")
+    monkeypatch.setitem(SERVERS, "absent", absent)
+    with pytest.raises(Missing, match="no-such-distribution"), serving("absent"):
+        pass
+
+
+# The runner
+
+
+def test_a_case_names_who_was_timed_and_who_was_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = Contender("picows", "listener", distribution="no-such-distribution")
+    monkeypatch.setitem(SERVERS, "absent", absent)
+    goals = (Goal("wscore Listener", "wscore coroutine", 0.001), Goal("wscore Listener", "absent"))
+    case = Case("echo", ("wscore Listener", "wscore coroutine", "absent"), goals, echo=SMALL)
+    result = run(case, Pace(seconds=BRIEFLY, rounds=2))
+    assert list(result.figures) == ["wscore Listener", "wscore coroutine"]
+    assert all(len(taken) == 2 for taken in result.figures["wscore Listener"].values())
+    assert result.facts["wscore Listener"]["loop"] == "uvloop"
+    assert result.missing == {"absent": "no-such-distribution is not installed"}
+    assert end_to_end.states(result) == ["ok", "missing"]
+
+
+def test_every_contender_of_a_goal_takes_part() -> None:
+    for case in cases():
+        subjects = {goal.subject for goal in case.goals} | {limit.subject for limit in case.limits}
+        assert subjects | {goal.rival for goal in case.goals} <= set(case.contenders)
+
+
+def test_cases_are_chosen_by_the_beginning_of_their_names() -> None:
+    assert len(select([])) == len(cases())
+    assert [case.name for case in select(["client", "echo-64B-1-"])] == [
+        "echo-64B-1-text",
+        "echo-64B-1-binary",
+        "client-256B",
+    ]
+    with pytest.raises(SystemExit, match="no case sync: choose from echo-64B-1-text"):
+        select(["sync"])
+
+
+RESULT = Result(
+    Case("case", ("a", "b"), (Goal("a", "b", 2.0), Goal("a", "b", 3.0)), (Limit("b", 1024),)),
+    figures={
+        "a": {"seconds": [1e-6, 5e-6, 1e-6], "cpu": [1e-6], "bytes": [512.0]},
+        "b": {"seconds": [2e-6, 2e-6, 9e-6], "cpu": [3e-6], "bytes": [1025.0]},
+    },
+)
+
+
+def test_ratios_are_those_of_the_medians_and_judged_by_the_goals() -> None:
+    assert end_to_end.states(RESULT) == ["ok", "SHORT", "SHORT"]
+    lines = end_to_end.table([RESULT]).splitlines()
+    assert "2x      2.00x (0.40 to 9.00)  3.00x   ok" in lines[2]
+    assert lines[3].endswith("SHORT")
+    assert "1.0 KiB" in lines[4]
+    assert any(re.match(r"  a +1,000,000 /s +CPU +1 µs", line) for line in lines)
+
+
+def test_the_command_writes_what_it_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = tmp_path / "end.json"
+    end_to_end.main(["client", "--rounds", "1", "--seconds", "0.02", "--json", str(found)])
+    assert "client-256B" in capsys.readouterr().out
+    document = json.loads(found.read_text())
+    assert document["pace"] == {"seconds": 0.02, "rounds": 1}
+    (result,) = document["results"]
+    assert result["medians"]["wscore Listener"]["seconds"] > 0
+    assert document["machine"]["cpu"]
+
+
+@pytest.mark.parametrize("wrong", [["--rounds", "0"], ["--seconds", "-1"], ["--rounds", "x"]])
+def test_numbers_that_make_no_sense_are_refused(wrong: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        end_to_end.main(wrong)

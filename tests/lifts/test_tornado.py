@@ -54,7 +54,9 @@ def test_client_and_server_mask_through_wscore(
 def test_takes_what_tornado_takes(lift: Callable[..., object], data: object) -> None:
     lift("tornado")
     for mask in KEYS:
-        assert_drop_in(tornado.speedups.websocket_mask, tornado.websocket._websocket_mask, mask, data)
+        assert_drop_in(
+            tornado.speedups.websocket_mask, tornado.websocket._websocket_mask, mask, data
+        )
 
 
 def test_restore_puts_the_same_object_back(lift: Callable[..., object]) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "HELLO_KEY",
     "HELLO_MASKED",
     "PURE",
+    "REFUSED_BY_KERNEL",
     "Lift",
     "Refused",
     "Tested",
@@ -30,6 +31,11 @@ HELLO = b"Hello"
 HELLO_KEY = b"\x37\xfa\x21\x3d"
 HELLO_MASKED = b"\x7f\x9f\x4d\x51\x58"
 HELLO_FRAME = b"\x81\x85" + HELLO_KEY + HELLO_MASKED
+
+
+# What a kernel refuses is left to the function that it replaces, which may take it after all and
+# else raises the error that the library's users know.
+REFUSED_BY_KERNEL = (TypeError, ValueError, BufferError)
 
 
 class Refused(Exception):

@@ -7,7 +7,17 @@ from importlib import import_module
 from typing import TypeAlias
 
 from .. import _backend
-from .base import HELLO, HELLO_KEY, HELLO_MASKED, PURE, Lift, Refused, Tested, expect
+from .base import (
+    HELLO,
+    HELLO_KEY,
+    HELLO_MASKED,
+    PURE,
+    REFUSED_BY_KERNEL,
+    Lift,
+    Refused,
+    Tested,
+    expect,
+)
 
 __all__ = ["Tornado"]
 
@@ -18,7 +28,7 @@ def _masking(own: Masking) -> Masking:
     def websocket_mask(mask: bytes, data: bytes) -> bytes:
         try:
             return _backend.apply_mask(data, mask)
-        except TypeError:  # tornado's C function takes text, too
+        except REFUSED_BY_KERNEL:  # text, which tornado's C function takes
             return own(mask, data)
 
     return websocket_mask

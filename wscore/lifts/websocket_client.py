@@ -7,7 +7,17 @@ from importlib import import_module
 from typing import Any, TypeAlias
 
 from .. import _backend
-from .base import HELLO, HELLO_FRAME, HELLO_KEY, HELLO_MASKED, PURE, Lift, Tested, expect
+from .base import (
+    HELLO,
+    HELLO_FRAME,
+    HELLO_KEY,
+    HELLO_MASKED,
+    PURE,
+    REFUSED_BY_KERNEL,
+    Lift,
+    Tested,
+    expect,
+)
 
 __all__ = ["WebsocketClient"]
 
@@ -15,10 +25,10 @@ Masking: TypeAlias = Callable[[Any, Any], bytes]
 
 
 def _masking(own: Masking) -> Masking:
-    def mask(mask_key: bytes | str, data: bytes | str) -> bytes:
+    def mask(mask_key: Any, data: Any) -> bytes:
         try:
-            return _backend.apply_mask(data, mask_key)  # type: ignore[arg-type]
-        except (TypeError, ValueError, BufferError):  # text, lists, keys of odd lengths
+            return _backend.apply_mask(data, mask_key)
+        except REFUSED_BY_KERNEL:  # text and lists, which websocket-client takes
             return own(mask_key, data)
 
     return mask

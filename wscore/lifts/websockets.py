@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from .. import _backend
-from .base import HELLO, HELLO_FRAME, PURE, Lift, Refused, Tested, expect
-
-if TYPE_CHECKING:
-    from .._types import Buffer
+from .base import HELLO, HELLO_FRAME, PURE, REFUSED_BY_KERNEL, Lift, Refused, Tested, expect
 
 __all__ = ["Websockets"]
 
+Masking: TypeAlias = Callable[[Any, Any], bytes]
 
-def apply_mask(data: Buffer, mask: Buffer) -> bytes:
-    """websockets' masking function. Raises TypeError, or ValueError for a mask not of 4 bytes."""
-    try:
-        return _backend.apply_mask(data, mask)
-    except BufferError:  # websockets takes memoryviews with gaps
-        return _backend.apply_mask(bytes(data), bytes(mask))
+
+def _masking(own: Masking) -> Masking:
+    def apply_mask(data: Any, mask: Any) -> bytes:
+        try:
+            return _backend.apply_mask(data, mask)
+        except REFUSED_BY_KERNEL:  # views with gaps, which websockets takes
+            return own(data, mask)
+
+    return apply_mask
 
 
 class Websockets(Lift):
@@ -29,7 +30,7 @@ class Websockets(Lift):
     tested = Tested((17, 4), (17, 4))
 
     def install(self) -> str:
-        import_module("websockets.frames")
+        frames = import_module("websockets.frames")
         compiled = "websockets.speedups" in sys.modules
         if PURE:
             own = (
@@ -37,7 +38,7 @@ class Websockets(Lift):
             )
             raise Refused(f"pure backend: would be {own}")
         self.replacements.attribute(
-            apply_mask,
+            _masking(frames.apply_mask),
             # The legacy implementation, imported only by those who still use it, takes it there.
             "websockets.speedups:apply_mask" if compiled else "websockets.utils:apply_mask",
             "websockets.frames:apply_mask",

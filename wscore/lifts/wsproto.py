@@ -25,7 +25,8 @@ class XorMaskerSimple:
     def process(self, data: Buffer) -> bytearray:
         """Return *data* masked, in a bytearray of its own."""
         key = self._masking_key
-        masked = bytearray(_backend.apply_mask(data, key))
+        masked = bytearray(data)
+        _backend.apply_mask_inplace(masked, key)
         turn = len(masked) & 3
         if turn:
             self._masking_key = key[turn:] + key[:turn]
