@@ -109,7 +109,7 @@ def table(results: Sequence[Result]) -> str:
 
 
 def _rows(result: Result) -> list[tuple[str, ...]]:
-    goals = [
+    goals: list[tuple[str, ...]] = [
         (
             result.case.name,
             goal.subject,
@@ -123,7 +123,7 @@ def _rows(result: Result) -> list[tuple[str, ...]]:
         )
         for goal in result.case.goals
     ]
-    limits = [
+    limits: list[tuple[str, ...]] = [
         (
             result.case.name,
             limit.subject,

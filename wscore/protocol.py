@@ -130,7 +130,7 @@ class Protocol:
         """Take bytes that were read from the stream."""
         if self.state is State.CONNECTING:
             self._receive_handshake(bytes(data))
-        elif not self._discarding:
+        elif not self.discarding:
             self.receive_events(self.reader.feed(data))
 
     def receive_eof(self, cause: Exception | None = None) -> None:
@@ -163,8 +163,8 @@ class Protocol:
             self._events.append(event)
 
     @property
-    def _discarding(self) -> bool:
-        """Input after a violation or a Close is not looked at (RFC 6455 7.1.7, 5.5.1)."""
+    def discarding(self) -> bool:
+        """Whether input is dropped: after a violation or a Close (RFC 6455 7.1.7, 5.5.1)."""
         return self.failure is not None or self.close_rcvd is not None or self._eof_due
 
     def _receive_handshake(self, data: bytes) -> None:

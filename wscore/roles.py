@@ -41,10 +41,11 @@ class HandshakingProtocol(Protocol):
     browser.
     """
 
-    __slots__ = ("_request", "_response", "handshake_error", "subprotocol")
+    __slots__ = ("_early", "_request", "_response", "handshake_error", "subprotocol")
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self._early = b""
         self._request: Request | bytes | None = None
         self._response: Response | bytes | None = None
         self.subprotocol: str | None = None
@@ -64,6 +65,28 @@ class HandshakingProtocol(Protocol):
             self._response = ResponseParser().feed(self._response)
         return self._response
 
+    def receive_head(self, data: bytes) -> Request | Response | None:
+        """Take bytes of the opening handshake; returns the peer's head once it is whole.
+
+        For callers that feed ``reader`` themselves: what follows the head waits in `take_early`.
+        """
+        raise NotImplementedError
+
+    def take_early(self) -> bytes:
+        """Return, once, what came in one read with the end of the handshake."""
+        early, self._early = self._early, b""
+        return early
+
+    def _receive_handshake(self, data: bytes) -> None:
+        head = self.receive_head(data)
+        if head is not None:
+            self._events.append(head)
+        self._receive_early()
+
+    def _receive_early(self) -> None:
+        if self._early and self.state is not State.CONNECTING:
+            self.receive_data(self.take_early())
+
     def _opened(self, request: bytes, response: bytes) -> None:
         self._request, self._response = request, response
         self._move(Move.ACCEPTED)
@@ -82,7 +105,6 @@ class ServerProtocol(HandshakingProtocol):
     """
 
     __slots__ = (
-        "_early",
         "_head",
         "_origins",
         "_parser",
@@ -100,24 +122,25 @@ class ServerProtocol(HandshakingProtocol):
         self._origins = origins
         self._subprotocols = subprotocols
         self._parser: RequestParser | None = RequestParser()
-        self._head = self._early = b""
+        self._head = b""
 
-    def _receive_handshake(self, data: bytes) -> None:
+    def receive_head(self, data: bytes) -> Request | None:
+        """Take bytes of the request; see `HandshakingProtocol.receive_head`."""
         if self._parser is None:
             self._early += data
             if len(self._early) > _MAX_EARLY:
                 self._refuse(InvalidMessage("data before the handshake was answered"))
-            return
+            return None
         try:
             request = self._parser.feed(data)
         except InvalidHandshake as error:
             self._refuse(error)
-            return
+            return None
         if request is not None:
             self._request = request
             self._head, self._early = self._parser.head, self._parser.rest
             self._parser = None
-            self._events.append(request)
+        return request
 
     def _refuse(self, error: InvalidHandshake) -> None:
         self.handshake_error = error
@@ -144,9 +167,7 @@ class ServerProtocol(HandshakingProtocol):
         if response.status_code == 101:
             self._opened(self._head, head)
             self._head = b""
-            early, self._early = self._early, b""
-            if early:
-                self.receive_data(early)
+            self._receive_early()
         else:
             self._response = response
             self._move(Move.REFUSED)
@@ -203,16 +224,16 @@ class ClientProtocol(HandshakingProtocol):
         self._request = request
         self._output.append(request.serialize())
 
-    def _receive_handshake(self, data: bytes) -> None:
+    def receive_head(self, data: bytes) -> Response | None:
+        """Take bytes of the response; see `HandshakingProtocol.receive_head`."""
         if self._parser is None:
-            return
+            return None
         try:
             response = self._parser.feed(data)
         except InvalidHandshake as error:
             self._give_up(error)
-            return
-        if response is not None:
-            self._receive_response(response)
+            return None
+        return None if response is None else self._receive_response(response)
 
     def receive_eof(self, cause: Exception | None = None) -> None:
         """Take the end of the stream; *cause* is the error that ended it, if one did."""
@@ -224,21 +245,19 @@ class ClientProtocol(HandshakingProtocol):
                 self._give_up(error)
         super().receive_eof(cause)
 
-    def _receive_response(self, response: Response) -> None:
+    def _receive_response(self, response: Response) -> Response | None:
         self._response = response
         assert self._parser is not None
-        rest, self._parser = self._parser.rest, None
+        self._early, self._parser = self._parser.rest, None
         try:
             chosen = check_response(response, self._key, subprotocols=self._options[1])
         except InvalidHandshake as error:
             self._give_up(error)
-            return
+            return None
         self.subprotocol = chosen.subprotocol
         assert isinstance(self._request, Request)
         self._opened(self._request.serialize(), response.serialize())
-        self._events.append(response)
-        if rest:
-            self.receive_data(rest)
+        return response
 
     def _give_up(self, error: InvalidHandshake) -> None:
         self.handshake_error = error

@@ -10,7 +10,7 @@ from . import entry
 from .entry import MESSAGE, Stopwatch
 
 
-class PingPong(WSListener):  # type: ignore[misc]
+class PingPong(WSListener):
     """Sends the next message from the callback that brought the last."""
 
     def __init__(self, watch: Stopwatch) -> None:

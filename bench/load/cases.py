@@ -60,6 +60,7 @@ ECHO_GOALS = {
     (64, 32): (
         Goal(LISTENER, "picows core", 12.0),
         Goal(LISTENER, "socketify", 6.0),
+        Goal(LISTENER, "socketify, no asyncio"),
         Goal(COROUTINE, "picows.websockets", 7.0),
         Goal(COROUTINE, "websockets", 15.0),
     ),

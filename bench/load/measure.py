@@ -19,7 +19,7 @@ from .cases import Case, Goal
 __all__ = ["Result", "run"]
 
 CONNECTIONS = 1000  # opened for one sample
-CLIENTS_SERVERS = ("socketify", "wscore Listener")  # the first that starts: the fastest
+CLIENTS_SERVERS = ("socketify, no asyncio", "wscore Listener")  # the first that starts: the fastest
 
 # By measure: "seconds" for a message, round trip or handshake, "cpu" seconds, "bytes", ...
 Figures = dict[str, float]
@@ -99,6 +99,7 @@ def _start(names: Iterable[str], servers: ExitStack, result: Result) -> list[Ser
     for name in names:
         try:
             started.append(servers.enter_context(serving(name)))
+            started[-1].freeze()
         except (Missing, Refused) as error:
             result.without(name, error)
         else:
@@ -114,11 +115,13 @@ def _first(names: Iterable[str], servers: ExitStack, result: Result) -> Server:
 
 
 def _echo(load: Echo, server: Server, pace: Pace) -> Figures:
-    return asdict(echo(load, server.port, server.pid, pace.seconds))
+    with server.awake():
+        return asdict(echo(load, server.port, server.pid, pace.seconds))
 
 
 def _round_trips(name: str, server: Server, pace: Pace) -> Figures:
-    return asdict(round_trips(name, server, pace.seconds))
+    with server.awake():
+        return asdict(round_trips(name, server, pace.seconds))
 
 
 def _connections(name: str, result: Result) -> Figures:

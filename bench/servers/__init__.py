@@ -81,5 +81,6 @@ SERVERS = {
     "uvicorn, wsproto": _peer("uvicorn", "coroutine"),
     "tornado": _peer("tornado", "listener"),
     "socketify": Contender("socketify", "listener", distribution="socketify"),
+    "socketify, no asyncio": Contender("socketify", "alone", distribution="socketify"),
     "Node ws": Contender("ws", "listener"),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import aiohttp
 from aiohttp import WSMsgType, web
 
 from . import entry
@@ -28,7 +27,7 @@ async def coroutine(port: int) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, entry.HOST, port).start()
-    entry.announce(aiohttp=aiohttp.__version__)
+    entry.announce("aiohttp")
     await asyncio.Event().wait()
 
 

@@ -10,6 +10,7 @@ import asyncio
 import json
 import resource
 from collections.abc import Callable, Coroutine, Mapping
+from importlib.metadata import version
 from typing import Any
 
 __all__ = ["HOST", "Serve", "announce", "arguments", "main", "run"]
@@ -48,10 +49,11 @@ def run(work: Coroutine[Any, Any, None], loop: str) -> None:
         asyncio.run(work)
 
 
-def announce(**facts: str) -> None:
-    """Tell the parent that connections are accepted, and what is serving on which loop."""
+def announce(*distributions: str, **facts: str) -> None:
+    """Tell the parent that connections are accepted, what is serving, and on which loop."""
     try:
         loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
     except RuntimeError:
         loop = "its own"
-    print(json.dumps({**facts, "loop": loop}), flush=True)
+    versions = {name: version(name) for name in distributions}
+    print(json.dumps({**versions, **facts, "loop": loop}), flush=True)

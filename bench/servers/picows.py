@@ -11,7 +11,7 @@ from . import entry
 MESSAGES = (WSMsgType.TEXT, WSMsgType.BINARY)
 
 
-class Echo(WSListener):  # type: ignore[misc]
+class Echo(WSListener):
     """Answers within the callback; the payload is copied into the answer and nowhere else."""
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -24,13 +24,13 @@ class Echo(WSListener):  # type: ignore[misc]
 
 async def listener(port: int) -> None:
     server = await picows.ws_create_server(lambda request: Echo(), entry.HOST, port)
-    entry.announce(picows=picows.__version__)
+    entry.announce("picows")
     await server.serve_forever()
 
 
 async def coroutine(port: int) -> None:
     async with picows.websockets.serve(echo, entry.HOST, port, compression=None) as server:
-        entry.announce(picows=picows.__version__)
+        entry.announce("picows")
         await server.serve_forever()
 
 

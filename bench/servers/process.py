@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import signal
 import socket
 import subprocess
 import tempfile
@@ -53,6 +54,19 @@ class Server:
         """The last line that the server wrote to stderr."""
         self.errors.seek(0)
         return self.errors.read().decode(errors="replace").strip().rpartition("\n")[2]
+
+    def freeze(self) -> None:
+        """Take the core away: some peers poll for seconds after their last message."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """Let a frozen server run until the context ends."""
+        self.process.send_signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self.freeze()
 
     def listen(self) -> None:
         """Wait until connections are accepted, and hold the server to its name."""

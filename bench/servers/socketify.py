@@ -1,8 +1,11 @@
-"""socketify: uWebSockets with callbacks in Python, on an event loop of its own."""
+"""socketify: uWebSockets with callbacks in Python.
+
+``App.run`` polls uWebSockets' loop from asyncio's, so that coroutines can run as well. With
+``--mode alone`` uWebSockets' loop waits by itself and there is no asyncio: as fast as it gets.
+"""
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
 import socketify
@@ -19,7 +22,7 @@ def echo(ws: Any, message: str | bytes, opcode: int) -> None:
 
 
 def main() -> None:
-    options = entry.arguments(("listener",))
+    options = entry.arguments(("listener", "alone"))
     app = socketify.App()
     app.ws(
         "/",
@@ -32,8 +35,11 @@ def main() -> None:
         },
     )
     where = socketify.AppListenOptions(port=options.port, host=entry.HOST)
-    app.listen(where, lambda config: entry.announce(socketify=version("socketify")))
-    app.run()
+    app.listen(where, lambda config: entry.announce("socketify"))
+    if options.mode == "alone":
+        app.loop.uv_loop.run()
+    else:
+        app.run()
 
 
 if __name__ == "__main__":

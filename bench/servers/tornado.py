@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import tornado
 from tornado.web import Application
 from tornado.websocket import WebSocketHandler
 
@@ -26,7 +25,7 @@ class Echo(WebSocketHandler):
 
 async def listener(port: int) -> None:
     Application([("/", Echo)], log_function=lambda handler: None).listen(port, entry.HOST)
-    entry.announce(tornado=tornado.version)
+    entry.announce("tornado")
     await asyncio.Event().wait()
 
 

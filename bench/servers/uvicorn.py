@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from importlib.metadata import version
 from typing import Any
 
 import uvicorn
@@ -30,7 +29,7 @@ class Announcing(uvicorn.Server):
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
-        entry.announce(uvicorn=uvicorn.__version__, wsproto=version("wsproto"))
+        entry.announce("uvicorn", "wsproto")
 
 
 async def coroutine(port: int) -> None:

@@ -8,7 +8,6 @@ from . import entry
 
 
 async def coroutine(port: int) -> None:
-    import websockets
     from websockets import frames
     from websockets.asyncio.server import ServerConnection, serve
 
@@ -17,8 +16,8 @@ async def coroutine(port: int) -> None:
             await ws.send(message)
 
     async with serve(echo, entry.HOST, port, compression=None) as server:
-        masking = "python" if frames.apply_mask.__module__ == "websockets.utils" else "compiled"
-        entry.announce(websockets=websockets.__version__, masking=masking)
+        in_python = vars(frames)["apply_mask"].__module__ == "websockets.utils"
+        entry.announce("websockets", masking="python" if in_python else "compiled")
         await server.serve_forever()
 
 

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import time
@@ -59,10 +60,11 @@ class Side:
 def fuzz(
     wstest: Path, subject: Subject, cases: Sequence[str], reports: Path, timeout: float
 ) -> list[Verdict]:
-    """Run *cases* against *subject* within *timeout* seconds; reports go into that directory.
+    """Run *cases* against *subject* within *timeout* seconds; *reports* is emptied and written to.
 
     Raises RunFailed.
     """
+    shutil.rmtree(reports, ignore_errors=True)
     reports.mkdir(parents=True)
     port = _free_port()
     endpoint = shlex.split(subject.command.format(port=port))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -13,37 +12,36 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fuzzing import RunFailed, Subject, fuzz
-from selection import DEFAULT, SHORT, all_cases, select
+from selection import ALL, DEFAULT, list_cases, select, without_slow
 from verdict import Verdict, table
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 WSTEST = ROOT / ".peers" / "wstest" / "bin"
-REPORTS = ROOT / "build" / "conformance"
 ROLES = ["server", "client"]
 BACKENDS = ["compiled", "python"]
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--role", choices=[*ROLES, "both"], default="both")
-    parser.add_argument("--backend", choices=[*BACKENDS, "both"], default="both")
+    add = parser.add_argument
+    add("--role", choices=[*ROLES, "both"], default="both")
+    add("--backend", choices=[*BACKENDS, "both"], default="both")
     cases = parser.add_mutually_exclusive_group()
-    cases.add_argument(
-        "--cases", nargs="+", metavar="CASE", default=DEFAULT, help="groups or cases: 1 6.4 9.1.2"
-    )
-    cases.add_argument("--all", action="store_const", dest="cases", const=None)
-    cases.add_argument("--short", action="store_const", dest="cases", const=SHORT)
-    parser.add_argument(
-        "--endpoint",
-        metavar="COMMAND",
-        help='judge this instead of wscore, needs --role: "./echo_server {port}"',
-    )
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs in parallel")
-    parser.add_argument("--timeout", type=float, default=900, help="seconds for each run")
+    cases.add_argument("--cases", nargs="+", metavar="CASE", default=DEFAULT, help="like 1 6.4")
+    cases.add_argument("--all", action="store_const", dest="cases", const=ALL, help="12, 13 too")
+    add("--short", action="store_true", help="leave out what takes long")
+    add("--endpoint", metavar="COMMAND", help='instead of wscore: "./echo_server {port}"')
+    add("--jobs", type=int, default=os.cpu_count() or 1, help="runs in parallel")
+    add("--timeout", type=float, default=900, help="seconds for each run")
+    add("--reports", type=Path, default=ROOT / "build" / "conformance", help="directory")
     options = parser.parse_args()
     if options.endpoint and options.role == "both":
         parser.error("--endpoint needs --role server or --role client")
+    if options.endpoint and "{port}" not in options.endpoint:
+        parser.error("--endpoint has no {port}")
+    if options.jobs < 1:
+        parser.error("--jobs is at least 1")
     return options
 
 
@@ -66,56 +64,54 @@ def subjects(options: argparse.Namespace) -> list[Subject]:
 
 
 def run_all(
-    chosen: list[Subject], cases: list[str], jobs: int, timeout: float
+    chosen: list[Subject], cases: list[str], options: argparse.Namespace
 ) -> tuple[dict[str, list[Verdict]], list[str]]:
-    """Verdicts for each subject, and what went wrong with runs that have none.
+    """Verdicts by subject, and what kept runs from having any.
 
-    The cases of a subject are dealt to *jobs* runs, so that every core has work to the end.
+    The cases of a subject are dealt to as many runs as there are jobs, so that every core has
+    work to the end.
     """
-    parts = [part for start in range(jobs) if (part := cases[start::jobs])]
+    parts = [part for start in range(options.jobs) if (part := cases[start :: options.jobs])]
     verdicts: dict[str, list[Verdict]] = {subject.name: [] for subject in chosen}
     errors = []
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(options.jobs) as pool:
+
+        def submit(subject: Subject, number: int, part: list[str]):
+            reports = options.reports.resolve() / f"{subject.name.replace(' ', '-')}-{number}"
+            return pool.submit(fuzz, WSTEST / "wstest", subject, part, reports, options.timeout)
+
         runs = [
-            (
-                subject,
-                pool.submit(
-                    fuzz, WSTEST / "wstest", subject, part, reports_for(subject, number), timeout
-                ),
-            )
+            (subject.name, submit(subject, number, part))
             for subject in chosen
             for number, part in enumerate(parts, 1)
         ]
-        for subject, run in runs:
+        for name, run in runs:
             try:
-                verdicts[subject.name] += run.result()
+                verdicts[name] += run.result()
             except RunFailed as error:
-                errors.append(f"FAILED {subject.name}: {error}")
+                errors.append(f"FAILED {name}: {error}")
     return verdicts, errors
-
-
-def reports_for(subject: Subject, number: int) -> Path:
-    return REPORTS / f"{subject.name.replace(' ', '-')}-{number}"
 
 
 def main() -> int:
     options = arguments()
-    subprocess.run([HERE / "install.sh"], check=True, env={**os.environ, "PYTHON": sys.executable})
-    known = all_cases(WSTEST / "python")
+    subprocess.run([HERE / "install.sh"], check=True, env={"PYTHON": sys.executable, **os.environ})
     try:
-        cases = known if options.cases is None else select(known, options.cases)
+        cases = select(list_cases(WSTEST / "python"), options.cases)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    shutil.rmtree(REPORTS, ignore_errors=True)
+    if options.short:
+        cases = without_slow(cases)
     started = time.monotonic()
-    verdicts, errors = run_all(subjects(options), cases, options.jobs, options.timeout)
-    print(table(verdicts))
-    print(*errors, sep="\n")
-    print(f"{time.monotonic() - started:.0f} s, reports in {REPORTS.relative_to(ROOT)}")
-    complete = all(len(results) == len(cases) for results in verdicts.values())
-    passed = all(verdict.passed for results in verdicts.values() for verdict in results)
-    return 0 if complete and passed and not errors else 1
+    verdicts, errors = run_all(subjects(options), cases, options)
+    print(table(verdicts), *errors, sep="\n")
+    print(f"{time.monotonic() - started:.0f} s, reports in {options.reports}")
+    passed = all(
+        len(results) == len(cases) > 0 and all(verdict.passed for verdict in results)
+        for results in verdicts.values()
+    )
+    return 0 if passed and not errors else 1
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["DEFAULT", "GROUPS", "SHORT", "all_cases", "group_of", "select"]
+__all__ = ["ALL", "DEFAULT", "GROUPS", "group_of", "list_cases", "select", "without_slow"]
 
 GROUPS = {
     "1": "framing",
@@ -26,8 +26,10 @@ GROUPS = {
 }
 DEFAULT = ["1", "2", "3", "4", "5", "6", "7", "9", "10"]
 
-# Everything but what takes long
-SHORT = DEFAULT
+ALL = list(GROUPS)
+
+# Filled in by measurement
+SLOW: frozenset[str] = frozenset()
 
 _LIST_CASES = """
 from autobahntestsuite import case, caseset
@@ -36,7 +38,7 @@ print(" ".join(names.caseClasstoId(each) for each in case.Cases))
 """
 
 
-def all_cases(python27: Path) -> list[str]:
+def list_cases(python27: Path) -> list[str]:
     """Every case of the installed suite, in its order, as "6.4.1"."""
     command = [python27, "-W", "ignore", "-c", _LIST_CASES]
     listed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
@@ -61,3 +63,7 @@ def select(cases: Iterable[str], wanted: Iterable[str]) -> list[str]:
             raise ValueError(f"the suite has no case {name!r}")
         chosen.update(covered)
     return [case for case in cases if case in chosen]
+
+
+def without_slow(cases: Iterable[str]) -> list[str]:
+    return [case for case in cases if case not in SLOW]

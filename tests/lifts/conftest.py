@@ -36,7 +36,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         return call
 
-    for name in ("apply_mask", "is_utf8"):
+    for name in ("apply_mask", "apply_mask_inplace", "is_utf8"):
         monkeypatch.setattr(_backend, name, counting(name))
     return counted
 
@@ -63,6 +63,7 @@ def isolated() -> Callable[..., str]:
         done = subprocess.run(
             [sys.executable, "-W", "ignore", *options, "-c", dedent(program)],
             env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
+            cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -25,7 +25,7 @@ def uri() -> Iterator[str]:
     with serve(_echo, "127.0.0.1", 0) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
-        yield "ws://127.0.0.1:{}".format(server.socket.getsockname()[1])
+        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
         server.shutdown()
         thread.join()
 

@@ -59,7 +59,7 @@ def test_keywords_and_errors(lift: Callable[..., object]) -> None:
     lift("websockets")
     assert websockets.frames.apply_mask(data=b"\0" * 5, mask=b"abcd") == b"abcda"
     for data, mask in product((b"Hello", memoryview(b"Hello")[::2]), (b"", b"abc", b"abcde")):
-        with pytest.raises(ValueError, match=r"mask must be 4 bytes"):
+        with pytest.raises(ValueError, match=r"mask must contain 4 bytes"):
             websockets.frames.apply_mask(data, mask)
 
 
@@ -77,11 +77,11 @@ def test_restore_puts_the_same_object_back(lift: Callable[..., object]) -> None:
 def test_the_legacy_part_imported_afterwards(isolated: Callable[..., str]) -> None:
     isolated("""
         import wscore
+        import websockets.speedups
+        own = websockets.speedups.apply_mask
         wscore.accelerate("websockets")
         import websockets.frames, websockets.legacy.framing as legacy
-        assert legacy.apply_mask is websockets.frames.apply_mask
-        assert legacy.apply_mask.__module__ == "wscore.lifts.websockets"
+        assert legacy.apply_mask is websockets.frames.apply_mask is not own
         wscore.restore()
-        assert legacy.apply_mask is websockets.frames.apply_mask
-        assert legacy.apply_mask.__module__ == "websockets.speedups"
+        assert legacy.apply_mask is websockets.frames.apply_mask is own
     """)

@@ -53,10 +53,11 @@ class ClientConnection(Connection):
         if self.protocol.handshake_error is not None:
             self._give_up(self.protocol.handshake_error)
 
-    def _on_handshake(self, event: Any) -> None:
-        self.open(None if self._wanted is None else as_listener(self._wanted))
+    def _on_handshake(self, head: Any) -> None:
         if not self._answered.done():
             self._answered.set_result(None)
+        listener = None if self._wanted is None else as_listener(self._wanted)
+        self.open(listener, self.protocol.take_early())
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection"]
 
+# So long, in seconds, a peer's Close or violation waits for the answers to what came before it.
+_LAST_ANSWERS = 0.1
 _WHOLE = frozenset({str, bytes, bytearray, memoryview})
 
 
@@ -37,6 +39,7 @@ class Connection(Wire):
     __slots__ = (
         "_id",
         "_inbox",
+        "_last_event",
         "_listener",
         "_max_queue",
         "_pings",
@@ -67,6 +70,8 @@ class Connection(Wire):
         self._id: UUID | None = None
         # One of the two takes what comes in.
         self._inbox: Inbox | None = None
+        # What ended the reading, while messages that came before it wait to be taken.
+        self._last_event: Any = None
         self._listener: Listener | None = None
         self._max_queue = max_queue
         # Done when the fragmented message that is being sent is through; others wait for it.
@@ -260,43 +265,45 @@ class Connection(Wire):
 
     # What the transport brings
 
-    def open(self, listener: Listener | None) -> None:
-        """The handshake is done: hand what comes in to *listener*, or keep it for `recv`."""
+    def open(self, listener: Listener | None, early: bytes) -> None:
+        """The handshake is done: hand what comes in to *listener*, or keep it for `recv`.
+
+        *early* is what came in one read with the end of the handshake.
+        """
         self._listener = listener
         if listener is None:
             self._inbox = Inbox(self, self._max_queue)
             self._opened(self._inbox.updated)
         else:
             self._opened(self._call_back)
-        if listener is not None:
             self._guard(listener.on_open, self)
-        self._take_early()
-
-    def _take_early(self) -> None:
-        """Hand on what came in one read with the end of the handshake."""
-        events = self.protocol.events()
-        for event in events:
-            if not isinstance(event, (str, bytes)):
-                self._on_event(event)
-            elif self._inbox is not None:
-                self._inbox.put([event], len(event))
-            elif self._listener is not None:
-                self._guard(self._listener.on_message, self, event)
-        if self.protocol.close_expected():
-            self._end()
-        else:
-            self.flush()
+        if early:
+            events: list[Any] = self.protocol.reader.feed(early)
+            if self._inbox is not None:
+                self._inbox.receive(events, len(early))
+            else:
+                self._dispatch(events)
 
     def sort_out(self, events: list[Any]) -> list[Any]:
         """Handle all but the whole messages, which are returned."""
-        messages = []
+        messages: list[Any] = []
         for event in events:
             if type(event) is str or type(event) is bytes:
                 messages.append(event)
+            elif type(event) is not Frame and (messages or self._open_inbox().ready):
+                # A Close, or a violation, after messages: let the handler answer those first.
+                self._last_event = event
+                self.loop.call_later(_LAST_ANSWERS, self.take_last_event)
             else:
                 self._react(event)
         self.flush()
         return messages
+
+    def take_last_event(self) -> None:
+        """Handle what ended the reading, if that still has to be done."""
+        event, self._last_event = self._last_event, None
+        if event is not None:
+            self._react(event)
 
     def resume_reading(self) -> None:
         """Read on after a pause."""
@@ -304,6 +311,9 @@ class Connection(Wire):
             self.transport.resume_reading()
 
     def _call_back(self, nbytes: int) -> None:
+        self._dispatch(self.protocol.reader.commit(nbytes))
+
+    def _dispatch(self, events: list[Any]) -> None:
         listener = self._listener
         assert listener is not None
         on_message = listener.on_message
@@ -311,11 +321,11 @@ class Connection(Wire):
         reader = self.protocol.reader
         writer.corked = True
         try:
-            for event in reader.commit(nbytes):
+            for event in events:
                 if reader.mixed and not isinstance(event, (str, bytes)):
                     self._react(event)
                 else:
-                    on_message(self, event)  # type: ignore[arg-type]
+                    on_message(self, event)
         except Exception:
             self._callback_failed()
         if self.transport.is_closing():
@@ -360,6 +370,7 @@ class Connection(Wire):
             self._guard(self._listener.on_drain, self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.take_last_event()
         super().connection_lost(exc)
         if self._inbox is not None:
             self._inbox.wake()

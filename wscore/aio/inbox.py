@@ -71,9 +71,11 @@ class Inbox:
         """Take a read of *nbytes* from the transport."""
         if self.ready and self._is_full():
             self._pause()
-        reader = self._reader
-        events: list[Any] = reader.commit(nbytes)
-        if reader.mixed:
+        self.receive(self._reader.commit(nbytes), nbytes)
+
+    def receive(self, events: list[Any], nbytes: int) -> None:
+        """Take what the reader made of *nbytes*."""
+        if self._reader.mixed:
             events = self._connection.sort_out(events)
         if events:
             if len(events) > 1:
@@ -126,6 +128,7 @@ class Inbox:
 
     def arrival(self) -> asyncio.Future[None]:
         """What to await for more, then look again. Raises ConnectionClosed, ConcurrencyError."""
+        self._connection.take_last_event()
         if self._connection.lost:
             raise self._connection.protocol.closed_error()
         if self._receiver is not None and not self._receiver.done():

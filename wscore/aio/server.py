@@ -86,8 +86,8 @@ class ServerConnection(Connection):
         if self.protocol.state is State.CLOSING:
             self._refused()
 
-    def _on_handshake(self, event: Any) -> None:
-        request = cast(Request, event)
+    def _on_handshake(self, head: Any) -> None:
+        request = cast(Request, head)
         options = self.server.options
         if options.process_request is None and options.process_response is None:
             self._answer(request, self._checked(request))
@@ -128,6 +128,7 @@ class ServerConnection(Connection):
             self._answer(request, response)
 
     def _answer(self, request: Request, response: Response) -> None:
+        early = self.protocol.take_early()
         self.protocol.send_response(response)
         if response.status_code != 101:
             self._refused()
@@ -136,7 +137,7 @@ class ServerConnection(Connection):
         self.flush_all()
         handler = self.server.routes.find(request.path)
         listener = as_listener(cast("Handler", handler))
-        self.open(listener)
+        self.open(listener, early)
         if listener is None:
             self.server.spawn(self._run(cast("Callable[[Connection], Awaitable[None]]", handler)))
 

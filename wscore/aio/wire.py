@@ -10,13 +10,14 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from ..frames import CloseCode
-from ..protocol import SEND_EOF, Protocol, State
+from ..protocol import SEND_EOF, State
 from .shared import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._types import Event
+    from ..roles import HandshakingProtocol
 
 __all__ = ["Wire", "logger"]
 
@@ -24,7 +25,7 @@ logger = logging.getLogger("wscore")
 
 
 class Wire(asyncio.BufferedProtocol):
-    """Moves bytes between a transport and a `Protocol`.
+    """Moves bytes between a transport and a protocol of either role.
 
     A subclass says what becomes of what comes in: ``_on_handshake`` before the connection is open,
     ``_on_event`` for all but whole messages after that; `_opened` names what takes those.
@@ -54,7 +55,7 @@ class Wire(asyncio.BufferedProtocol):
 
     def __init__(
         self,
-        protocol: Protocol,
+        protocol: HandshakingProtocol,
         loop: asyncio.AbstractEventLoop,
         *,
         close_timeout: float | None,
@@ -110,11 +111,11 @@ class Wire(asyncio.BufferedProtocol):
     def _handshake_updated(self, nbytes: int) -> None:
         if self.protocol.state is not State.CONNECTING:
             return  # refused, and the peer goes on
-        self.protocol.receive_data(bytes(self.get_buffer(-1)[:nbytes]))
-        for event in self.protocol.events():
-            self._on_handshake(event)
+        head = self.protocol.receive_head(bytes(self.get_buffer(-1)[:nbytes]))
+        if head is not None:
+            self._on_handshake(head)
 
-    def _on_handshake(self, event: Any) -> None:
+    def _on_handshake(self, head: Any) -> None:
         raise NotImplementedError
 
     def _on_event(self, event: Any) -> None:
@@ -123,8 +124,9 @@ class Wire(asyncio.BufferedProtocol):
     def _opened(self, updated: Callable[[int], None]) -> None:
         """Leave the handshake behind: from here on *updated* takes what is read."""
         self.buffer_updated = updated
-        # uvloop keeps the protocol's methods, so it has to be told of the new one.
-        self.transport.set_protocol(self)
+        if not self.lost:
+            # uvloop keeps the protocol's methods, so it has to be told of the new one.
+            self.transport.set_protocol(self)
 
     def _react(self, event: Event) -> None:
         """Have the protocol handle what is not a whole message."""
@@ -132,7 +134,16 @@ class Wire(asyncio.BufferedProtocol):
         for made in self.protocol.events():
             self._on_event(made)
         if self.protocol.close_expected():
+            self._drop_reads()
             self._end()
+
+    def _drop_reads(self) -> None:
+        """Look at nothing that still comes, once the peer has failed or closed."""
+        if self.protocol.discarding:
+            self._opened(self._drop)
+
+    def _drop(self, nbytes: int) -> None:
+        pass
 
     # Writing
 
@@ -221,6 +232,7 @@ class Wire(asyncio.BufferedProtocol):
         """Fail the connection with *code*, as for an error of ours."""
         if self.protocol.state in (State.OPEN, State.CLOSING):
             self.protocol.fail(code)
+            self._drop_reads()
             self._end()
 
     async def wait_closed(self) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from .base import HELLO, HELLO_FRAME, HELLO_KEY, HELLO_MASKED, PURE, Lift, Refused, Tested, expect
+from .base import HELLO, HELLO_FRAME, HELLO_KEY, HELLO_MASKED, PURE, Lift, Refused, Releases, expect
 
 __all__ = ["Aiohttp"]
 
@@ -29,7 +29,7 @@ _USERS = ("helpers", "writer", "reader_py")
 
 class Aiohttp(Lift):
     library = "aiohttp"
-    tested = Tested((3, 14), (3, 14))
+    tested = Releases((3, 14), (3, 14))
 
     def __init__(self) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 
-from .base import HELLO, HELLO_KEY, HELLO_MASKED, PURE, Lift, Tested, expect
+from .base import HELLO, HELLO_KEY, HELLO_MASKED, PURE, Lift, Releases, expect
 from .maskers import XorMasker
 from .validator import Utf8Validator, check_validator
 
@@ -25,7 +25,7 @@ class FrameMasker(XorMasker):
 
 class Autobahn(Lift):
     library = "autobahn"
-    tested = Tested((26, 10), (26, 10))
+    tested = Releases((26, 10), (26, 10))
 
     def install(self) -> str:
         import_module("autobahn.websocket.protocol")

@@ -20,7 +20,7 @@ __all__ = [
     "REFUSED_BY_KERNEL",
     "Lift",
     "Refused",
-    "Tested",
+    "Releases",
     "expect",
 ]
 
@@ -42,7 +42,7 @@ class Refused(Exception):
     """A library that is better left as it is; the text says why."""
 
 
-class Tested(NamedTuple):
+class Releases(NamedTuple):
     """The releases that a lift was tested with, as (major, minor), both ends included."""
 
     first: tuple[int, int]
@@ -63,7 +63,7 @@ class Lift(ABC):
 
     library: ClassVar[str]
     """The name on PyPI."""
-    tested: ClassVar[Tested]
+    tested: ClassVar[Releases]
 
     def __init__(self) -> None:
         self.replacements = Replacements()

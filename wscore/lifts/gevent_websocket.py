@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from io import BytesIO
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, TypeAlias
 
 from .. import _backend
-from .base import HELLO, HELLO_FRAME, PURE, Lift, Tested, expect
+from .base import HELLO, HELLO_FRAME, PURE, REFUSED_BY_KERNEL, Lift, Releases, expect
 from .validator import Utf8Validator, check_validator
-
-if TYPE_CHECKING:
-    from .._types import Buffer
 
 __all__ = ["GeventWebsocket"]
 
 
-class Header(Protocol):
-    """What its frame header says."""
-
-    mask: bytes
-    length: int
+Masking: TypeAlias = Callable[[Any, Any], bytearray]
 
 
-def mask_payload(self: Header, payload: Buffer) -> bytearray:
-    """A method of its Header: mask the first ``length`` bytes. Raises IndexError if too few."""
-    masked = bytearray(_backend.apply_mask(payload, self.mask))
-    if self.length != len(masked):
-        if self.length > len(masked):
-            raise IndexError("bytearray index out of range")
-        masked[self.length :] = memoryview(payload)[self.length :]
-    return masked
+def _masking(own: Masking) -> Masking:
+    def mask_payload(self: Any, payload: Any) -> bytearray:
+        """A method of its frame header, which knows the mask and the length."""
+        try:
+            if self.length == len(payload):
+                return bytearray(_backend.apply_mask(payload, self.mask))
+        except REFUSED_BY_KERNEL:
+            pass
+        return own(self, payload)
+
+    return mask_payload
 
 
 class GeventWebsocket(Lift):
     library = "gevent-websocket"
-    tested = Tested((0, 10), (0, 10))
+    tested = Releases((0, 10), (0, 10))
 
     def install(self) -> str:
-        import_module("geventwebsocket.websocket")
-        for name in ("mask_payload", "unmask_payload"):
-            self.replacements.attribute(mask_payload, f"geventwebsocket.websocket:Header.{name}")
+        header = import_module("geventwebsocket.websocket").Header
+        self.replacements.attribute(
+            _masking(header.mask_payload),
+            "geventwebsocket.websocket:Header.mask_payload",
+            "geventwebsocket.websocket:Header.unmask_payload",
+        )
         own = import_module("geventwebsocket.utf8validator").Utf8Validator
         if PURE and own.__module__.startswith("wsaccel"):
             return "receives; with the pure backend UTF-8 is left to wsaccel"

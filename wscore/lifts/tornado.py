@@ -15,7 +15,7 @@ from .base import (
     REFUSED_BY_KERNEL,
     Lift,
     Refused,
-    Tested,
+    Releases,
     expect,
 )
 
@@ -36,7 +36,7 @@ def _masking(own: Masking) -> Masking:
 
 class Tornado(Lift):
     library = "tornado"
-    tested = Tested((6, 6), (6, 6))
+    tested = Releases((6, 6), (6, 6))
 
     def install(self) -> str:
         import_module("tornado.websocket")

@@ -15,7 +15,7 @@ from .base import (
     PURE,
     REFUSED_BY_KERNEL,
     Lift,
-    Tested,
+    Releases,
     expect,
 )
 
@@ -36,7 +36,7 @@ def _masking(own: Masking) -> Masking:
 
 class WebsocketClient(Lift):
     library = "websocket-client"
-    tested = Tested((1, 9), (1, 9))
+    tested = Releases((1, 9), (1, 9))
 
     def install(self) -> str:
         abnf = import_module("websocket._abnf")

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, TypeAlias
 
 from .. import _backend
-from .base import HELLO, HELLO_FRAME, PURE, REFUSED_BY_KERNEL, Lift, Refused, Tested, expect
+from .base import HELLO, HELLO_FRAME, PURE, REFUSED_BY_KERNEL, Lift, Refused, Releases, expect
 
 __all__ = ["Websockets"]
 
@@ -27,7 +27,7 @@ def _masking(own: Masking) -> Masking:
 
 class Websockets(Lift):
     library = "websockets"
-    tested = Tested((17, 4), (17, 4))
+    tested = Releases((17, 4), (17, 4))
 
     def install(self) -> str:
         frames = import_module("websockets.frames")

@@ -10,7 +10,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from .base import HELLO, HELLO_KEY, HELLO_MASKED, PURE, Lift, Refused, Tested, expect
+from .base import HELLO, HELLO_KEY, HELLO_MASKED, PURE, Lift, Refused, Releases, expect
 from .maskers import XorMasker, octets
 from .validator import Utf8Validator, check_validator
 
@@ -69,7 +69,7 @@ def _module(name: str, **content: object) -> ModuleType:
 
 class Wsaccel(Lift):
     library = "wsaccel"
-    tested = Tested((0, 6), (0, 6))
+    tested = Releases((0, 6), (0, 6))
 
     def obstacle(self) -> str:
         """A wsaccel that is not there is no obstacle to standing in for it."""

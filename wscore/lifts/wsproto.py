@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .. import _backend
-from .base import HELLO, HELLO_FRAME, PURE, Lift, Refused, Tested, expect
+from .base import HELLO, HELLO_FRAME, PURE, Lift, Refused, Releases, expect
 
 if TYPE_CHECKING:
     from .._types import Buffer
@@ -35,7 +35,7 @@ class XorMaskerSimple:
 
 class Wsproto(Lift):
     library = "wsproto"
-    tested = Tested((1, 3), (1, 3))
+    tested = Releases((1, 3), (1, 3))
 
     def install(self) -> str:
         if PURE:

@@ -1,0 +1,150 @@
+"""``python -m bench.charts RESULTS.json DIRECTORY``: charts of what `bench.end_to_end` measured.
+
+Each chart is an SVG that answers one question, named in its title; wscore's bars are coloured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["CHARTS", "Chart", "bars", "draw"]
+
+OURS, THEIRS, INK = "#d9480f", "#adb5bd", "#343a40"
+WIDTH, BAR, PANEL = 8.0, 0.24, 0.55  # inches: a panel's width, a bar, what stands around bars
+KIB = 1024
+
+# The medians of one case: contender, measure, figure.
+Medians = Mapping[str, Mapping[str, float]]
+
+
+def _rate(figures: Mapping[str, float]) -> float:
+    return 1 / figures["seconds"]
+
+
+def _kib(figures: Mapping[str, float]) -> float:
+    return figures["bytes"] / KIB
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A question, and a panel for each of *cases*: what it shows, by the case's name."""
+
+    title: str
+    cases: Mapping[str, str]
+    figure: Callable[[Mapping[str, float]], float] = _rate
+    small_is_good: bool = False
+
+
+CHARTS = {
+    "echo-small": Chart(
+        "Echo server on one core: messages a second, more is better",
+        {
+            "echo-64B-1-text": "64 B, 16 connections, one message at a time",
+            "echo-64B-32-text": "64 B, 16 connections, 32 messages at a time",
+        },
+    ),
+    "echo-large": Chart(
+        "Echo server on one core: messages a second, more is better",
+        {
+            "echo-64KiB-1-text": "64 KiB, 4 connections, one message at a time",
+            "echo-1MiB-1-text": "1 MiB, 4 connections, one message at a time",
+        },
+    ),
+    "client": Chart(
+        "Client: round trips a second, more is better",
+        {"client-256B": "256 B; client and echo server share one core"},
+    ),
+    "handshakes": Chart(
+        "Server on one core: handshakes a second, more is better",
+        {"connections": "one after the other"},
+    ),
+    "memory": Chart(
+        "Server: memory for a connection in KiB, less is better",
+        {"connections": "idle, after one message"},
+        figure=_kib,
+        small_is_good=True,
+    ),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the charts for which there are results; 1 when there are none."""
+    parser = argparse.ArgumentParser(prog="python -m bench.charts", description="Draw charts.")
+    parser.add_argument("results", type=Path, help="the JSON that bench.end_to_end wrote")
+    parser.add_argument("directory", type=Path, help="where the SVG files go")
+    options = parser.parse_args(argv)
+    document = json.loads(options.results.read_text(encoding="utf-8"))
+    medians = {result["case"]["name"]: result["medians"] for result in document["results"]}
+    options.directory.mkdir(parents=True, exist_ok=True)
+    drawn = 0
+    for name, chart in CHARTS.items():
+        if medians.keys() >= chart.cases.keys():
+            draw(chart, medians, _provenance(document), options.directory / f"{name}.svg")
+            drawn += 1
+    return int(drawn == 0)
+
+
+def bars(chart: Chart, medians: Medians) -> list[tuple[str, float]]:
+    """Contenders and figures of one panel, the best first."""
+    figures = [(name, chart.figure(measures)) for name, measures in medians.items()]
+    return sorted(figures, key=lambda bar: bar[1], reverse=not chart.small_is_good)
+
+
+def draw(chart: Chart, medians: Mapping[str, Medians], provenance: str, file: Path) -> None:
+    """Draw *chart* to *file*. Raises SystemExit where matplotlib is not installed."""
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise SystemExit("charts need matplotlib: pip install matplotlib") from None
+    panels = {title: bars(chart, medians[case]) for case, title in chart.cases.items()}
+    heights = [PANEL + BAR * len(panel) for panel in panels.values()]
+    figure = Figure((WIDTH, sum(heights) + 0.6), layout="constrained")
+    figure.suptitle(chart.title, x=0.01, ha="left", color=INK, weight="bold")
+    rows = figure.subplots(len(panels), height_ratios=heights, squeeze=False)[:, 0]
+    for axes, (title, panel) in zip(rows, panels.items(), strict=True):
+        _draw_panel(axes, title, panel)
+    figure.supxlabel(provenance, x=0.01, ha="left", fontsize=7, color=INK)
+    # Without a date and with fixed ids the same results give the same file.
+    with rc_context({"svg.hashsalt": file.stem}):
+        figure.savefig(file, metadata={"Date": None})
+
+
+def _draw_panel(axes: Any, title: str, panel: Sequence[tuple[str, float]]) -> None:
+    names, figures = zip(*panel, strict=True)
+    ours = [name.startswith("wscore") for name in names]
+    drawn = axes.barh(names, figures, color=[OURS if mine else THEIRS for mine in ours])
+    axes.bar_label(drawn, [_short(figure) for figure in figures], padding=3, color=INK, fontsize=8)
+    for label, mine in zip(axes.get_yticklabels(), ours, strict=True):
+        label.set(color=OURS if mine else INK, weight="bold" if mine else "normal", fontsize=8)
+    axes.set_title(title, loc="left", fontsize=9, color=INK)
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.xaxis.set_visible(False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def _short(figure: float) -> str:
+    for scale, unit in ((1e6, " M"), (1e3, " k")):
+        if figure >= scale:
+            return f"{figure / scale:.3g}{unit}"
+    return f"{figure:.3g}"
+
+
+def _provenance(document: Mapping[str, Any]) -> str:
+    machine, pace = document["machine"], document["pace"]
+    return (
+        f"{machine['cpu']}, {machine['python']}, wscore {machine['wscore']['version']}; uvloop "
+        f"unless said; compression off; median of {pace['rounds']} rounds, {machine['when'][:10]}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
