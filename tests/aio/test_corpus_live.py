@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,9 +19,15 @@ if TYPE_CHECKING:
 PLAIN = [case for case in CASES if case["extensions"] is None]
 
 
-async def _write_pieces(peer: RawPeer, data: bytes, size: int) -> None:
-    for start in range(0, len(data), size):
-        peer.write(data[start : start + size])
+# Where the server is right to end the stream: who writes on may find it reset.
+COMPLETE = {"data-after-close": 8}
+
+
+async def _write_pieces(peer: RawPeer, data: bytes, size: int, last: int) -> None:
+    """Write pieces of *size*, and all from byte *last* on together with the one before."""
+    starts = [*range(0, last, size), len(data)]
+    for start, end in pairwise(starts):
+        peer.write(data[start:end])
         await peer.writer.drain()
         # A turn of the loop for the server to read this piece alone.
         await asyncio.sleep(0)
@@ -30,7 +37,8 @@ async def _answers(server: wscore.Server, case: dict[str, Any], size: int) -> li
     """What the server sends, to the end of the stream; where it stays open, we close it."""
     async with raw_client(server) as peer:
         try:
-            await _write_pieces(peer, bytes.fromhex(case["hex"]), size)
+            data = bytes.fromhex(case["hex"])
+            await _write_pieces(peer, data, size, COMPLETE.get(case["id"], len(data)))
         except ConnectionError:
             pytest.fail("the server reset the connection instead of closing it")
         if case["close"] is not None:

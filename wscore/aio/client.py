@@ -30,6 +30,7 @@ class ClientConnection(Connection):
     __slots__ = ("_answered", "_wanted")
 
     protocol: ClientProtocol
+    ends_stream = False
 
     def __init__(
         self,

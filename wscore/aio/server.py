@@ -42,6 +42,7 @@ class ServerConnection(Connection):
     __slots__ = ("_open_timer", "server")
 
     protocol: ServerProtocol
+    ends_stream = True
 
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
         options = server.options

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..frames import CloseCode
 from ..protocol import SEND_EOF, State
@@ -48,6 +48,8 @@ class Wire(asyncio.BufferedProtocol):
         "write_limit",
     )
 
+    # Whether this side ends the stream after the closing handshake: the server (RFC 6455 7.1.1).
+    ends_stream: ClassVar[bool]
     # Slots instead of methods: what takes a read changes once, when the connection opens.
     buffer_updated: Callable[[int], None]  # type: ignore[assignment]
     get_buffer: Callable[[int], Any]  # type: ignore[assignment]
@@ -200,12 +202,17 @@ class Wire(asyncio.BufferedProtocol):
         for data in output:
             if len(data):
                 self.transport.write(data)
-        if ending and self.transport.can_write_eof():
-            # The peer may still be sending; closing now would reset the stream and might take
-            # our Close with it. What it sends is read and dropped until it closes too.
-            self.transport.write_eof()
-        elif ending or self._both_closed():
-            self.transport.close()
+        if not (ending or (self._both_closed() and self.ends_stream)):
+            return
+        try:
+            if self.transport.can_write_eof():
+                # The peer may still be sending; closing now would reset the stream and might
+                # take our Close with it. What comes is read and dropped until it closes too.
+                self.transport.write_eof()
+                return
+        except OSError:
+            pass  # the peer is gone already
+        self.transport.close()
 
     # The end
 
