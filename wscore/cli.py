@@ -111,6 +111,12 @@ def _add_connect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     connect.add_argument(
         "--timeout", type=float, default=10, help="seconds to connect in (%(default)s)"
     )
+    connect.add_argument(
+        "--linger",
+        type=float,
+        default=0.5,
+        help="seconds of silence to wait for after stdin has ended (%(default)s)",
+    )
     connect.set_defaults(run=_connect)
 
 
@@ -121,7 +127,12 @@ def _connect(options: argparse.Namespace) -> int:
 
     try:
         return asyncio.run(
-            talk(options.uri, subprotocols=tuple(options.subprotocol), timeout=options.timeout)
+            talk(
+                options.uri,
+                subprotocols=tuple(options.subprotocol),
+                timeout=options.timeout,
+                linger=options.linger,
+            )
         )
     except KeyboardInterrupt:
         return 130

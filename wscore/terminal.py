@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING, TextIO
 
 from .aio import connect
@@ -19,21 +20,25 @@ __all__ = ["CLOSED_BADLY", "NOT_CONNECTED", "OK", "talk"]
 OK, CLOSED_BADLY, NOT_CONNECTED = 0, 1, 3
 
 
-async def talk(uri: str, *, subprotocols: tuple[str, ...] = (), timeout: float = 10) -> int:
+async def talk(
+    uri: str, *, subprotocols: tuple[str, ...] = (), timeout: float = 10, linger: float = 0.5
+) -> int:
     """Connect to *uri* and talk until stdin or the connection ends; returns the exit code.
 
-    The end of stdin closes the connection with 1000; what the server still sends before its own
-    Close is printed. Notes go to stderr.
+    After the end of stdin the connection is closed with 1000 once nothing has come for *linger*
+    seconds, so that answers are seen. Notes go to stderr.
     """
     try:
         ws = await connect(uri, subprotocols=subprotocols, open_timeout=timeout)
     except (InvalidURI, InvalidHandshake, OSError, asyncio.TimeoutError) as error:
-        note(f"cannot connect: {error or type(error).__name__}")
+        note(f"cannot connect: {str(error) or type(error).__name__}")
         return NOT_CONNECTED
     note(f"connected to {uri}")
-    sending = asyncio.create_task(_send_lines(ws))
+    silence = Silence(linger)
+    sending = asyncio.create_task(_send_lines(ws, silence))
     try:
         async for message in ws:
+            silence.broken()
             print(_line(message), flush=True)
         return OK
     except ConnectionClosedError as closed:
@@ -44,7 +49,24 @@ async def talk(uri: str, *, subprotocols: tuple[str, ...] = (), timeout: float =
         await ws.close()
 
 
-async def _send_lines(ws: ClientConnection) -> None:
+class Silence:
+    """Waits until nothing has happened for a while."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since = monotonic()
+
+    def broken(self) -> None:
+        """Something happened."""
+        self._since = monotonic()
+
+    async def wait(self) -> None:
+        """Wait until so many seconds have passed since the last thing."""
+        while (left := self._since + self._seconds - monotonic()) > 0:
+            await asyncio.sleep(left)
+
+
+async def _send_lines(ws: ClientConnection, silence: Silence) -> None:
     lines: asyncio.Queue[str | None] = asyncio.Queue()
     # A thread, since not every stdin can be watched; a daemon, since a read cannot be cancelled.
     reader = threading.Thread(
@@ -53,6 +75,8 @@ async def _send_lines(ws: ClientConnection) -> None:
     reader.start()
     while (line := await lines.get()) is not None:
         await ws.send(line)
+        silence.broken()
+    await silence.wait()
     await ws.close()
 
 

@@ -25,9 +25,7 @@ if sys.platform != "win32":
     LOOPS["uvloop"] = uvloop.new_event_loop
 
 
-def _run(
-    new_loop: Callable[[], asyncio.AbstractEventLoop], main: Coroutine[Any, Any, Any]
-) -> Any:
+def _run(new_loop: Callable[[], asyncio.AbstractEventLoop], main: Coroutine[Any, Any, Any]) -> Any:
     loop = new_loop()
     try:
         result = loop.run_until_complete(asyncio.wait_for(main, DEADLINE))

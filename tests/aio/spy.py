@@ -1,0 +1,42 @@
+"""A transport that counts what is written to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wscore.aio.wire import Wire
+
+if TYPE_CHECKING:
+    import pytest
+
+
+class SpyTransport:
+    """Passes everything on to *transport*; ``writes`` has each write's bytes."""
+
+    def __init__(self, transport: Any) -> None:
+        self.transport = transport
+        self.writes: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.transport, name)
+
+    def write(self, data: Any) -> None:
+        self.writes.append(bytes(data))
+        self.transport.write(data)
+
+    def writelines(self, parts: list[Any]) -> None:
+        self.writes.append(b"".join(parts))
+        self.transport.writelines(parts)
+
+
+def spy_on_wires(monkeypatch: pytest.MonkeyPatch) -> list[SpyTransport]:
+    """Have every connection made from now on write to a spy; returns them as they are made."""
+    spies: list[SpyTransport] = []
+    made = Wire.connection_made
+
+    def connection_made(self: Wire, transport: Any) -> None:
+        spies.append(SpyTransport(transport))
+        made(self, spies[-1])  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Wire, "connection_made", connection_made)
+    return spies

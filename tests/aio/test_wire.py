@@ -1,0 +1,388 @@
+"""When bytes are written, when writing and reading wait, how the stream ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from oracles import WireFrame, decode
+from rawpeer import (
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    Echo,
+    RawPeer,
+    close_payload,
+    echo,
+    raw_client,
+    raw_server,
+    serving,
+    until,
+    uri,
+)
+from spy import spy_on_wires
+
+import wscore
+from wscore import ConnectionClosedError, ConnectionClosedOK, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[[Any], Any]
+
+ECHOES = pytest.mark.parametrize("handler", [Echo, echo], ids=["listener", "coroutine"])
+
+# Writes ----------------------------------------------------------------------------------------
+
+
+@ECHOES
+def test_answers_to_one_read_leave_in_one_write(
+    run: Run, monkeypatch: pytest.MonkeyPatch, handler: Any
+) -> None:
+    async def main() -> None:
+        spies = spy_on_wires(monkeypatch)
+        async with serving(handler) as server, raw_client(server) as peer:
+            messages = [WireFrame(TEXT, b"%d" % number) for number in range(100)]
+            for _ in range(3):
+                spies[0].writes.clear()
+                peer.send(*messages)
+                assert await peer.frames(100) == messages
+                assert len(spies[0].writes) == 1
+
+    run(main())
+
+
+@ECHOES
+def test_a_lone_answer_leaves_at_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch, handler: Any
+) -> None:
+    async def main() -> None:
+        spies = spy_on_wires(monkeypatch)
+        async with serving(handler) as server, raw_client(server) as peer:
+            for count in range(1, 4):
+                peer.send(WireFrame(TEXT, b"a"))
+                await peer.frame()
+                # The first is the response of the opening handshake.
+                assert len(spies[0].writes) == 1 + count
+
+    run(main())
+
+
+def test_the_first_frame_of_a_turn_is_written_before_write_returns(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        spies = spy_on_wires(monkeypatch)
+        async with serving(echo) as server, wscore.connect(uri(server)) as ws:
+            [writes] = [
+                s.writes for s in spies if s.transport is not None and s.writes[0][:3] == b"GET"
+            ]
+            writes.clear()
+            ws.write("first")
+            assert [frame.payload for frame in decode(writes[0])] == [b"first"]
+            for number in range(10):
+                ws.write(f"{number}")
+            assert len(writes) == 1
+            await asyncio.sleep(0)
+            assert len(writes) == 2, "the others leave together at the end of the turn"
+            assert len(decode(writes[1])) == 10
+
+    run(main())
+
+
+def test_a_full_buffer_does_not_wait_for_the_end_of_the_turn(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        spies = spy_on_wires(monkeypatch)
+        async with serving(echo) as server, wscore.connect(uri(server), write_limit=1 << 20) as ws:
+            [writes] = [s.writes for s in spies if s.writes[0][:3] == b"GET"]
+            writes.clear()
+            for _ in range(12):
+                ws.write(b"x" * 16384)
+            assert len(writes) > 1
+            assert await ws.recv() == b"x" * 16384
+
+    run(main())
+
+
+def test_a_ping_is_answered_with_the_messages_around_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        spies = spy_on_wires(monkeypatch)
+        async with serving(Echo) as server, raw_client(server) as peer:
+            frames = [WireFrame(TEXT, b"a"), WireFrame(PING, b"p"), WireFrame(TEXT, b"b")]
+            peer.send(*frames)
+            assert await peer.frames(3) == [frames[0], WireFrame(PONG, b"p"), frames[2]]
+            assert len(spies[0].writes) == 2
+
+    run(main())
+
+
+# Back-pressure ---------------------------------------------------------------------------------
+
+CHUNK = b"x" * 65536
+
+
+async def _fill(ws: wscore.Connection) -> int:
+    """Write until the peer does not keep up; how many chunks that took."""
+    written = 1
+    while ws.write(CHUNK):
+        written += 1
+        await asyncio.sleep(0)
+    return written
+
+
+async def _read(peer: RawPeer, count: int) -> None:
+    for _ in range(count):
+        assert (await peer.frame()).payload == CHUNK
+
+
+def test_write_tells_and_on_drain_follows(run: Run) -> None:
+    class Flood(wscore.Listener):
+        drained = written = 0
+
+        def on_open(self, ws: wscore.Connection) -> None:
+            self.ws = ws
+
+        def on_drain(self, ws: wscore.Connection) -> None:
+            self.drained += 1
+
+    async def main() -> None:
+        flood = Flood()
+        async with serving(flood) as server, raw_client(server) as peer:
+            await until(lambda: hasattr(flood, "ws"))
+            for times in (1, 2):
+                written = await _fill(flood.ws)
+                assert flood.drained == times - 1
+                assert not flood.ws.write("one more"), "it is written all the same"
+                await _read(peer, written)
+                assert (await peer.frame()).payload == b"one more"
+                await until(lambda times=times: flood.drained == times)
+
+    run(main())
+
+
+def test_send_waits_at_write_limit(run: Run) -> None:
+    async def main() -> None:
+        sent: list[int] = []
+
+        async def flood(ws: wscore.Connection) -> None:
+            for number in range(200):
+                await ws.send(CHUNK)
+                sent.append(number)
+
+        async with serving(flood, write_limit=1024) as server, raw_client(server) as peer:
+            await until(lambda: sent)
+            count = -1
+            while count != len(sent):
+                count = len(sent)
+                await asyncio.sleep(0.05)
+            assert count < 200, "the sockets' own buffers are smaller than that"
+            await _read(peer, 200)
+            assert await peer.close_code() == 1000
+
+    run(main())
+
+
+def test_a_peer_that_does_not_read_gets_the_latest_pong_only(run: Run) -> None:
+    async def main() -> None:
+        opened: list[wscore.Connection] = []
+
+        class Keep(wscore.Listener):
+            def on_open(self, ws: wscore.Connection) -> None:
+                opened.append(ws)
+
+        async with serving(Keep) as server, raw_client(server) as peer:
+            await until(lambda: opened)
+            written = await _fill(opened[0])
+            for number in range(50):
+                peer.send(WireFrame(PING, b"%d" % number))
+            peer.send(WireFrame(TEXT, b"end"))
+            await asyncio.sleep(0.1)
+            await _read(peer, written)
+            assert await peer.frame() == WireFrame(PONG, b"49")
+
+    run(main())
+
+
+# The end ---------------------------------------------------------------------------------------
+
+
+@ECHOES
+def test_our_close_survives_a_peer_that_goes_on_sending(run: Run, handler: Any) -> None:
+    async def main() -> None:
+        async with serving(handler) as server, raw_client(server) as peer:
+            peer.write(b"\xff\xff")
+            for _ in range(20):
+                peer.send(WireFrame(BINARY, CHUNK))
+                await asyncio.sleep(0.001)
+            assert await peer.close_code() == 1002
+
+    run(main())
+
+
+def test_what_comes_after_a_violation_never_reaches_the_listener(run: Run) -> None:
+    async def main() -> None:
+        heard: list[Any] = []
+
+        class Hear(wscore.Listener):
+            def on_message(self, ws: wscore.Connection, message: str | bytes) -> None:
+                heard.append(message)
+
+        async with serving(Hear) as server, raw_client(server) as peer:
+            peer.send(WireFrame(TEXT, b"before"))
+            peer.write(b"\xff\xff")
+            assert await peer.close_code() == 1002
+            peer.send(WireFrame(TEXT, b"after"))
+            await asyncio.sleep(0.05)
+        assert heard == ["before"]
+
+    run(main())
+
+
+def test_bytes_behind_a_violation_wait_for_nobody(run: Run) -> None:
+    """A handler that is still busy with good messages changes nothing about what follows."""
+
+    async def main() -> None:
+        taken: list[Any] = []
+
+        async def slow(ws: wscore.Connection) -> None:
+            async for message in ws:
+                taken.append(message)
+                await asyncio.sleep(0.03)
+
+        async with serving(slow) as server, raw_client(server) as peer:
+            peer.write(peer.encode(WireFrame(TEXT, b"1"), WireFrame(TEXT, b"2")) + b"\xff\xff")
+            for _ in range(5):
+                await asyncio.sleep(0.005)
+                peer.send(WireFrame(TEXT, b"bad"))
+            assert await peer.close_code() == 1002
+        await until(lambda: len(taken) == 2)
+        assert taken == ["1", "2"]
+
+    run(main())
+
+
+@ECHOES
+def test_a_peer_that_never_closes_its_stream_is_dropped(run: Run, handler: Any) -> None:
+    async def main() -> None:
+        async with serving(handler, close_timeout=0.1) as server, raw_client(server) as peer:
+            peer.write(b"\xff\xff")
+            start = time.perf_counter()
+            assert await peer.close_code() == 1002
+            await until(lambda: not server.connections)
+            assert 0.05 < time.perf_counter() - start < 5
+
+    run(main())
+
+
+def test_a_peer_that_never_answers_our_close_is_dropped(run: Run) -> None:
+    async def silent(peer: RawPeer) -> None:
+        await peer.reader.read()
+
+    async def main() -> None:
+        async with raw_server(silent) as server:
+            ws = await wscore.connect(server.uri, close_timeout=0.1)
+            await ws.close(1001, "bye")
+            assert ws.state is State.CLOSED
+            assert ws.close_code == 1006
+            with pytest.raises(ConnectionClosedError) as caught:
+                await ws.recv()
+            assert caught.value.sent == wscore.Close(1001, "bye")
+            assert isinstance(caught.value.__cause__, TimeoutError)
+
+    run(main())
+
+
+def test_a_close_is_answered_and_the_server_ends_the_stream(run: Run) -> None:
+    async def main() -> None:
+        async with serving(echo) as server, raw_client(server) as peer:
+            peer.send(WireFrame(CLOSE, close_payload(4000, "why")))
+            assert await peer.rest() == [WireFrame(CLOSE, close_payload(4000, "why"))]
+
+    run(main())
+
+
+@pytest.mark.parametrize("vanishes", ["the stream ends", "it is reset"])
+def test_a_peer_that_vanishes_wakes_everybody(run: Run, vanishes: str) -> None:
+    async def vanish(peer: RawPeer) -> None:
+        await peer.reader.readexactly(1)
+        if vanishes == "it is reset":
+            peer.reset()
+
+    async def stop_reading(peer: RawPeer) -> None:
+        peer.writer.transport.pause_reading()
+        await asyncio.sleep(0.2)
+        await vanish(peer) if vanishes == "the stream ends" else peer.reset()
+
+    async def main() -> None:
+        async with raw_server(stop_reading) as server:
+            ws = await wscore.connect(server.uri)
+            pong = await ws.ping()
+            await _fill(ws)
+            waiting = [
+                asyncio.ensure_future(waiter)
+                for waiter in (ws.recv(), ws.send("a"), ws.send("b"), ws.drain(), pong)
+            ]
+            closed = asyncio.ensure_future(ws.wait_closed())
+            outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+            await closed
+            for outcome in outcomes:
+                assert isinstance(outcome, ConnectionClosedError), outcomes
+                assert outcome.code == 1006
+                assert isinstance(outcome.__cause__, (OSError, EOFError))
+            await ws.close()
+            with pytest.raises(ConnectionClosedError):
+                ws.write("c")
+
+    run(main())
+
+
+def test_a_peer_that_vanishes_while_we_close_ends_the_wait(run: Run) -> None:
+    async def vanish(peer: RawPeer) -> None:
+        await peer.frame()
+
+    async def main() -> None:
+        async with raw_server(vanish) as server:
+            ws = await wscore.connect(server.uri, close_timeout=None)
+            await ws.close()
+            assert ws.close_code == 1006
+
+    run(main())
+
+
+def test_abort_sends_no_close(run: Run) -> None:
+    async def main() -> None:
+        async def aborting(ws: wscore.Connection) -> None:
+            await ws.recv()
+            ws.abort()
+            await ws.wait_closed()
+            ws.abort()
+
+        async with serving(aborting) as server, raw_client(server) as peer:
+            peer.send(WireFrame(TEXT, b"a"))
+            assert await peer.rest() == []
+
+    run(main())
+
+
+def test_after_the_end_nothing_is_sent(run: Run) -> None:
+    async def main() -> None:
+        async with serving(echo) as server:
+            ws = await wscore.connect(uri(server))
+            await ws.close()
+            for call in (ws.send("a"), ws.send(["a"]), ws.ping(), ws.pong(), ws.recv()):
+                with pytest.raises(ConnectionClosedOK):
+                    await call
+            with pytest.raises(ConnectionClosedOK):
+                ws.write("a")
+            ws.fail()
+            assert (ws.close_code, ws.close_reason) == (1000, "")
+
+    run(main())
