@@ -47,7 +47,7 @@ class Environment:
     @property
     def place(self) -> Path:
         """Where pytest runs, above ``tests/`` if there are such."""
-        return self.folder / "suite"
+        return self.folder / "suite" if self.suite.sdist else self.folder
 
     def prepare(self) -> None:
         """Install what is needed, once for each row of the table."""

@@ -32,8 +32,7 @@ class Suite:
 
 # websockets 17 ships no tests. Those of 16.1 come without their helpers, of which
 # helpers/websockets/ has what these modules use.
-_WEBSOCKETS = ("test_frames.py", "test_utils.py", "test_streams.py", "test_protocol.py")
-_WEBSOCKETS_NOTE = "tests of 16.1.1, the last release that ships any"
+_WEBSOCKETS = ("test_frames.py", "test_utils.py", "test_streams.py")
 
 # What aiohttp's conftest.py wants.
 _AIOHTTP_NEEDS = (
@@ -56,7 +55,14 @@ SUITES = (
         tests=_WEBSOCKETS,
         short=_WEBSOCKETS,
         sdist="websockets==16.1.1",
-        note=_WEBSOCKETS_NOTE,
+        note="tests of 16.1.1, the last release that ships any; 17 renamed what most of them use",
+    ),
+    Suite(
+        "websockets",
+        "16.1.1",
+        tests=(*_WEBSOCKETS, "test_protocol.py"),
+        short=(*_WEBSOCKETS, "test_protocol.py"),
+        sdist="websockets==16.1.1",
     ),
     Suite(
         "aiohttp",
@@ -73,6 +79,8 @@ SUITES = (
         short=("test_websocket_parser.py", "test_web_websocket_functional.py"),
         sdist="aiohttp==3.14.5",
         requires=_AIOHTTP_NEEDS,
+        # Without coverage and parallel workers, which its settings ask for.
+        options=("-o", "addopts=", "-m", "not dev_mode and not autobahn and not internal"),
     ),
     Suite("wsproto", "1.3.2", tests=("",), short=("",), sdist="wsproto==1.3.2"),
     Suite(
@@ -80,6 +88,8 @@ SUITES = (
         "6.6.1",
         tests=("tornado.test.websocket_test", "tornado.test.web_test"),
         short=("tornado.test.websocket_test",),
+        # Its tests look at the logging that they themselves set up.
+        options=("-p", "no:logging"),
     ),
     Suite(
         "websocket-client",

@@ -159,9 +159,12 @@ async def raw_server(
     raw.uri = "ws://{}:{}/".format(*listening.sockets[0].getsockname()[:2])
     try:
         yield raw
+        await asyncio.gather(*raw.tasks)
     finally:
         listening.close()
-        await asyncio.gather(*raw.tasks)
+        for task in raw.tasks:
+            task.cancel()
+        await asyncio.gather(*raw.tasks, return_exceptions=True)
         await listening.wait_closed()
 
 

@@ -79,7 +79,7 @@ def test_the_first_frame_of_a_turn_is_written_before_write_returns(
         spies = spy_on_wires(monkeypatch)
         async with serving(echo) as server, wscore.connect(uri(server)) as ws:
             [writes] = [
-                s.writes for s in spies if s.transport is not None and s.writes[0][:3] == b"GET"
+                s.writes for s in spies if s.writes[0][:3] == b"GET"
             ]
             writes.clear()
             ws.write("first")
@@ -309,38 +309,72 @@ def test_a_close_is_answered_and_the_server_ends_the_stream(run: Run) -> None:
     run(main())
 
 
-@pytest.mark.parametrize("vanishes", ["the stream ends", "it is reset"])
-def test_a_peer_that_vanishes_wakes_everybody(run: Run, vanishes: str) -> None:
-    async def vanish(peer: RawPeer) -> None:
-        await peer.reader.readexactly(1)
-        if vanishes == "it is reset":
-            peer.reset()
+async def _assert_all_wake(ws: wscore.Connection, *waiters: Any) -> None:
+    """*waiters* and `wait_closed` return, and what they raise tells why."""
+    closed = asyncio.ensure_future(ws.wait_closed())
+    outcomes = await asyncio.gather(*waiters, return_exceptions=True)
+    await closed
+    for outcome in outcomes:
+        assert isinstance(outcome, ConnectionClosedError), outcomes
+        assert outcome.code == 1006
+        assert isinstance(outcome.__cause__, (OSError, EOFError))
+        assert str(outcome.__cause__) in str(outcome)
+    await ws.close()
+    with pytest.raises(ConnectionClosedError):
+        ws.write("after the end")
 
-    async def stop_reading(peer: RawPeer) -> None:
+
+def test_a_reset_wakes_everybody(run: Run) -> None:
+    async def reset(peer: RawPeer) -> None:
         peer.writer.transport.pause_reading()
-        await asyncio.sleep(0.2)
-        await vanish(peer) if vanishes == "the stream ends" else peer.reset()
+        await full.wait()
+        await asyncio.sleep(0.05)
+        peer.reset()
 
     async def main() -> None:
-        async with raw_server(stop_reading) as server:
+        async with raw_server(reset) as server:
             ws = await wscore.connect(server.uri)
             pong = await ws.ping()
             await _fill(ws)
-            waiting = [
-                asyncio.ensure_future(waiter)
-                for waiter in (ws.recv(), ws.send("a"), ws.send("b"), ws.drain(), pong)
-            ]
-            closed = asyncio.ensure_future(ws.wait_closed())
-            outcomes = await asyncio.gather(*waiting, return_exceptions=True)
-            await closed
-            for outcome in outcomes:
-                assert isinstance(outcome, ConnectionClosedError), outcomes
-                assert outcome.code == 1006
-                assert isinstance(outcome.__cause__, (OSError, EOFError))
-            await ws.close()
-            with pytest.raises(ConnectionClosedError):
-                ws.write("c")
+            full.set()
+            await _assert_all_wake(ws, ws.recv(), ws.send("a"), ws.send("b"), ws.drain(), pong)
 
+    full = asyncio.Event()
+    run(main())
+
+
+def test_the_end_of_the_stream_wakes_everybody(run: Run) -> None:
+    async def leave(peer: RawPeer) -> None:
+        assert (await peer.frame()).opcode == PING
+
+    async def main() -> None:
+        async with raw_server(leave) as server:
+            ws = await wscore.connect(server.uri)
+            await _assert_all_wake(ws, ws.recv(), await ws.ping())
+
+    run(main())
+
+
+def test_a_stream_that_ends_while_its_peer_does_not_read(run: Run) -> None:
+    """What is unsent then would wait for ever; ``close_timeout`` bounds it."""
+
+    async def leave(peer: RawPeer) -> None:
+        peer.writer.transport.pause_reading()
+        await full.wait()
+        peer.writer.write_eof()
+        await gone.wait()
+
+    async def main() -> None:
+        async with raw_server(leave) as server:
+            ws = await wscore.connect(server.uri, close_timeout=0.1)
+            await _fill(ws)
+            full.set()
+            try:
+                await _assert_all_wake(ws, ws.recv(), ws.send("a"), ws.drain())
+            finally:
+                gone.set()
+
+    full, gone = asyncio.Event(), asyncio.Event()
     run(main())
 
 

@@ -293,6 +293,7 @@ class Connection(Wire):
             elif type(event) is not Frame and (messages or self._open_inbox().ready):
                 # A Close, or a violation, after messages: let the handler answer those first.
                 self._last_event = event
+                self._opened(self._drop)
                 self.loop.call_later(_LAST_ANSWERS, self.take_last_event)
             else:
                 self._react(event)

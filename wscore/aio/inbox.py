@@ -78,10 +78,12 @@ class Inbox:
         if self._reader.mixed:
             events = self._connection.sort_out(events)
         if events:
-            if len(events) > 1:
-                # The answers will be several as well.
-                self._connection.cork()
+            several = len(events) > 1
             self.put(events, nbytes)
+            if several:
+                # The answers will be several as well. After `put`, so that the handler wakes
+                # before what was gathered is flushed.
+                self._connection.cork()
 
     def _is_full(self) -> bool:
         most, most_bytes = self._limit

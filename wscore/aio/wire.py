@@ -89,6 +89,8 @@ class Wire(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool | None:
         """Close our side too: a WebSocket needs both (RFC 6455 7.1.1)."""
+        # What is unsent would wait for ever on a peer that does not read either.
+        self._bound_the_end()
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -219,6 +221,9 @@ class Wire(asyncio.BufferedProtocol):
     def _end(self) -> None:
         """Send the Close, then end the stream, and do not wait for the peer for ever."""
         self.flush_all()
+        self._bound_the_end()
+
+    def _bound_the_end(self) -> None:
         if self._close_timer is None and self.close_timeout is not None and not self.lost:
             self._close_timer = self.loop.call_later(self.close_timeout, self._close_timed_out)
 

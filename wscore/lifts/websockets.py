@@ -27,7 +27,7 @@ def _masking(own: Masking) -> Masking:
 
 class Websockets(Lift):
     library = "websockets"
-    tested = Releases((17, 4), (17, 4))
+    tested = Releases((16, 1), (17, 4))
 
     def install(self) -> str:
         frames = import_module("websockets.frames")
