@@ -96,6 +96,7 @@ int ws_connect(int port)
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address))
         die("cannot connect to port %d: %s", port, strerror(errno));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    /* Where BBR is the default it paces even the loopback, and paced data waits for timers. */
     setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     shake_hands(fd, port);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +25,7 @@ from rawpeer import (
     until,
     uri,
 )
-from spy import spy_on_wires
+from spy import SpyTransport, spy_on_wires
 
 import wscore
 from wscore import ConnectionClosedError, ConnectionClosedOK, State
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
     Run = Callable[[Any], Any]
 
 ECHOES = pytest.mark.parametrize("handler", [Echo, echo], ids=["listener", "coroutine"])
+
+
+def _client_writes(spies: list[SpyTransport]) -> list[bytes]:
+    [writes] = [spy.writes for spy in spies if spy.writes[0].startswith(b"GET")]
+    return writes
+
 
 # Writes ----------------------------------------------------------------------------------------
 
@@ -52,6 +59,27 @@ def test_answers_to_one_read_leave_in_one_write(
                 peer.send(*messages)
                 assert await peer.frames(100) == messages
                 assert len(spies[0].writes) == 1
+
+    run(main())
+
+
+@ECHOES
+def test_one_write_for_each_of_many_connections(
+    run: Run, monkeypatch: pytest.MonkeyPatch, handler: Any
+) -> None:
+    """Also when one turn of the loop reads from all of them."""
+
+    async def main() -> None:
+        spies = spy_on_wires(monkeypatch)
+        async with serving(handler) as server, AsyncExitStack() as stack:
+            peers = [await stack.enter_async_context(raw_client(server)) for _ in range(8)]
+            messages = [WireFrame(TEXT, b"%d" % number) for number in range(20)]
+            for peer in peers:
+                peer.send(*messages)
+            for peer in peers:
+                assert await peer.frames(20) == messages
+            # The first is the response of the opening handshake.
+            assert [len(spy.writes) for spy in spies] == [2] * 8
 
     run(main())
 
@@ -78,9 +106,7 @@ def test_the_first_frame_of_a_turn_is_written_before_write_returns(
     async def main() -> None:
         spies = spy_on_wires(monkeypatch)
         async with serving(echo) as server, wscore.connect(uri(server)) as ws:
-            [writes] = [
-                s.writes for s in spies if s.writes[0][:3] == b"GET"
-            ]
+            writes = _client_writes(spies)
             writes.clear()
             ws.write("first")
             assert [frame.payload for frame in decode(writes[0])] == [b"first"]
@@ -100,7 +126,7 @@ def test_a_full_buffer_does_not_wait_for_the_end_of_the_turn(
     async def main() -> None:
         spies = spy_on_wires(monkeypatch)
         async with serving(echo) as server, wscore.connect(uri(server), write_limit=1 << 20) as ws:
-            [writes] = [s.writes for s in spies if s.writes[0][:3] == b"GET"]
+            writes = _client_writes(spies)
             writes.clear()
             for _ in range(12):
                 ws.write(b"x" * 16384)
@@ -265,6 +291,43 @@ def test_bytes_behind_a_violation_wait_for_nobody(run: Run) -> None:
             assert await peer.close_code() == 1002
         await until(lambda: len(taken) == 2)
         assert taken == ["1", "2"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("last", [b"\xff\xff", b"\x88\x80abcd"], ids=["violation", "close"])
+@pytest.mark.parametrize("how", ["ends", "is reset"])
+def test_what_came_before_the_stream_ended_is_taken(run: Run, last: bytes, how: str) -> None:
+    """The Close counts too, though the handler was busy when it came."""
+    closed: list[Any] = []
+
+    async def slow(ws: wscore.Connection) -> None:
+        async def take() -> None:
+            async for message in ws:
+                taken.append(message)
+                await asyncio.sleep(0.03)
+
+        taken: list[Any] = []
+        outcome = (await asyncio.gather(take(), return_exceptions=True))[0]
+        closed.append((taken, outcome, ws.close_code))
+
+    async def main() -> None:
+        async with serving(slow) as server:
+            async with raw_client(server) as peer:
+                peer.write(peer.encode(WireFrame(TEXT, b"1"), WireFrame(TEXT, b"2")) + last)
+                await asyncio.sleep(0.01)
+                if how == "is reset":
+                    peer.reset()
+            await until(lambda: closed)
+            await asyncio.sleep(0.15)
+        [(taken, outcome, code)] = closed
+        assert taken == ["1", "2"]
+        if last == b"\xff\xff":
+            assert isinstance(outcome, ConnectionClosedError)
+            assert isinstance(outcome.__cause__, wscore.ProtocolError)
+        else:
+            assert outcome is None
+            assert code == 1005
 
     run(main())
 

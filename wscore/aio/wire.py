@@ -160,7 +160,8 @@ class Wire(asyncio.BufferedProtocol):
     def cork(self) -> None:
         """Gather what is written until the turn ends, because there will be more of it."""
         self.protocol.writer.corked = True
-        self.write_soon()
+        # A callback of its own: the shared one may stand before the handler that is to write.
+        self.loop.call_soon(self.turn_ended)
 
     def turn_ended(self) -> None:
         """Called by `LoopShare` at the end of a turn in which something was gathered."""
