@@ -122,7 +122,7 @@ def test_a_failed_self_test_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
     own = wsproto.frame_protocol.XorMaskerSimple
     outcome = wscore.accelerate("wsproto")["wsproto"]
     assert not outcome.lifted
-    assert outcome.detail.startswith("self-test failed, left as it was: ")
+    assert outcome.detail.startswith("self-test failed, undone: ")
     assert wsproto.frame_protocol.XorMaskerSimple is own
     assert not wscore.restore()
 
@@ -132,7 +132,7 @@ def test_a_library_of_another_shape_is_left_alone(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delattr(wsproto.frame_protocol, "XorMaskerSimple")
     outcome = wscore.accelerate("wsproto")["wsproto"]
     assert outcome.detail == (
-        "cannot be lifted, left as it was: "
+        "cannot be lifted, undone: "
         "AttributeError: there is no wsproto.frame_protocol:XorMaskerSimple"
     )
 
@@ -142,7 +142,7 @@ def test_a_library_of_another_shape_is_left_alone(monkeypatch: pytest.MonkeyPatc
 def test_every_self_test_sees_a_wrong_kernel(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
     monkeypatch.setattr("wscore._backend.apply_mask", lambda data, mask: bytes(data))
     outcome = wscore.accelerate(library)[library]
-    assert outcome.detail.startswith("self-test failed, left as it was: AssertionError: ")
+    assert outcome.detail.startswith("self-test failed, undone: AssertionError: ")
 
 
 @pytest.mark.parametrize("library", ["websocket-client", "autobahn"])
@@ -151,7 +151,7 @@ def test_every_self_test_sees_a_wrong_validator(
 ) -> None:
     monkeypatch.setattr("wscore._backend.is_utf8", lambda data: True)
     outcome = wscore.accelerate(library)[library]
-    assert outcome.detail.startswith("self-test failed, left as it was: AssertionError: ")
+    assert outcome.detail.startswith("self-test failed, undone: AssertionError: ")
 
 
 @pytest.mark.skipif(wscore.BACKEND == "compiled", reason="what only the pure backend refuses")

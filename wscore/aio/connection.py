@@ -39,11 +39,11 @@ class Connection(Wire):
     __slots__ = (
         "_id",
         "_inbox",
-        "_last_event",
         "_listener",
         "_max_queue",
         "_pings",
         "_sending",
+        "last_event",
         "write",
     )
 
@@ -71,7 +71,7 @@ class Connection(Wire):
         # One of the two takes what comes in.
         self._inbox: Inbox | None = None
         # What ended the reading, while messages that came before it wait to be taken.
-        self._last_event: Any = None
+        self.last_event: Any = None
         self._listener: Listener | None = None
         self._max_queue = max_queue
         # Done when the fragmented message that is being sent is through; others wait for it.
@@ -292,7 +292,7 @@ class Connection(Wire):
                 messages.append(event)
             elif type(event) is not Frame and (messages or self._open_inbox().ready):
                 # A Close, or a violation, after messages: let the handler answer those first.
-                self._last_event = event
+                self.last_event = event
                 self._opened(self._drop)
                 self.loop.call_later(_LAST_ANSWERS, self.take_last_event)
             else:
@@ -302,7 +302,7 @@ class Connection(Wire):
 
     def take_last_event(self) -> None:
         """Handle what ended the reading, if that still has to be done."""
-        event, self._last_event = self._last_event, None
+        event, self.last_event = self.last_event, None
         if event is not None:
             self._react(event)
 

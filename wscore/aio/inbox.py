@@ -130,15 +130,17 @@ class Inbox:
 
     def arrival(self) -> asyncio.Future[None]:
         """What to await for more, then look again. Raises ConnectionClosed, ConcurrencyError."""
-        self._connection.take_last_event()
-        if self._connection.lost:
-            raise self._connection.protocol.closed_error()
+        connection = self._connection
+        if connection.last_event is not None:
+            connection.take_last_event()
+        if connection.lost:
+            raise connection.protocol.closed_error()
         if self._receiver is not None and not self._receiver.done():
             raise ConcurrencyError("another coroutine is waiting for the next message")
         if self.paused:
             self.paused = False
-            self._connection.resume_reading()
-        self._receiver = self._connection.loop.create_future()
+            connection.resume_reading()
+        self._receiver = connection.loop.create_future()
         return self._receiver
 
     def refill(self) -> bool:

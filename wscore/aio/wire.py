@@ -164,7 +164,7 @@ class Wire(asyncio.BufferedProtocol):
         self.loop.call_soon(self.turn_ended)
 
     def turn_ended(self) -> None:
-        """Called by `LoopShare` at the end of a turn in which something was gathered."""
+        """Called at the end of a turn in which something was gathered."""
         self._gathering = False
         self.protocol.writer.corked = False
         self.flush()

@@ -8,7 +8,7 @@ afterwards only sends are within reach.
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from ctypes import c_char_p, py_object, pythonapi
 from importlib import import_module
 from importlib.machinery import PathFinder
@@ -29,7 +29,7 @@ _USERS = ("helpers", "writer", "reader_py")
 
 class Aiohttp(Lift):
     library = "aiohttp"
-    tested = Releases((3, 14), (3, 14))
+    tested = Releases((3, 12), (3, 14))
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Aiohttp(Lift):
         reader = import_module(f"{_PACKAGE}.reader")
         protocol = SimpleNamespace(_reading_paused=False)
         queue = reader.WebSocketDataQueue(protocol, 1024, loop=None)
-        reader.WebSocketReader(queue, 0, False, True).feed_data(HELLO_FRAME)
+        _reader(reader.WebSocketReader, queue).feed_data(HELLO_FRAME)
         expect(_ready(queue.read()).data, HELLO.decode())
 
     def residue(self) -> str:
@@ -111,6 +111,14 @@ def _signature(capsule: object) -> bytes | None:
     name.restype, name.argtypes = c_char_p, [py_object]
     found: bytes | None = name(capsule)
     return found
+
+
+def _reader(kind: Callable[..., Any], queue: Any) -> Any:
+    unlimited, no_deflate, decode_text = 0, False, True
+    try:
+        return kind(queue, unlimited, no_deflate, decode_text)
+    except TypeError:  # before 3.14 text was always decoded
+        return kind(queue, unlimited, no_deflate)
 
 
 def _ready(coroutine: Coroutine[Any, Any, Any]) -> Any:

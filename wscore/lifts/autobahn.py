@@ -25,7 +25,7 @@ class FrameMasker(XorMasker):
 
 class Autobahn(Lift):
     library = "autobahn"
-    tested = Releases((26, 10), (26, 10))
+    tested = Releases((25, 12), (26, 10))
 
     def install(self) -> str:
         import_module("autobahn.websocket.protocol")

@@ -112,7 +112,7 @@ class Lift(ABC):
         return self._lifted or self.outcome(self.obstacle() or "within the tested range")
 
     def apply(self) -> Outcome:
-        """Lift the library unless it is; a failure leaves it as it was."""
+        """Lift the library unless it is; a failure is undone."""
         if self._lifted is not None:
             return self._lifted
         obstacle = self.obstacle()
@@ -128,7 +128,7 @@ class Lift(ABC):
             return self.outcome(str(refused))
         except Exception as problem:  # a foreign library may raise anything
             self.replacements.undo()
-            return self.outcome(f"{failed}, left as it was: {_told(problem)}{self._remains()}")
+            return self.outcome(f"{failed}, undone: {_told(problem)}{self._remains()}")
         self._lifted = self.outcome(what, lifted=True)
         return self._lifted
 

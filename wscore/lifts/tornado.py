@@ -36,7 +36,7 @@ def _masking(own: Masking) -> Masking:
 
 class Tornado(Lift):
     library = "tornado"
-    tested = Releases((6, 6), (6, 6))
+    tested = Releases((6, 4), (6, 6))
 
     def install(self) -> str:
         import_module("tornado.websocket")

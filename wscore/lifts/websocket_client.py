@@ -36,7 +36,7 @@ def _masking(own: Masking) -> Masking:
 
 class WebsocketClient(Lift):
     library = "websocket-client"
-    tested = Releases((1, 9), (1, 9))
+    tested = Releases((1, 7), (1, 9))
 
     def install(self) -> str:
         abnf = import_module("websocket._abnf")

@@ -35,7 +35,7 @@ class XorMaskerSimple:
 
 class Wsproto(Lift):
     library = "wsproto"
-    tested = Releases((1, 3), (1, 3))
+    tested = Releases((1, 2), (1, 3))
 
     def install(self) -> str:
         if PURE:
