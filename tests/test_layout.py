@@ -27,6 +27,8 @@ TESTED_AS = {
     "_fallback_writer": ["writer", "writer_attached", "writer_keys"],
     "_backend": ["backend"],
     "_rules": ["rules"],
+    "http11": ["http11", "http11_responses"],
+    "lifts.base": ["lifts.table"],
 }
 # Nothing in them runs that could be tested apart from what uses it.
 UNTESTED = {"_types", "_version"}
