@@ -53,7 +53,9 @@ bench: $(VENV)/.dev ## all kernel benchmarks, with the ratios to reach; writes R
 	$(BIN)/python -m bench --json bench/results.json --readme README.md
 
 bench-end-to-end: $(VENV)/.dev ## servers and clients beside their peers, with charts
-	$(BIN)/python -m bench.end_to_end
+	if command -v npm >/dev/null; then npm install --silent --prefix .peers/node ws; fi
+	$(BIN)/python -m bench.end_to_end --json bench/end_to_end.json
+	$(BIN)/python -m bench.charts bench/end_to_end.json docs/charts
 
 bench-quick: $(VENV)/.dev ## the same in less time, with more noise
 	$(BIN)/python -m bench --quick

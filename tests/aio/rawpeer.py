@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import oracles
@@ -98,10 +98,8 @@ class RawPeer:
 
     async def finish(self) -> None:
         self.writer.close()
-        try:
+        with suppress(OSError):  # it may have been reset
             await self.writer.wait_closed()
-        except OSError:
-            pass  # it was reset
 
 
 def address(server: wscore.Server) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -92,6 +93,7 @@ def test_a_paused_connection_can_be_closed(run: Run) -> None:
             slow.opened[0].start_close(1001)
             assert await peer.frame() == WireFrame(CLOSE, close_payload(1001))
             peer.send(WireFrame(CLOSE, close_payload(1001)))
+            peer.writer.write_eof()
             await slow.opened[0].wait_closed()
             assert slow.opened[0].close_code == 1001
             slow.go.set()
@@ -104,19 +106,18 @@ def test_a_peer_that_floods_while_we_close_is_bounded(run: Run) -> None:
 
     async def main() -> None:
         slow = Slow()
-        async with serving(slow, max_queue=4, close_timeout=0.5) as server:
-            async with raw_client(server) as peer:
-                await until(lambda: slow.opened)
-                slow.opened[0].start_close(1001)
-                for _ in range(200):
-                    peer.send(WireFrame(BINARY, b"x" * 100_000))
-                    await peer.writer.drain()
-                peer.send(WireFrame(CLOSE, close_payload(1001)))
-                await slow.opened[0].wait_closed()
-                assert slow.opened[0].close_code == 1001, "the peer's Close was seen"
-                slow.go.set()
-                await until(lambda: not server.connections)
-                await asyncio.sleep(0.01)
+        async with serving(slow, max_queue=4) as server, raw_client(server) as peer:
+            await until(lambda: slow.opened)
+            [ws] = slow.opened
+            ws.start_close(1001)
+            for _ in range(60):
+                peer.send(WireFrame(BINARY, b"x" * 100_000))
+                await peer.writer.drain()
+            peer.send(WireFrame(CLOSE, close_payload(1001)))
+            peer.writer.write_eof()
+            await ws.wait_closed()
+            assert ws.close_code == 1001, "the peer's Close was seen"
+            slow.go.set()
         # The queue, and what one read brought on top.
         assert len(slow.taken) <= 8
 
@@ -160,10 +161,8 @@ def test_wait_for_loses_nothing(run: Run) -> None:
 
         async def impatient(ws: wscore.Connection) -> None:
             while len(heard) < 100:
-                try:
+                with suppress(asyncio.TimeoutError):
                     heard.append(await asyncio.wait_for(ws.recv(), 0.0005))
-                except asyncio.TimeoutError:
-                    pass
 
         async with serving(impatient) as server, raw_client(server) as peer:
             for number in range(100):

@@ -83,7 +83,8 @@ def fuzz(
 
 def _suite(wstest: Path, mode: str, port: int, cases: Sequence[str], reports: Path) -> list[str]:
     uri = f"ws://127.0.0.1:{port}"
-    spec = {"outdir": str(reports), "cases": cases, "exclude-cases": [], "exclude-agent-cases": {}}
+    spec: dict[str, object] = {"outdir": str(reports), "cases": cases}
+    spec |= {"exclude-cases": [], "exclude-agent-cases": {}}
     spec |= {"url": uri} if mode == "fuzzingserver" else {"servers": [{"agent": "it", "url": uri}]}
     path = reports / "spec.json"
     path.write_text(json.dumps(spec, indent=1))

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from fuzzing import RunFailed, Subject, fuzz
@@ -33,11 +33,13 @@ def arguments() -> argparse.Namespace:
     add("--short", action="store_true", help="leave out what takes long")
     add("--endpoint", metavar="COMMAND", help='instead of wscore: "./echo_server {port}"')
     add("--jobs", type=int, default=os.cpu_count() or 1, help="runs in parallel")
-    add("--timeout", type=float, default=900, help="seconds for each run")
+    add("--timeout", type=float, default=3600, help="seconds for each run")
     add("--reports", type=Path, default=ROOT / "build" / "conformance", help="directory")
     options = parser.parse_args()
     if options.endpoint and options.role == "both":
         parser.error("--endpoint needs --role server or --role client")
+    if options.endpoint and options.backend != "both":
+        parser.error("--endpoint and --backend exclude each other")
     if options.endpoint and "{port}" not in options.endpoint:
         parser.error("--endpoint has no {port}")
     if options.jobs < 1:
@@ -76,7 +78,7 @@ def run_all(
     errors = []
     with ThreadPoolExecutor(options.jobs) as pool:
 
-        def submit(subject: Subject, number: int, part: list[str]):
+        def submit(subject: Subject, number: int, part: list[str]) -> Future[list[Verdict]]:
             reports = options.reports.resolve() / f"{subject.name.replace(' ', '-')}-{number}"
             return pool.submit(fuzz, WSTEST / "wstest", subject, part, reports, options.timeout)
 
@@ -90,6 +92,8 @@ def run_all(
                 verdicts[name] += run.result()
             except RunFailed as error:
                 errors.append(f"FAILED {name}: {error}")
+    for results in verdicts.values():
+        results.sort(key=lambda verdict: cases.index(verdict.case))
     return verdicts, errors
 
 
@@ -101,8 +105,9 @@ def main() -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    if options.short:
-        cases = without_slow(cases)
+    if options.short and not (cases := without_slow(cases)):
+        print("--short leaves none of these cases", file=sys.stderr)
+        return 2
     started = time.monotonic()
     verdicts, errors = run_all(subjects(options), cases, options)
     print(table(verdicts), *errors, sep="\n")

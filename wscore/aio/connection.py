@@ -273,9 +273,9 @@ class Connection(Wire):
         self._listener = listener
         if listener is None:
             self._inbox = Inbox(self, self._max_queue)
-            self._opened(self._inbox.updated)
+            self.give_reads_to(self._inbox.updated)
         else:
-            self._opened(self._call_back)
+            self.give_reads_to(self._call_back)
             self._guard(listener.on_open, self)
         if early:
             events: list[Any] = self.protocol.reader.feed(early)
@@ -293,7 +293,7 @@ class Connection(Wire):
             elif type(event) is not Frame and (messages or self._open_inbox().ready):
                 # A Close, or a violation, after messages: let the handler answer those first.
                 self.last_event = event
-                self._opened(self._drop)
+                self.give_reads_to(self._drop)
                 self.loop.call_later(_LAST_ANSWERS, self.take_last_event)
             else:
                 self._react(event)

@@ -93,9 +93,15 @@ class Inbox:
         )
 
     def _pause(self) -> None:
-        if not self.paused and self._connection.protocol.state is State.OPEN:
+        if self._connection.protocol.state is not State.OPEN:
+            # We have closed: read on for the peer's Close, and keep nothing else.
+            self._connection.give_reads_to(self._dropped)
+        elif not self.paused:
             self.paused = True
             self._connection.transport.pause_reading()
+
+    def _dropped(self, nbytes: int) -> None:
+        self._connection.sort_out(self._reader.commit(nbytes))
 
     def put(self, messages: list[Any], nbytes: int) -> None:
         """Queue what a read of *nbytes* brought; the list is the inbox's from now on."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from .listener import Listener
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .server import ServerConnection
 
 __all__ = ["Handler", "Routes"]
 
 # A coroutine function, or a Listener: a class for an instance per connection, or one for all.
-Handler: TypeAlias = "Callable[[Connection], Awaitable[None]] | type[Listener] | Listener"
+Handler: TypeAlias = "Callable[[ServerConnection], Awaitable[None]] | type[Listener] | Listener"
 
 
 class Routes:

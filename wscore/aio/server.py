@@ -140,7 +140,7 @@ class ServerConnection(Connection):
         listener = as_listener(cast("Handler", handler))
         self.open(listener, early)
         if listener is None:
-            self.server.spawn(self._run(cast("Callable[[Connection], Awaitable[None]]", handler)))
+            self.server.spawn(self._run(cast("Callable[[ServerConnection], Awaitable[None]]", handler)))
 
     def refuse_for_shutdown(self) -> None:
         """Answer a handshake that is under way with 503."""
@@ -157,7 +157,7 @@ class ServerConnection(Connection):
 
     # The handler
 
-    async def _run(self, handler: Callable[[Connection], Awaitable[None]]) -> None:
+    async def _run(self, handler: Callable[[ServerConnection], Awaitable[None]]) -> None:
         try:
             await handler(self)
         except ConnectionClosed as closed:

@@ -28,7 +28,7 @@ class Wire(asyncio.BufferedProtocol):
     """Moves bytes between a transport and a protocol of either role.
 
     A subclass says what becomes of what comes in: ``_on_handshake`` before the connection is open,
-    ``_on_event`` for all but whole messages after that; `_opened` names what takes those.
+    ``_on_event`` for all but whole messages after that; `give_reads_to` names what takes those.
     """
 
     __slots__ = (
@@ -125,8 +125,8 @@ class Wire(asyncio.BufferedProtocol):
     def _on_event(self, event: Any) -> None:
         raise NotImplementedError
 
-    def _opened(self, updated: Callable[[int], None]) -> None:
-        """Leave the handshake behind: from here on *updated* takes what is read."""
+    def give_reads_to(self, updated: Callable[[int], None]) -> None:
+        """From here on *updated* takes what is read."""
         self.buffer_updated = updated
         if not self.lost:
             # uvloop keeps the protocol's methods, so it has to be told of the new one.
@@ -144,7 +144,7 @@ class Wire(asyncio.BufferedProtocol):
     def _drop_reads(self) -> None:
         """Look at nothing that still comes, once the peer has failed or closed."""
         if self.protocol.discarding:
-            self._opened(self._drop)
+            self.give_reads_to(self._drop)
 
     def _drop(self, nbytes: int) -> None:
         pass

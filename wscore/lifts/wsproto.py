@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import _backend
-from .base import HELLO, HELLO_FRAME, PURE, Lift, Refused, Releases, expect
+from .base import HELLO, HELLO_FRAME, HELLO_KEY, PURE, Lift, Refused, Releases, expect
 
 if TYPE_CHECKING:
     from .._types import Buffer
@@ -33,6 +34,22 @@ class XorMaskerSimple:
         return masked
 
 
+class BytesMasker(XorMaskerSimple):
+    """The same for wsproto 1.2, where a masker returned bytes."""
+
+    __slots__ = ()
+
+    def process(self, data: Buffer) -> bytes:  # type: ignore[override]
+        """Return *data* masked."""
+        return bytes(super().process(data))
+
+
+def replacement(own: Callable[[bytes], Any]) -> type[XorMaskerSimple]:
+    """The masker that returns what wsproto's *own* returns."""
+    returned = type(own(HELLO_KEY).process(HELLO))
+    return BytesMasker if returned is bytes else XorMaskerSimple
+
+
 class Wsproto(Lift):
     library = "wsproto"
     tested = Releases((1, 2), (1, 3))
@@ -40,8 +57,8 @@ class Wsproto(Lift):
     def install(self) -> str:
         if PURE:
             raise Refused("pure backend: would be slower than its own masking from 512 bytes on")
-        import_module("wsproto.frame_protocol")
-        self.replacements.attribute(XorMaskerSimple, "wsproto.frame_protocol:XorMaskerSimple")
+        own = import_module("wsproto.frame_protocol").XorMaskerSimple
+        self.replacements.attribute(replacement(own), "wsproto.frame_protocol:XorMaskerSimple")
         return "sends and receives"
 
     def check(self) -> None:
