@@ -140,7 +140,9 @@ class ServerConnection(Connection):
         listener = as_listener(cast("Handler", handler))
         self.open(listener, early)
         if listener is None:
-            self.server.spawn(self._run(cast("Callable[[ServerConnection], Awaitable[None]]", handler)))
+            self.server.spawn(
+                self._run(cast("Callable[[ServerConnection], Awaitable[None]]", handler))
+            )
 
     def refuse_for_shutdown(self) -> None:
         """Answer a handshake that is under way with 503."""
