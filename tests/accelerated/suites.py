@@ -108,4 +108,4 @@ SUITES = (
     Suite("wsaccel", "0.6.7", tests=("",), short=("",), sdist="wsaccel==0.6.7"),
 )
 
-WITHOUT_TESTS = {"gevent-websocket": "no release on PyPI ships tests"}
+WITHOUT_TESTS = {"gevent-websocket": "its source distribution ships no tests"}

@@ -168,6 +168,10 @@ class ServerConnection(Connection):
         except Exception:
             logger.exception("connection handler failed", extra={"websocket": self.id})
             self.fail(CloseCode.INTERNAL_ERROR)
+        except asyncio.CancelledError:
+            # Nobody serves this connection any more.
+            self.fail(CloseCode.INTERNAL_ERROR)
+            raise
         await self.close()
 
 

@@ -17,17 +17,17 @@ __all__ = ["LoopShare", "share"]
 class LoopShare:
     """The memory that sockets are read into, and the connections that are flushed together."""
 
-    __slots__ = ("_gathering", "_loop", "buffer")
+    __slots__ = ("_gathering", "buffer")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    # It must not know its loop: `_shares` would keep both for ever.
+    def __init__(self) -> None:
         self._gathering: list[Wire] = []
         self.buffer = ReadBuffer()
 
     def flush_soon(self, wire: Wire) -> None:
         """Have *wire* flushed when this turn of the loop ends: one callback serves all."""
         if not self._gathering:
-            self._loop.call_soon(self._flush)
+            wire.loop.call_soon(self._flush)
         self._gathering.append(wire)
 
     def _flush(self) -> None:
@@ -43,5 +43,5 @@ def share(loop: asyncio.AbstractEventLoop) -> LoopShare:
     """The share of *loop*, made when first asked for."""
     found = _shares.get(loop)
     if found is None:
-        found = _shares[loop] = LoopShare(loop)
+        found = _shares[loop] = LoopShare()
     return found
