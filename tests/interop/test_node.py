@@ -6,6 +6,8 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 import wscore
 
 if TYPE_CHECKING:
@@ -16,8 +18,9 @@ def test_ws_as_client(node: Node) -> None:
     closes: list[tuple[int | None, str | None]] = []
 
     async def echo(ws: wscore.ServerConnection) -> None:
-        async for message in ws:
-            await ws.send(message)
+        with pytest.raises(wscore.ConnectionClosedError):  # 4000 is none of the codes of a good end
+            async for message in ws:
+                await ws.send(message)
         closes.append((ws.close_code, ws.close_reason))
 
     async def run() -> tuple[int, Any]:

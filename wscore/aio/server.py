@@ -339,7 +339,10 @@ class serve:
             Routes(handler),
             _Options(protocol, connection, open_timeout, process_request, process_response),
         )
-        self._where: dict[str, Any] = {"sock": sock, "ssl": ssl, **listening}
+        self._start_serving: bool = listening.pop("start_serving", True)
+        self._where: dict[str, Any] = {
+            "sock": sock, "ssl": ssl, "start_serving": False, **listening,
+        }  # fmt: skip
         if ssl is not None and open_timeout is not None:
             self._where.setdefault("ssl_handshake_timeout", open_timeout)
         self._path = path
@@ -357,6 +360,13 @@ class serve:
         else:
             listening = await loop.create_unix_server(connection, self._path, **self._where)
         self._server.listen_on(listening)
+        if self._start_serving:
+            # By itself, because `create_server` loses its sockets when it is cancelled here.
+            try:
+                await listening.start_serving()
+            except BaseException:
+                listening.close()
+                raise
         return self._server
 
     def __await__(self) -> Generator[Any, None, Server]:
