@@ -109,3 +109,10 @@ class Pair:
         """End the stream for both, as the network does once both have closed."""
         for side in (self.client, self.server):
             side.protocol.receive_eof()
+
+
+def sent_by(protocol: Protocol) -> list[oracles.WireFrame]:
+    """The frames that *protocol* has written since it was last asked."""
+    side = Side(protocol)
+    side.collect()
+    return side.frames()

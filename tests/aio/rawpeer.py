@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+CHUNK = b"x" * 65536
 
 
 def request(path: str = "/", *extra: str) -> bytes:
@@ -184,3 +185,12 @@ async def until(condition: Callable[[], Any]) -> None:
     """Wait until *condition* holds; the deadline of the test is the limit."""
     while not condition():
         await asyncio.sleep(0.002)
+
+
+async def fill(ws: wscore.Connection) -> int:
+    """Write until the peer does not keep up; how many chunks that took."""
+    written = 1
+    while ws.write(CHUNK):
+        written += 1
+        await asyncio.sleep(0)
+    return written

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 def test_ws_as_client(node: Node) -> None:
     closes: list[tuple[int | None, str | None]] = []
 
+    async def answer_all(ws: wscore.ServerConnection) -> None:
+        async for message in ws:
+            await ws.send(message)
+
     async def echo(ws: wscore.ServerConnection) -> None:
         with pytest.raises(wscore.ConnectionClosedError):  # 4000 is none of the codes of a good end
-            async for message in ws:
-                await ws.send(message)
+            await answer_all(ws)
         closes.append((ws.close_code, ws.close_reason))
 
     async def run() -> tuple[int, Any]:
