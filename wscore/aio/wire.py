@@ -84,7 +84,7 @@ class Wire(asyncio.BufferedProtocol):
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(self.write_limit)
         self.protocol.writer.attach(
-            self._share.buffer, self.transport.write, self.transport.writelines, self.write_soon
+            self._share.buffer, self.transport.write, self._write_all, self.write_soon
         )
 
     def eof_received(self) -> bool | None:
@@ -168,6 +168,15 @@ class Wire(asyncio.BufferedProtocol):
         self._gathering = False
         self.protocol.writer.corked = False
         self.flush()
+
+    def _write_all(self, output: list[bytes | memoryview]) -> None:
+        """Write a header and the payload that was left in place, or several of them."""
+        if type(self.transport).__module__.startswith("uvloop"):
+            self.transport.writelines(output)
+        else:
+            # asyncio's writelines does not pause the protocol in CPython 3.12 and 3.13.
+            for data in output:
+                self.transport.write(data)
 
     def flush(self) -> None:
         """Write everything that was gathered."""
