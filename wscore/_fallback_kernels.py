@@ -73,8 +73,9 @@ def xor(data: bytes | bytearray | memoryview, key: bytes) -> bytes:
         value = int.from_bytes(data, "little") ^ int.from_bytes(repeated, "little")
         return value.to_bytes(size, "little")
     masked = bytearray(size)
+    data = bytes(data)  # slices of a memoryview take seven times as long
     for lane in range(4):
-        masked[lane::4] = bytes(data[lane::4]).translate(_xor_table(key[lane]))
+        masked[lane::4] = data[lane::4].translate(_xor_table(key[lane]))
     return bytes(masked)
 
 
