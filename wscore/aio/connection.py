@@ -254,6 +254,7 @@ class Connection(Wire):
 
     def start_close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Begin to close, and do not wait. Raises ValueError."""
+        self.take_last_event()
         self.protocol.close(code, reason)
         if self.lost:
             return
