@@ -34,7 +34,15 @@ TESTED_AS = {
 # Nothing in them runs that could be tested apart from what uses it.
 UNTESTED = {"_types", "_version"}
 # Test files that are about no one module.
-ABOUT_ALL = {"layout", "failing", "aio.cancellation", "aio.corpus_live", "aio.ending", "aio.limits"}
+ABOUT_ALL = {
+    "docs",
+    "layout",
+    "failing",
+    "aio.cancellation",
+    "aio.corpus_live",
+    "aio.ending",
+    "aio.limits",
+}
 # Folders of tests against something other than modules, each with a make target or a README.
 OTHER_TESTS = {"accelerated", "bench", "browser", "conformance", "fuzz", "interop", "kernels_c",
                "node", "packaging"}  # fmt: skip

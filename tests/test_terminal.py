@@ -83,7 +83,7 @@ def test_status_3_in_time_when_the_server_is_silent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         done = wscore_connect(f"ws://127.0.0.1:{silent.getsockname()[1]}/", "--timeout", "0.2")
     assert done.returncode == 3
-    assert done.stderr == "cannot connect: TimeoutError\n"
+    assert done.stderr == "cannot connect: the opening handshake took too long\n"
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1/", "ws://", "ws://127.0.0.1/#fragment"])

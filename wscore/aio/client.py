@@ -159,7 +159,10 @@ class connect:
         return where
 
     async def _connect_in_time(self) -> ClientConnection:
-        self._connection = await asyncio.wait_for(self._connect(), self._open_timeout)
+        try:
+            self._connection = await asyncio.wait_for(self._connect(), self._open_timeout)
+        except asyncio.TimeoutError:  # another class before Python 3.11
+            raise TimeoutError("the opening handshake took too long") from None
         return self._connection
 
     def __await__(self) -> Generator[Any, None, ClientConnection]:
