@@ -38,7 +38,7 @@ class _KeyPool:
 
 _keys = _KeyPool()
 
-# Gathering more than this gains nothing.
+# More bytes than this do not wait for the end of a turn.
 _CORK_LIMIT = 65536
 
 

@@ -2,7 +2,7 @@
 
 cdef enum:
     KEY_BLOCK = 4096  # bytes of the generator's output to a fetch; four to a frame
-    CORK_LIMIT = 65536  # bytes; gathering more gains nothing
+    CORK_LIMIT = 65536  # bytes; more than this does not wait for the end of a turn
     LEAVE_FROM = 65536  # an unmasked payload of this size is handed on instead of copied
 
 cdef uint8_t key_block[KEY_BLOCK]

@@ -4,10 +4,10 @@
  *   mask_short(dst, src, size, key, check) for size < V, returning whether all was ASCII.
  * It gets KERNEL_MASK, KERNEL_MASK_ASCII and KERNEL_IS_ASCII. */
 
-/* From this size on stores are aligned: those that cross a cache line halve the speed. */
+/* From this size on stores are aligned, so that none crosses a cache line. */
 #define ALIGN_FROM (8 * V)
 
-/* Four vectors to a round: 1.6x one to a round at 16 KiB, and no gain from eight. */
+/* Four vectors to a round. */
 WSCORE_INLINE TARGET int mask_loop(uint8_t *dst, const uint8_t *src, size_t size, uint32_t key,
                                    const int check) {
     if (size < V)
