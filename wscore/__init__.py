@@ -34,6 +34,7 @@ from .errors import (
     NegotiationError,
     PayloadTooBig,
     ProtocolError,
+    SendQueueFull,
     WebSocketError,
 )
 from .frames import Close, CloseCode, Frame, FrameHeader, Opcode
@@ -88,6 +89,7 @@ __all__ = [
     "ReadBuffer",
     "Request",
     "Response",
+    "SendQueueFull",
     "Server",
     "ServerConnection",
     "ServerProtocol",

@@ -91,8 +91,9 @@ class MessageReader:
     """Turns what a peer sends after the handshake into messages.
 
     *masked* says which role the peer has: frames of a client must be masked, frames of a server
-    must not be (RFC 6455 5.1). *deflate* allows RSV1. *max_size* bounds a message in bytes as
-    they are on the wire, *max_fragments* the frames it comes in; None lifts a bound.
+    must not be (RFC 6455 5.1). *deflate* allows RSV1, and may be set later, too. *max_size*
+    bounds a message in bytes as they are on the wire, *max_fragments* the frames it comes in;
+    None lifts a bound.
 
     `feed`, or `get_buffer` and `commit`, return what became whole, in order: ``str`` and
     ``bytes`` for messages, `Frame` for pings and pongs, `Close` for the Close (what comes after
@@ -106,9 +107,9 @@ class MessageReader:
     """
 
     __slots__ = (
-        "_assembled", "_buffer", "_closed", "_count", "_deflate", "_failed", "_first", "_head",
+        "_assembled", "_buffer", "_closed", "_count", "_failed", "_first", "_head",
         "_in_message", "_key", "_left", "_masked", "_max_fragments", "_max_size", "_message",
-        "_part", "_room", "fragments", "mixed",
+        "_part", "_room", "deflate", "fragments", "mixed",
     )  # fmt: skip
 
     def __init__(
@@ -121,7 +122,7 @@ class MessageReader:
         buffer: ReadBuffer | None = None,
     ) -> None:
         self._masked = bool(masked)
-        self._deflate = bool(deflate)
+        self.deflate = bool(deflate)
         self._max_size = _limit("max_size", max_size)
         self._max_fragments = _limit("max_fragments", max_fragments)
         if buffer is not None and not isinstance(buffer, ReadBuffer):
@@ -221,9 +222,9 @@ class MessageReader:
         else:
             rsv = first & 0x70
             legal = opcode <= _BINARY and not self._in_message
-            legal = legal and (not rsv or (rsv == 0x40 and self._deflate))
+            legal = legal and (not rsv or (rsv == 0x40 and self.deflate))
         if not legal or (second >= 0x80) is not self._masked:
-            raise context_violation(first, second, self._masked, self._deflate, self._in_message)
+            raise context_violation(first, second, self._masked, self.deflate, self._in_message)
 
     def _check_limits(self, length: int) -> None:
         """Refuse a data frame from its header alone, by subtraction: lengths reach 2^63."""

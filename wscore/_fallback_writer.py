@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
-from ._fallback_kernels import encode_frame
+from ._fallback_kernels import contiguous, encode_frame
 from ._fallback_reader import ReadBuffer
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._types import Buffer
+    from .extensions import MessageCodec
 
 
 class _KeyPool:
@@ -53,6 +55,9 @@ class FrameWriter:
     An attached writer sends messages by itself: the first since the last read of *buffer* at
     once, so that a lone answer is not delayed; for others *gather* is called, which has to see to
     a `flush` soon. While ``corked`` is true messages wait for `uncork`. 64 KiB never wait.
+
+    A ``codec`` (see `wscore.extensions.MessageCodec`) encodes messages from its threshold on.
+    Messages of ``divert_from`` bytes and more go to ``divert(opcode, payload, compress)`` instead.
     """
 
     __slots__ = (
@@ -64,7 +69,10 @@ class FrameWriter:
         "_write_all",
         "_write_one",
         "_wrote_after",
+        "codec",
         "corked",
+        "divert",
+        "divert_from",
         "refusal",
         "writable",
     )
@@ -81,6 +89,9 @@ class FrameWriter:
         self.corked = False
         self.writable = True
         self.refusal: Callable[[], BaseException] | None = None
+        self.codec: MessageCodec | None = None
+        self.divert: Callable[[int, str | Buffer, bool | None], bool] | None = None
+        self.divert_from = sys.maxsize
 
     def __len__(self) -> int:
         """Bytes written and not yet taken."""
@@ -100,15 +111,28 @@ class FrameWriter:
         self._write_one, self._write_all, self._gather = write_one, write_all, gather
         self._wrote_after = buffer.reads - 1
 
-    def message(self, message: str | Buffer, text: bool | None = None) -> bool:
+    def message(
+        self, message: str | Buffer, text: bool | None = None, compress: bool | None = None
+    ) -> bool:
         """Add a whole message: ``str`` as text and bytes as binary, unless *text* says otherwise.
 
-        Returns ``writable``. Raises what ``refusal`` says, TypeError, UnicodeEncodeError.
+        *compress* overrules the threshold of the ``codec``. Returns ``writable``. Raises what
+        ``refusal`` says, TypeError, UnicodeEncodeError.
         """
         if self.refusal is not None:
             raise self.refusal()
         is_text = isinstance(message, str) if text is None else text
-        self.write(0x1 if is_text else 0x2, message)
+        opcode = 0x1 if is_text else 0x2
+        payload = message.encode() if isinstance(message, str) else contiguous(message)
+        size = len(payload)
+        if self.divert is not None and size >= self.divert_from:
+            return self.divert(opcode, payload, compress)
+        if self.codec is None or not (
+            size >= self.codec.threshold if compress is None else compress
+        ):
+            self.write(opcode, payload)
+        else:
+            self.write(opcode, self.codec.encode(bytes(payload)), rsv1=True)
         if self._buffer is None:
             return self.writable
         if self._size >= _CORK_LIMIT:

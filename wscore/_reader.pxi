@@ -141,9 +141,9 @@ cdef class Sink:
 cdef class MessageReader:
     """Turns what a peer sends after the handshake into messages; see `_fallback.MessageReader`."""
 
-    cdef public bint fragments
+    cdef public bint deflate, fragments
     cdef readonly bint mixed
-    cdef bint masked, deflate, failed, closed, direct
+    cdef bint masked, failed, closed, direct
     cdef Py_ssize_t max_size, max_fragments
     cdef ReadBuffer buffer
     # Bytes of a header that is not whole yet.

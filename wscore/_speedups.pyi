@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ._types import Buffer, Event
+from .extensions import MessageCodec
 from .frames import FrameHeader
 
 CPU_FEATURES: tuple[str, ...]
@@ -36,6 +37,7 @@ class ReadBuffer:
     def __len__(self) -> int: ...
 
 class MessageReader:
+    deflate: bool
     fragments: bool
     @property
     def mixed(self) -> bool: ...
@@ -56,6 +58,9 @@ class FrameWriter:
     corked: bool
     writable: bool
     refusal: Callable[[], BaseException] | None
+    codec: MessageCodec | None
+    divert: Callable[[int, str | Buffer, bool | None], bool] | None
+    divert_from: int
     def __init__(self, *, masked: bool) -> None: ...
     def __len__(self) -> int: ...
     def attach(
@@ -67,7 +72,9 @@ class FrameWriter:
     ) -> None: ...
     def uncork(self) -> None: ...
     def flush(self) -> None: ...
-    def message(self, message: str | Buffer, text: bool | None = None) -> bool: ...
+    def message(
+        self, message: str | Buffer, text: bool | None = None, compress: bool | None = None
+    ) -> bool: ...
     def write(
         self,
         opcode: int,

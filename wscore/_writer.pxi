@@ -32,6 +32,26 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_discard_keys)
 
 
+cdef object open_message(Span *span, object message):
+    """Open the bytes of text or of a buffer; returns what owns them."""
+    if not PyUnicode_Check(message):
+        open_span(span, message)
+    elif PyUnicode_IS_COMPACT_ASCII(message):
+        span.held = False
+        span.data = <uint8_t *>PyUnicode_DATA(message)
+        span.size = PyUnicode_GET_LENGTH(message)
+    else:
+        message = PyUnicode_AsUTF8String(message)
+        open_span(span, message)
+    return message
+
+
+cdef bytes span_bytes(Span *span, object owner):
+    if PyBytes_CheckExact(owner):
+        return <bytes>owner
+    return PyBytes_FromStringAndSize(<char *>span.data, span.size)
+
+
 @cython.final
 cdef class TextView:
     """The UTF-8 of an ASCII str, without a copy."""
@@ -49,7 +69,8 @@ cdef class FrameWriter:
     """Encodes frames into output that leaves in one write; see `_fallback.FrameWriter`."""
 
     cdef public bint corked, writable
-    cdef public object refusal
+    cdef public object refusal, codec, divert
+    cdef public Py_ssize_t divert_from
     cdef object write_one, write_all, gather
     cdef ReadBuffer buffer
     cdef uint64_t wrote_after  # reads of the buffer when a frame was last written at once
@@ -61,6 +82,7 @@ cdef class FrameWriter:
     def __init__(self, *, bint masked):
         self.masked = masked
         self.writable = True
+        self.divert_from = PY_SSIZE_T_MAX
 
     def __len__(self):
         return self.done_size + self.used
@@ -70,11 +92,28 @@ cdef class FrameWriter:
         self.write_one, self.write_all, self.gather = write_one, write_all, gather
         self.wrote_after = buffer.reads - 1
 
-    def message(self, message, text=None):
+    def message(self, message, text=None, compress=None):
         if self.refusal is not None:
             raise self.refusal()
         cdef bint is_text = PyUnicode_Check(message) if text is None else text
-        self.add_frame(1 if is_text else 2, message, True, False)
+        cdef int opcode = 1 if is_text else 2
+        cdef Span span
+        message = open_message(&span, message)
+        try:
+            if span.size >= self.divert_from and self.divert is not None:
+                return self.divert(opcode, message, compress)
+            if self.codec is None or not self.encodes(span.size, compress):
+                self.add(first_byte(opcode, span.size, True, False), span.data, span.size, message)
+            else:
+                self.add_frame(opcode, self.codec.encode(span_bytes(&span, message)), True, True)
+        finally:
+            close_span(&span)
+        return self.send_or_gather()
+
+    cdef bint encodes(self, Py_ssize_t size, object compress) except -1:
+        return size >= self.codec.threshold if compress is None else compress
+
+    cdef object send_or_gather(self):
         if self.buffer is None:
             return self.writable
         if self.used + self.done_size >= CORK_LIMIT:
@@ -114,16 +153,7 @@ cdef class FrameWriter:
 
     cdef int add_frame(self, int opcode, object payload, bint fin, bint rsv1) except -1:
         cdef Span span
-        span.held = False
-        if PyUnicode_Check(payload):
-            if PyUnicode_IS_COMPACT_ASCII(payload):
-                span.data = <uint8_t *>PyUnicode_DATA(payload)
-                span.size = PyUnicode_GET_LENGTH(payload)
-            else:
-                payload = PyUnicode_AsUTF8String(payload)
-                open_span(&span, payload)
-        else:
-            open_span(&span, payload)
+        payload = open_message(&span, payload)
         try:
             self.add(first_byte(opcode, span.size, fin, rsv1), span.data, span.size, payload)
         finally:

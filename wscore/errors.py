@@ -23,6 +23,7 @@ __all__ = [
     "NegotiationError",
     "PayloadTooBig",
     "ProtocolError",
+    "SendQueueFull",
     "WebSocketError",
 ]
 
@@ -96,6 +97,10 @@ class ConnectionClosedError(ConnectionClosed):
 
 class ConcurrencyError(WebSocketError, RuntimeError):
     """Two coroutines receive from one connection at once."""
+
+
+class SendQueueFull(WebSocketError):
+    """A message was written while ``max_unsent`` bytes wait for a peer that does not keep up."""
 
 
 class InvalidURI(WebSocketError, ValueError):

@@ -31,6 +31,9 @@ class MessageCodec:
     threshold = 0
     """Bytes: smaller messages are not encoded unless the application asks for it."""
 
+    concurrency = 10
+    """How many large messages of one event loop are worked on at once, on other threads."""
+
     def encode(self, payload: bytes, fin: bool = True) -> bytes:
         """Return what to send for *payload*, a message or one fragment of it."""
         raise NotImplementedError

@@ -20,6 +20,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
 from ._backend import FrameWriter, MessageReader
+from .decoding import MessageDecoder
 from .errors import (
     ConnectionClosed,
     ConnectionClosedError,
@@ -32,6 +33,7 @@ from .frames import Close, CloseCode, Frame, Opcode, close_code_name
 if TYPE_CHECKING:
     from ._backend import ReadBuffer
     from ._types import Buffer, Event
+    from .extensions import MessageCodec
     from .http11 import Request, Response
 
 __all__ = ["TRANSITIONS", "Move", "Protocol", "State"]
@@ -86,13 +88,17 @@ class Protocol:
     """
 
     __slots__ = (
+        "_encoding",
         "_eof_due",
         "_events",
+        "_max_size",
         "_output",
         "_pong_owed",
+        "_writable",
         "close_rcvd",
         "close_rcvd_then_sent",
         "close_sent",
+        "decoder",
         "failure",
         "reader",
         "state",
@@ -113,6 +119,11 @@ class Protocol:
         )
         self.writer = FrameWriter(masked=client)
         self.writer.refusal = self._not_open
+        # What decodes the messages that the peer marked with RSV1; None without an extension.
+        self.decoder: MessageDecoder | None = None
+        self._max_size = max_size
+        # Whether the fragmented message that is being sent is encoded.
+        self._encoding = False
         self.close_rcvd: Close | None = None
         self.close_sent: Close | None = None
         self.close_rcvd_then_sent: bool | None = None
@@ -123,6 +134,7 @@ class Protocol:
         self._events: list[Event | Request | Response] = []
         self._eof_due = False
         self._pong_owed: bytes | None = None
+        self._writable = True
 
     # Bytes in
 
@@ -145,8 +157,23 @@ class Protocol:
             kind = type(event)
             if kind is str or kind is bytes:
                 self._events.append(event)
-            else:
+            elif isinstance(event, Frame) and event.opcode <= Opcode.BINARY:
+                self._receive_frame(event)
+            elif not self.discarding:
                 self.receive_event(event)
+
+    def _receive_frame(self, frame: Frame) -> None:
+        """Take a frame of a message that the reader has not assembled."""
+        if self.decoder is None:
+            self._events.append(frame)
+        elif not self.discarding:
+            try:
+                decoded = self.decoder.decode(frame, whole=not self.reader.fragments)
+            except (ProtocolError, PayloadTooBig) as violation:
+                self.receive_event(violation)
+            else:
+                if decoded is not None:
+                    self._events.append(decoded)
 
     def receive_event(self, event: Event) -> None:
         """Take one thing from the reader that is not a whole message, and do what it asks for."""
@@ -166,6 +193,13 @@ class Protocol:
     def discarding(self) -> bool:
         """Whether input is dropped: after a violation or a Close (RFC 6455 7.1.7, 5.5.1)."""
         return self.failure is not None or self.close_rcvd is not None or self._eof_due
+
+    def use_codec(self, codec: MessageCodec | None) -> None:
+        """From here on *codec* encodes and decodes messages; None does nothing."""
+        if codec is not None:
+            self.reader.deflate = True
+            self.writer.codec = codec
+            self.decoder = MessageDecoder(codec, self._max_size)
 
     def _receive_handshake(self, data: bytes) -> None:
         raise NotImplementedError
@@ -201,31 +235,42 @@ class Protocol:
 
     @property
     def writable(self) -> bool:
-        return self.writer.writable
+        return self._writable
 
     @writable.setter
     def writable(self, writable: bool) -> None:
-        self.writer.writable = writable
+        self._writable = self.writer.writable = writable
         if writable and self._pong_owed is not None:
             owed, self._pong_owed = self._pong_owed, None
             self._answer(owed)
 
     # Sending
 
-    def send(self, message: str | Buffer, *, text: bool | None = None, fin: bool = True) -> None:
+    def send(
+        self,
+        message: str | Buffer,
+        *,
+        text: bool | None = None,
+        fin: bool = True,
+        compress: bool | None = None,
+    ) -> None:
         """Write a message, or with ``fin=False`` its first fragment.
 
         Text for ``str`` and binary for bytes, unless *text* says otherwise; the bytes of a text
-        message are taken to be UTF-8. Raises ConnectionClosed once the connection is closing,
-        RuntimeError inside a fragmented message, TypeError for anything but str or a buffer.
+        message are taken to be UTF-8. With compression agreed on, *compress* overrules its
+        threshold; the size of a fragmented message is not known, so that is compressed by
+        default. Raises ConnectionClosed once the connection is closing, RuntimeError inside a
+        fragmented message, TypeError for anything but str or a buffer.
         """
         if fin:
-            self.writer.message(message, text)
+            self.writer.message(message, text, compress)
             return
         if self.writer.refusal is not None:
             raise self.writer.refusal()
         is_text = isinstance(message, str) if text is None else text
-        self.writer.write(Opcode.TEXT if is_text else Opcode.BINARY, message, False)
+        self._encoding = self.writer.codec is not None and compress is not False
+        data = self._encoded(message, False)
+        self.writer.write(Opcode.TEXT if is_text else Opcode.BINARY, data, False, self._encoding)
         self.writer.refusal = self._in_fragments
 
     def send_continuation(self, data: str | Buffer, *, fin: bool) -> None:
@@ -236,9 +281,17 @@ class Protocol:
         self._check_open()
         if self.writer.refusal is None:
             raise RuntimeError("no fragmented message is being sent")
-        self.writer.write(Opcode.CONT, data, fin)
+        self.writer.write(Opcode.CONT, self._encoded(data, fin), fin)
         if fin:
             self.writer.refusal = None
+
+    def _encoded(self, data: str | Buffer, fin: bool) -> str | Buffer:
+        """A fragment as it is sent."""
+        if not self._encoding or self.writer.codec is None:
+            return data
+        return self.writer.codec.encode(
+            data.encode() if isinstance(data, str) else bytes(data), fin
+        )
 
     def ping(self, data: str | Buffer = b"") -> None:
         """Write a ping of at most 125 bytes. Raises ConnectionClosed, ValueError."""
@@ -297,11 +350,15 @@ class Protocol:
             return RuntimeError("the opening handshake is not done")
         return self.closed_error()
 
+    def refuse_messages(self) -> None:
+        """Accept no message any more, ahead of `close`."""
+        self.writer.refusal = self._not_open
+
     def _in_fragments(self) -> Exception:
         return RuntimeError("a fragmented message is being sent")
 
     def _answer(self, payload: bytes) -> None:
-        if not self.writer.writable:
+        if not self._writable:
             self._pong_owed = payload
         elif self.close_sent is None:
             self.writer.write(Opcode.PONG, payload)

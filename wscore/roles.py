@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidHandshake, InvalidMessage
+from .extensions import confirm, negotiate
 from .handshake import (
     USER_AGENT,
     accept_response,
@@ -16,6 +17,7 @@ from .handshake import (
     reject_response,
     select_subprotocol,
 )
+from .headers import parse_extensions
 from .http11 import Request, RequestParser, Response, ResponseParser
 from .protocol import Move, Protocol, State
 from .uri import parse_uri
@@ -23,8 +25,9 @@ from .uri import parse_uri
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from .extensions import Extension, MessageCodec
     from .handshake import Origins
-    from .headers import HeadersLike
+    from .headers import ExtensionHeader, HeadersLike
     from .uri import WebSocketURI
 
 __all__ = ["ClientProtocol", "HandshakingProtocol", "ServerProtocol"]
@@ -65,6 +68,11 @@ class HandshakingProtocol(Protocol):
             self._response = ResponseParser().feed(self._response)
         return self._response
 
+    @property
+    def extensions(self) -> list[ExtensionHeader]:
+        """The extensions that were agreed on: name and parameters of each."""
+        return [] if self.response is None else parse_extensions(self.response.headers)
+
     def receive_head(self, data: bytes) -> Request | Response | None:
         """Take bytes of the opening handshake; returns the peer's head once it is whole.
 
@@ -97,7 +105,7 @@ class ServerProtocol(HandshakingProtocol):
 
     *origins* are those to serve, all when it is None. *subprotocols* are those of the server by
     preference, or a function that gets what the client offers and returns one of it or None.
-    Other options are those of `Protocol`.
+    *extensions* are those that a client may use. Other options are those of `Protocol`.
 
     The client's `Request` comes out of `events`; answer it with `send_response` of what `accept`
     or `reject` returns. A request that is not HTTP is answered and reported here:
@@ -105,6 +113,8 @@ class ServerProtocol(HandshakingProtocol):
     """
 
     __slots__ = (
+        "_codec",
+        "_extensions",
         "_head",
         "_origins",
         "_parser",
@@ -116,9 +126,12 @@ class ServerProtocol(HandshakingProtocol):
         *,
         origins: Origins | None = None,
         subprotocols: Sequence[str] | Callable[[list[str]], str | None] | None = None,
+        extensions: Sequence[Extension] = (),
         **options: Any,
     ) -> None:
         super().__init__(client=False, **options)
+        self._codec: MessageCodec | None = None
+        self._extensions = extensions
         self._origins = origins
         self._subprotocols = subprotocols
         self._parser: RequestParser | None = RequestParser()
@@ -151,10 +164,18 @@ class ServerProtocol(HandshakingProtocol):
         try:
             key = check_request(request, origins=self._origins)
             self.subprotocol = select_subprotocol(request, self._subprotocols)
+            agreed = negotiate(parse_extensions(request.headers), self._extensions)
         except InvalidHandshake as error:
             self.handshake_error = error
             return error_response(error)
-        return accept_response(request, key, subprotocol=self.subprotocol, headers=headers)
+        self._codec = agreed.codec
+        return accept_response(
+            request,
+            key,
+            subprotocol=self.subprotocol,
+            extensions=agreed.headers,
+            headers=headers,
+        )
 
     def reject(self, status: int, text: str = "", headers: HeadersLike = ()) -> Response:
         """Return a plain HTTP response, in place of the handshake; *text* is its body."""
@@ -167,24 +188,27 @@ class ServerProtocol(HandshakingProtocol):
         if response.status_code == 101:
             self._opened(self._head, head)
             self._head = b""
+            self.use_codec(self._codec)
             self._receive_early()
         else:
             self._response = response
             self._move(Move.REFUSED)
             self._eof_due = True
         # What is not asked for again is not kept by an idle connection.
-        self._origins = self._subprotocols = None
+        self._origins = self._subprotocols = self._codec = None
+        self._extensions = ()
 
 
 class ClientProtocol(HandshakingProtocol):
     """A client's side of one connection to *uri*.
 
     `connect` returns the Request to give to `send_request`; *subprotocols* are offered by
-    preference. The server's `Response` comes out of `events` once it opened the connection;
-    otherwise ``handshake_error`` tells why not. Raises InvalidURI.
+    preference, *extensions* in their order. The server's `Response` comes out of `events` once it
+    opened the connection; otherwise ``handshake_error`` tells why not. Raises InvalidURI.
     """
 
     __slots__ = (
+        "_extensions",
         "_key",
         "_options",
         "_parser",
@@ -199,9 +223,11 @@ class ClientProtocol(HandshakingProtocol):
         subprotocols: Sequence[str] = (),
         headers: HeadersLike = (),
         user_agent: str | None = USER_AGENT,
+        extensions: Sequence[Extension] = (),
         **options: Any,
     ) -> None:
         super().__init__(client=True, **options)
+        self._extensions = extensions
         self.uri = parse_uri(uri) if isinstance(uri, str) else uri
         self._key = generate_key()
         self._options: Any = (origin, tuple(subprotocols), headers, user_agent)
@@ -214,10 +240,16 @@ class ClientProtocol(HandshakingProtocol):
             self.uri,
             self._key,
             origin=origin,
+            extensions=self._offers(),
             subprotocols=subprotocols,
             headers=headers,
             user_agent=user_agent,
         )
+
+    def _offers(self) -> list[ExtensionHeader]:
+        return [
+            (offered.name, params) for offered in self._extensions for params in offered.offers()
+        ]
 
     def send_request(self, request: Request) -> None:
         """Write the request."""
@@ -250,13 +282,17 @@ class ClientProtocol(HandshakingProtocol):
         assert self._parser is not None
         self._early, self._parser = self._parser.rest, None
         try:
-            chosen = check_response(response, self._key, subprotocols=self._options[1])
+            chosen = check_response(
+                response, self._key, subprotocols=self._options[1], extensions=self._offers()
+            )
+            agreed = confirm(chosen.extensions, self._extensions)
         except InvalidHandshake as error:
             self._give_up(error)
             return None
         self.subprotocol = chosen.subprotocol
         assert isinstance(self._request, Request)
         self._opened(self._request.serialize(), response.serialize())
+        self.use_codec(agreed.codec)
         return response
 
     def _give_up(self, error: InvalidHandshake) -> None:

@@ -64,13 +64,14 @@ def isolated() -> Callable[..., str]:
             [sys.executable, "-W", "ignore", *options, "-c", dedent(program)],
             env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
             cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
-        assert done.returncode == 0, done.stdout
+        # What a library logs there is no answer, and is shown when a test fails.
+        print(done.stderr, file=sys.stderr)
+        assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     return run

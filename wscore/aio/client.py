@@ -9,8 +9,8 @@ from ..errors import InvalidHandshake
 from ..handshake import USER_AGENT
 from ..roles import ClientProtocol
 from .connection import Connection
+from .options import enabled_extensions, queue_limit, unsent_limit
 from .routes import as_listener
-from .server import queue_limit
 from .shared import share
 
 if TYPE_CHECKING:
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     import ssl as tls
     from collections.abc import Generator, Sequence
 
+    from ..extensions import Extension
     from ..headers import HeadersLike
     from .listener import Listener
+    from .options import Compression
+    from .outbox import Overflow
 
 __all__ = ["ClientConnection", "connect", "unix_connect"]
 
@@ -98,6 +101,10 @@ class connect:
         max_fragments: int | None = 4096,
         max_queue: int | None = 16,
         write_limit: int = 65536,
+        max_unsent: int | None = 16777216,
+        overflow: Overflow = "wait",
+        compression: Compression = None,
+        extensions: Sequence[Extension] = (),
         ssl: tls.SSLContext | None = None,
         path: str | None = None,
         sock: socket.socket | None = None,
@@ -113,11 +120,13 @@ class connect:
             "user_agent": user_agent_header,
             "max_size": max_size,
             "max_fragments": max_fragments,
+            "extensions": enabled_extensions(compression, extensions),
         }
         self._options: dict[str, Any] = {
             "close_timeout": close_timeout,
             "write_limit": write_limit,
             "max_queue": queue_limit(max_queue, max_size),
+            "unsent_limit": unsent_limit(max_unsent, overflow),
         }
         self._ssl = ssl
         self._path = path

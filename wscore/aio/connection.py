@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -12,8 +12,10 @@ from uuid import UUID, uuid4
 from ..errors import ConnectionClosedOK
 from ..frames import Close, CloseCode, Frame, Opcode
 from ..protocol import State
+from .encoded_reads import EncodedReads
 from .inbox import Inbox, Part
-from .wire import Wire, logger
+from .sending import SendingWire
+from .wire import logger
 
 if TYPE_CHECKING:
     from .._types import Buffer
@@ -25,10 +27,9 @@ __all__ = ["Connection"]
 
 # So long, in seconds, a peer's Close or violation waits for the answers to what came before it.
 _LAST_ANSWERS = 0.1
-_WHOLE = frozenset({str, bytes, bytearray, memoryview})
 
 
-class Connection(Wire):
+class Connection(SendingWire):
     """An open WebSocket, of either role.
 
     Methods raise `ConnectionClosed` once the connection is closed; its ``__cause__`` tells why.
@@ -42,31 +43,21 @@ class Connection(Wire):
         "_listener",
         "_max_queue",
         "_pings",
-        "_sending",
+        "_reads",
         "last_event",
-        "write",
     )
 
     protocol: HandshakingProtocol
-
-    write: Callable[..., bool]
-    """``write(message, text=None) -> bool``: send a message and never wait.
-
-    Returns whether the peer keeps up; after False, `Listener.on_drain` is called once it does
-    again. Raises as `send`. It is the compiled writer's own method: nothing stands between.
-    """
 
     def __init__(
         self,
         protocol: HandshakingProtocol,
         loop: asyncio.AbstractEventLoop,
         *,
-        close_timeout: float | None,
-        write_limit: int,
         max_queue: tuple[int | None, int | None],
+        **options: Any,
     ) -> None:
-        super().__init__(protocol, loop, close_timeout=close_timeout, write_limit=write_limit)
-        self.write = protocol.writer.message
+        super().__init__(protocol, loop, **options)
         self._id: UUID | None = None
         # One of the two takes what comes in.
         self._inbox: Inbox | None = None
@@ -74,8 +65,8 @@ class Connection(Wire):
         self.last_event: Any = None
         self._listener: Listener | None = None
         self._max_queue = max_queue
-        # Done when the fragmented message that is being sent is through; others wait for it.
-        self._sending: asyncio.Future[None] | None = None
+        # What decodes messages, with an extension.
+        self._reads: EncodedReads | None = None
         # Pings on their way, by payload: who waits, and since when. Made when needed.
         self._pings: dict[bytes, tuple[asyncio.Future[float], float]] | None = None
 
@@ -172,54 +163,6 @@ class Connection(Wire):
             raise RuntimeError("the messages of this connection go to its listener")
         return self._inbox
 
-    # Sending
-
-    async def send(
-        self,
-        message: str | Buffer | Iterable[str | Buffer] | AsyncIterable[str | Buffer],
-        text: bool | None = None,
-    ) -> None:
-        """Send a message; an iterable, or an asynchronous one, goes out in fragments.
-
-        ``str`` goes as text and bytes as binary, unless *text* says otherwise. Returns when the
-        message is written, and waits while more than ``write_limit`` bytes are unsent. Raises
-        ConnectionClosed, TypeError.
-        """
-        while self._sending is not None:
-            await asyncio.shield(self._sending)
-        if type(message) in _WHOLE or not isinstance(message, (Iterable, AsyncIterable)):
-            self.write(message, text)
-        else:
-            await self._send_fragments(message, text)
-        if self._paused:
-            await self.drain()
-
-    async def _send_fragments(self, parts: Any, text: bool | None) -> None:
-        if isinstance(parts, Mapping):
-            raise TypeError("a mapping is not a message")
-        self._sending = self.loop.create_future()
-        begun = False
-        try:
-            async for part in _each(parts):
-                if begun:
-                    self.protocol.send_continuation(part, fin=False)
-                else:
-                    self.protocol.send(part, text=text, fin=False)
-                    begun = True
-                self.write_soon()
-                await self.drain()
-            if begun:
-                self.protocol.send_continuation(b"", fin=True)
-                self.write_soon()
-        except BaseException:
-            # Half a message cannot be taken back.
-            if begun:
-                self.fail(CloseCode.INTERNAL_ERROR)
-            raise
-        finally:
-            sending, self._sending = self._sending, None
-            sending.set_result(None)
-
     async def ping(self, data: str | Buffer | None = None) -> Awaitable[float]:
         """Send a ping; await what this returns for the pong, and get the latency in seconds.
 
@@ -255,14 +198,17 @@ class Connection(Wire):
     def start_close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Begin to close, and do not wait. Raises ValueError."""
         self.take_last_event()
-        self.protocol.close(code, reason)
-        if self.lost:
-            return
-        self._end()
-        if self._inbox is not None and self._inbox.paused:
-            # Else the peer's Close would not be seen.
-            self._inbox.paused = False
-            self.resume_reading()
+        if self._outbox and self.state is State.OPEN:
+            Close(code, reason).serialize()
+            self._outbox.close_after(code, reason)
+            self._bound_the_end()
+        else:
+            self.protocol.close(code, reason)
+            if self.lost:
+                return
+            self._end()
+        if self._inbox is not None:
+            self._inbox.read_on()  # else the peer's Close would not be seen
 
     # What the transport brings
 
@@ -274,16 +220,21 @@ class Connection(Wire):
         self._listener = listener
         if listener is None:
             self._inbox = Inbox(self, self._max_queue)
+        deliver = self._dispatch if self._inbox is None else self._inbox.receive
+        if self.protocol.decoder is not None:
+            self._reads = EncodedReads(self, self.protocol.decoder, deliver)
+            deliver = self._reads.receive
+        self.start_sending()
+        if self._inbox is not None:
+            self._inbox.take_read = deliver
             self.give_reads_to(self._inbox.updated)
         else:
-            self.give_reads_to(self._call_back)
+            self.give_reads_to(self._call_back if self._reads is None else self._decode_first)
+        if listener is not None:
             self._guard(listener.on_open, self)
         if early:
             events: list[Any] = self.protocol.reader.feed(early)
-            if self._inbox is not None:
-                self._inbox.receive(events, len(early))
-            else:
-                self._dispatch(events)
+            deliver(events, len(early), self.protocol.reader.mixed)
 
     def sort_out(self, events: list[Any]) -> list[Any]:
         """Handle all but the whole messages, which are returned."""
@@ -307,24 +258,29 @@ class Connection(Wire):
         if event is not None:
             self._react(event)
 
-    def resume_reading(self) -> None:
-        """Read on after a pause."""
-        if not self.lost:
-            self.transport.resume_reading()
+    @property
+    def decoding(self) -> bool:
+        """Whether a message is being decoded on another thread."""
+        return self._reads is not None and self._reads.busy
 
     def _call_back(self, nbytes: int) -> None:
-        self._dispatch(self.protocol.reader.commit(nbytes))
+        reader = self.protocol.reader
+        self._dispatch(reader.commit(nbytes), nbytes, reader.mixed)
 
-    def _dispatch(self, events: list[Any]) -> None:
+    def _decode_first(self, nbytes: int) -> None:
+        assert self._reads is not None
+        reader = self.protocol.reader
+        self._reads.receive(reader.commit(nbytes), nbytes, reader.mixed)
+
+    def _dispatch(self, events: list[Any], nbytes: int, mixed: bool) -> None:
         listener = self._listener
         assert listener is not None
         on_message = listener.on_message
         writer = self.protocol.writer
-        reader = self.protocol.reader
         writer.corked = True
         try:
             for event in events:
-                if reader.mixed and not isinstance(event, (str, bytes)):
+                if mixed and not isinstance(event, (str, bytes)):
                     self._react(event)
                 else:
                     on_message(self, event)
@@ -366,20 +322,25 @@ class Connection(Wire):
             if sent == payload:
                 break
 
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._listener is not None and not self._paused:
-            self._guard(self._listener.on_drain, self)
-
     def connection_lost(self, exc: Exception | None) -> None:
         self.take_last_event()
         super().connection_lost(exc)
-        if self._inbox is not None:
-            self._inbox.wake()
         for waiter, _ in (self._pings or {}).values():
             if not waiter.done():
                 waiter.set_exception(self.protocol.closed_error())
                 waiter.exception()  # nobody has to wait for a pong
+        if self._reads is not None and self._reads.busy:
+            self._reads.when_done(self._tell_the_end)
+        else:
+            self._tell_the_end()
+
+    def _on_drain(self) -> None:
+        if self._listener is not None:
+            self._guard(self._listener.on_drain, self)
+
+    def _tell_the_end(self) -> None:
+        if self._inbox is not None:
+            self._inbox.wake()
         if self._listener is not None:
             rcvd = self.protocol.close_rcvd or Close(CloseCode.ABNORMAL_CLOSURE)
             self._guard(self._listener.on_close, self, rcvd)
@@ -403,12 +364,3 @@ def _decoded(message: str | bytes, decode: bool) -> str | bytes:
 
 def _payload(data: str | Buffer) -> bytes:
     return data.encode() if isinstance(data, str) else bytes(data)
-
-
-async def _each(parts: Any) -> AsyncIterator[Any]:
-    if isinstance(parts, AsyncIterable):
-        async for part in parts:
-            yield part
-    else:
-        for part in parts:
-            yield part

@@ -28,6 +28,10 @@ class Part(NamedTuple):
     fin: bool
 
 
+def _is_part(event: Any) -> bool:
+    return type(event) is Frame and event.opcode <= Opcode.BINARY
+
+
 class Inbox:
     """A bounded queue of messages with one reader, and what tells the transport to wait.
 
@@ -47,11 +51,14 @@ class Inbox:
         "_untaken",
         "paused",
         "ready",
+        "take_read",
     )
 
     def __init__(self, connection: Connection, limit: tuple[int | None, int | None]) -> None:
         self._connection = connection
         self._reader = connection.protocol.reader
+        # What takes a read: this, or what decodes it first.
+        self.take_read = self.receive
         self._limit = limit
         # The next message is the last of `ready`; what came after is in order in `_later`. Two
         # lists take 112 bytes while they are empty, a deque 760.
@@ -71,11 +78,12 @@ class Inbox:
         """Take a read of *nbytes* from the transport."""
         if self.ready and self._is_full():
             self._pause()
-        self.receive(self._reader.commit(nbytes), nbytes)
+        events = self._reader.commit(nbytes)
+        self.take_read(events, nbytes, self._reader.mixed)
 
-    def receive(self, events: list[Any], nbytes: int) -> None:
-        """Take what the reader made of *nbytes*."""
-        if self._reader.mixed:
+    def receive(self, events: list[Any], nbytes: int, mixed: bool) -> None:
+        """Take what the reader made of *nbytes*; *mixed* says if it is not only messages."""
+        if mixed:
             events = self._connection.sort_out(events)
         if events:
             several = len(events) > 1
@@ -98,10 +106,11 @@ class Inbox:
             self._connection.give_reads_to(self._dropped)
         elif not self.paused:
             self.paused = True
-            self._connection.transport.pause_reading()
+            self._connection.hold_reads()
 
     def _dropped(self, nbytes: int) -> None:
-        self._connection.sort_out(self._reader.commit(nbytes))
+        events = self._reader.commit(nbytes)
+        self._connection.sort_out([event for event in events if not _is_part(event)])
 
     def put(self, messages: list[Any], nbytes: int) -> None:
         """Queue what a read of *nbytes* brought; the list is the inbox's from now on."""
@@ -127,6 +136,12 @@ class Inbox:
                 self._decoder = None
         self.put([Part(data, frame.fin)], len(frame.payload))
 
+    def read_on(self) -> None:
+        """End a pause."""
+        if self.paused:
+            self.paused = False
+            self._connection.release_reads()
+
     def wake(self) -> None:
         """Let the receiver look again."""
         if self._receiver is not None and not self._receiver.done():
@@ -139,13 +154,11 @@ class Inbox:
         connection = self._connection
         if connection.last_event is not None:
             connection.take_last_event()
-        if connection.lost:
+        if connection.lost and not connection.decoding:
             raise connection.protocol.closed_error()
         if self._receiver is not None and not self._receiver.done():
             raise ConcurrencyError("another coroutine is waiting for the next message")
-        if self.paused:
-            self.paused = False
-            connection.resume_reading()
+        self.read_on()
         self._receiver = connection.loop.create_future()
         return self._receiver
 

@@ -13,6 +13,7 @@ from ..http11 import Request, Response
 from ..protocol import State
 from ..roles import ServerProtocol
 from .connection import Connection
+from .options import enabled_extensions, queue_limit, unsent_limit
 from .routes import Routes, as_listener
 from .shared import share
 from .wire import logger
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
     from types import TracebackType
 
+    from ..extensions import Extension
     from ..headers import HeadersLike
+    from .options import Compression
+    from .outbox import Overflow
     from .routes import Handler
 
     ProcessRequest = Callable[
@@ -319,6 +323,10 @@ class serve:
         max_fragments: int | None = 4096,
         max_queue: int | None = 16,
         write_limit: int = 65536,
+        max_unsent: int | None = 16777216,
+        overflow: Overflow = "wait",
+        compression: Compression = None,
+        extensions: Sequence[Extension] = (),
         path: str | None = None,
         sock: socket.socket | None = None,
         ssl: ssl.SSLContext | None = None,
@@ -329,11 +337,13 @@ class serve:
             "subprotocols": subprotocols,
             "max_size": max_size,
             "max_fragments": max_fragments,
+            "extensions": enabled_extensions(compression, extensions),
         }
         connection = {
             "close_timeout": close_timeout,
             "write_limit": write_limit,
             "max_queue": queue_limit(max_queue, max_size),
+            "unsent_limit": unsent_limit(max_unsent, overflow),
         }
         self._server = Server(
             Routes(handler),
@@ -382,8 +392,3 @@ class serve:
 def unix_serve(handler: Handler | Mapping[str, Handler], path: str, **options: Any) -> serve:
     """`serve` on the unix socket at *path*."""
     return serve(handler, path=path, **options)
-
-
-def queue_limit(max_queue: int | None, max_size: int | None) -> tuple[int | None, int | None]:
-    """Messages and bytes that may wait to be taken."""
-    return max_queue, None if max_size is None else 4 * max_size

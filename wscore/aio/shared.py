@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -15,13 +16,15 @@ __all__ = ["LoopShare", "share"]
 
 
 class LoopShare:
-    """The memory that sockets are read into, and the connections that are flushed together."""
+    """The memory that sockets are read into, the connections that are flushed together, and the
+    threads that large messages are compressed on."""
 
-    __slots__ = ("_gathering", "buffer")
+    __slots__ = ("_gathering", "_threads", "buffer")
 
     # It must not know its loop: `_shares` would keep both for ever.
     def __init__(self) -> None:
         self._gathering: list[Wire] = []
+        self._threads: dict[int, ThreadPoolExecutor] = {}
         self.buffer = ReadBuffer()
 
     def flush_soon(self, wire: Wire) -> None:
@@ -29,6 +32,12 @@ class LoopShare:
         if not self._gathering:
             wire.loop.call_soon(self._flush)
         self._gathering.append(wire)
+
+    def threads(self, most: int) -> ThreadPoolExecutor:
+        """Up to *most* threads, started when they are needed."""
+        if most not in self._threads:
+            self._threads[most] = ThreadPoolExecutor(most, thread_name_prefix="wscore")
+        return self._threads[most]
 
     def _flush(self) -> None:
         gathering, self._gathering = self._gathering, []

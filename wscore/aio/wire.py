@@ -35,7 +35,7 @@ class Wire(asyncio.BufferedProtocol):
         "__weakref__",
         "_close_timer",
         "_gathering",
-        "_paused",
+        "_holds",
         "_share",
         "_waiters",
         "buffer_updated",
@@ -43,6 +43,7 @@ class Wire(asyncio.BufferedProtocol):
         "get_buffer",
         "loop",
         "lost",
+        "paused",
         "protocol",
         "transport",
         "write_limit",
@@ -71,7 +72,10 @@ class Wire(asyncio.BufferedProtocol):
         self._close_timer: asyncio.TimerHandle | None = None
         # Whether a flush at the end of this turn is on its way.
         self._gathering = False
-        self._paused = False
+        # Whether the transport holds more than it can send.
+        self.paused = False
+        # How many parties have asked to read nothing for now.
+        self._holds = 0
         self.lost = False
         # Futures of those who wait for the peer to read, or for the end; made when needed.
         self._waiters: list[asyncio.Future[None]] | None = None
@@ -103,14 +107,13 @@ class Wire(asyncio.BufferedProtocol):
         self._wake_waiters()
 
     def pause_writing(self) -> None:
-        self._paused = True
+        self.paused = True
         self.protocol.writable = False
 
     def resume_writing(self) -> None:
-        self._paused = False
+        self.paused = False
         self.protocol.writable = True
         self.flush()
-        self._wake_waiters()
 
     def _handshake_updated(self, nbytes: int) -> None:
         if self.protocol.state is not State.CONNECTING:
@@ -131,6 +134,30 @@ class Wire(asyncio.BufferedProtocol):
         if not self.lost:
             # uvloop keeps the protocol's methods, so it has to be told of the new one.
             self.transport.set_protocol(self)
+
+    def hold_reads(self) -> None:
+        """Read nothing until `release_reads` was called as often as this."""
+        self._holds += 1
+        if self._holds == 1 and not self.lost:
+            self.transport.pause_reading()
+
+    def release_reads(self) -> None:
+        """Read on, if nobody else holds that up."""
+        self._holds -= 1
+        if not self._holds and not self.lost:
+            self.transport.resume_reading()
+
+    @property
+    def reads_held(self) -> bool:
+        """Whether we have stopped reading ourselves."""
+        return self._holds > 0
+
+    def run_elsewhere(self, work: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        """Run what takes long on another thread."""
+        codec = self.protocol.writer.codec
+        assert codec is not None
+        threads = self._share.threads(codec.concurrency)
+        return self.loop.run_in_executor(threads, work, *arguments)
 
     def _react(self, event: Event) -> None:
         """Have the protocol handle what is not a whole message."""
@@ -187,7 +214,7 @@ class Wire(asyncio.BufferedProtocol):
 
     async def drain(self) -> None:
         """Wait until the peer keeps up. Raises ConnectionClosed when it is gone."""
-        while self._paused and not self.lost:
+        while not self.protocol.writer.writable and not self.lost:
             await self._wait()
         if self.lost:
             raise self.protocol.closed_error()

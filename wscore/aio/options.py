@@ -1,0 +1,43 @@
+"""What `serve` and `connect` are told, in the form that connections take it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from ..extensions import Extension
+from .outbox import Overflow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Compression", "enabled_extensions", "queue_limit", "unsent_limit"]
+
+# The usual permessage-deflate, one with options of its own, or none.
+Compression: TypeAlias = "Literal['deflate'] | Extension | None"
+
+
+def enabled_extensions(
+    compression: Compression, extensions: Sequence[Extension]
+) -> tuple[Extension, ...]:
+    """What may be negotiated, in order of preference. Raises ValueError."""
+    if compression is None:
+        return tuple(extensions)
+    if compression == "deflate":
+        from ..deflate import PerMessageDeflate
+
+        return (*extensions, PerMessageDeflate())
+    if not isinstance(compression, Extension):
+        raise ValueError(f"compression is 'deflate', an extension or None, not {compression!r}")
+    return (*extensions, compression)
+
+
+def queue_limit(max_queue: int | None, max_size: int | None) -> tuple[int | None, int | None]:
+    """Messages and bytes that may wait to be taken."""
+    return max_queue, None if max_size is None else 4 * max_size
+
+
+def unsent_limit(max_unsent: int | None, overflow: Overflow) -> tuple[int | None, Overflow]:
+    """Bytes that may be unsent, and what becomes of more. Raises ValueError."""
+    if overflow not in get_args(Overflow):
+        raise ValueError(f"overflow is one of {', '.join(get_args(Overflow))}, not {overflow!r}")
+    return max_unsent, overflow
