@@ -20,14 +20,16 @@ TESTS = ROOT / "tests"
 TESTED_AS = {
     "_speedups": ["mask", "utf8", "header", "threads"],
     "_reader": ["reader", "reader_limits", "reader_buffers", "corpus"],
-    "_writer": ["writer", "writer_attached", "writer_keys"],
+    "_writer": ["writer", "writer_attached", "writer_encoded", "writer_keys"],
     "_fallback": ["backend"],
     "_fallback_kernels": ["mask", "utf8", "header"],
     "_fallback_reader": ["reader", "reader_limits", "reader_buffers", "corpus"],
-    "_fallback_writer": ["writer", "writer_attached", "writer_keys"],
+    "_fallback_writer": ["writer", "writer_attached", "writer_encoded", "writer_keys"],
     "_backend": ["backend"],
     "_rules": ["rules"],
     "http11": ["http11", "http11_responses"],
+    "roles": ["roles", "roles_extensions"],
+    "aio.sending": ["aio.connection", "aio.outbox"],
     "lifts.base": ["lifts.table"],
     "demo.server": ["demo.demo_server"],
 }

@@ -20,7 +20,7 @@ from .frames import Close, Frame
 if TYPE_CHECKING:
     from ._types import Buffer, Event
 
-_TEXT, _BINARY, _CLOSE = 0x1, 0x2, 0x8
+_TEXT, _BINARY, _CLOSE, _PING = 0x1, 0x2, 0x8, 0x9
 
 
 def _limit(name: str, value: int | None) -> int:
@@ -100,7 +100,8 @@ class MessageReader:
     it is dropped) and, last, the ProtocolError or PayloadTooBig that ended the reading; after
     that every call raises ProtocolError.
 
-    ``mixed`` tells whether the last list has anything in it but whole messages.
+    ``mixed`` tells whether the last list has anything in it but whole messages. ``messages``,
+    ``nbytes`` and ``pings`` count what has come so far: messages once they are whole, and bytes.
 
     A message whose first frame has RSV1, or that begins while ``fragments`` is true, is not
     assembled: each of its frames is passed on as a `Frame`, its text unchecked.
@@ -109,7 +110,7 @@ class MessageReader:
     __slots__ = (
         "_assembled", "_buffer", "_closed", "_count", "_failed", "_first", "_head",
         "_in_message", "_key", "_left", "_masked", "_max_fragments", "_max_size", "_message",
-        "_part", "_room", "deflate", "fragments", "mixed",
+        "_part", "_room", "deflate", "fragments", "messages", "mixed", "nbytes", "pings",
     )  # fmt: skip
 
     def __init__(
@@ -129,6 +130,8 @@ class MessageReader:
             raise TypeError("buffer must be a ReadBuffer")
         self._buffer = buffer
         self.fragments = self.mixed = False
+        # Whole messages, bytes and pings so far, for statistics.
+        self.messages = self.nbytes = self.pings = 0
         self._failed = self._closed = False
         # Bytes of a header that is not whole yet.
         self._head = b""
@@ -164,6 +167,7 @@ class MessageReader:
     def _consume(self, data: bytes) -> list[Event]:
         if self._failed:
             raise used_after_failure()
+        self.nbytes += len(data)
         events: list[Event] = []
         self.mixed = False
         try:
@@ -272,6 +276,7 @@ class MessageReader:
             events.append(Close.parse(cast(bytes, part.finish())))
             self._closed = True
         elif opcode > _CLOSE:
+            self.pings += opcode == _PING
             events.append(Frame(OPCODES[opcode], cast(bytes, part.finish())))
         else:
             if not self._assembled:
@@ -280,4 +285,5 @@ class MessageReader:
             elif fin:
                 events.append(part.finish())
             if fin:
+                self.messages += 1
                 self._in_message, self._message = False, None

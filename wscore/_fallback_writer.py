@@ -58,6 +58,9 @@ class FrameWriter:
 
     A ``codec`` (see `wscore.extensions.MessageCodec`) encodes messages from its threshold on.
     Messages of ``divert_from`` bytes and more go to ``divert(opcode, payload, compress)`` instead.
+
+    ``messages``, ``nbytes`` and ``pings`` count what was written so far: messages with their last
+    frame, and the bytes of all frames.
     """
 
     __slots__ = (
@@ -73,6 +76,9 @@ class FrameWriter:
         "corked",
         "divert",
         "divert_from",
+        "messages",
+        "nbytes",
+        "pings",
         "refusal",
         "writable",
     )
@@ -86,6 +92,7 @@ class FrameWriter:
         self._write_all: Callable[[list[Any]], object]
         self._gather: Callable[[], object]
         self._wrote_after = -1
+        self.messages = self.nbytes = self.pings = 0
         self.corked = False
         self.writable = True
         self.refusal: Callable[[], BaseException] | None = None
@@ -164,6 +171,9 @@ class FrameWriter:
         frame = encode_frame(opcode, body, fin=fin, rsv1=rsv1, mask=mask)
         self._frames.append(frame)
         self._size += len(frame)
+        self.nbytes += len(frame)
+        self.messages += fin and opcode < 0x8
+        self.pings += opcode == 0x9
 
     def take(self) -> list[bytes | memoryview]:
         """Return what was written, to be sent in this order, and start anew."""

@@ -143,6 +143,7 @@ cdef class MessageReader:
 
     cdef public bint deflate, fragments
     cdef readonly bint mixed
+    cdef readonly uint64_t messages, nbytes, pings  # so far, for statistics
     cdef bint masked, failed, closed, direct
     cdef Py_ssize_t max_size, max_fragments
     cdef ReadBuffer buffer
@@ -208,6 +209,7 @@ cdef class MessageReader:
         cdef list events = []
         if self.failed:
             raise used_after_failure()
+        self.nbytes += size
         self.mixed = False
         try:
             self.read_frames(src, src + size, events)
@@ -336,6 +338,7 @@ cdef class MessageReader:
                 events.append(Close.parse(payload))
                 self.closed = True
             else:
+                self.pings += opcode == 9
                 events.append(Frame(OPCODES[opcode], payload))
             return 0
         if self.target == ALONE:
@@ -346,6 +349,7 @@ cdef class MessageReader:
         elif fin:
             events.append(self.message.finish())
         if fin:
+            self.messages += 1
             self.in_message = False
             self.message = None
         return 0

@@ -71,6 +71,7 @@ cdef class FrameWriter:
     cdef public bint corked, writable
     cdef public object refusal, codec, divert
     cdef public Py_ssize_t divert_from
+    cdef readonly uint64_t messages, nbytes, pings  # so far, for statistics
     cdef object write_one, write_all, gather
     cdef ReadBuffer buffer
     cdef uint64_t wrote_after  # reads of the buffer when a frame was last written at once
@@ -174,6 +175,9 @@ cdef class FrameWriter:
         self.reserve(wscore_header_size(size, self.masked) + (0 if leave else size))
         out = <uint8_t *>PyBytes_AS_STRING(self.out) + self.used
         head = wscore_write_header(out, first, size, key if self.masked else NULL)
+        self.nbytes += head + size
+        self.messages += first & 0x88 == 0x80  # the last frame of a message
+        self.pings += first & 0x0f == 9
         if leave:
             self.used += head
             self.leave(payload, size)

@@ -188,7 +188,8 @@ class ServerProtocol(HandshakingProtocol):
         if response.status_code == 101:
             self._opened(self._head, head)
             self._head = b""
-            self.use_codec(self._codec)
+            if "Sec-WebSocket-Extensions" in response.headers:
+                self.use_codec(self._codec)
             self._receive_early()
         else:
             self._response = response

@@ -114,13 +114,14 @@ def uri(server: wscore.Server, path: str = "/") -> str:
 
 @asynccontextmanager
 async def raw_client(
-    server: wscore.Server, path: str = "/", *, shake: bool = True
+    server: wscore.Server, path: str = "/", *, shake: bool = True, extensions: str | None = None
 ) -> AsyncIterator[RawPeer]:
     """A connection to *server*; with *shake* the opening handshake is done."""
+    extra = [] if extensions is None else [f"Sec-WebSocket-Extensions: {extensions}"]
     peer = RawPeer(*await asyncio.open_connection(*address(server)), masked=True)
     try:
         if shake:
-            peer.write(request(path))
+            peer.write(request(path, *extra))
             assert (await peer.read_head()).startswith(b"HTTP/1.1 101 ")
         yield peer
     finally:

@@ -3,7 +3,8 @@
 from .client import ClientConnection, connect, unix_connect
 from .connection import Connection
 from .listener import Listener
-from .server import Server, ServerConnection, serve, unix_serve
+from .server import Server, serve, unix_serve
+from .server_connection import ServerConnection
 
 __all__ = [
     "ClientConnection",

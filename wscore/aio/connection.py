@@ -14,14 +14,16 @@ from ..frames import Close, CloseCode, Frame, Opcode
 from ..protocol import State
 from .encoded_reads import EncodedReads
 from .inbox import Inbox, Part
+from .logs import about, log_closed, log_opened, logger
 from .sending import SendingWire
-from .wire import logger
+from .stats import measure
 
 if TYPE_CHECKING:
     from .._types import Buffer
     from ..http11 import Request, Response
     from ..roles import HandshakingProtocol
     from .listener import Listener
+    from .stats import Stats
 
 __all__ = ["Connection"]
 
@@ -118,6 +120,16 @@ class Connection(SendingWire):
     def close_reason(self) -> str | None:
         """The reason that the peer gave; None before the end."""
         return self.protocol.closed_error().reason if self.state is State.CLOSED else None
+
+    @property
+    def was_open(self) -> bool:
+        """Whether the opening handshake succeeded."""
+        return self._inbox is not None or self._listener is not None
+
+    @property
+    def stats(self) -> Stats:
+        """What has gone over the connection so far, and what waits."""
+        return measure(self.protocol, self.transport, self._inbox, self._outbox)
 
     # Receiving
 
@@ -218,6 +230,7 @@ class Connection(SendingWire):
         *early* is what came in one read with the end of the handshake.
         """
         self._listener = listener
+        log_opened(self)
         if listener is None:
             self._inbox = Inbox(self, self._max_queue)
         deliver = self._dispatch if self._inbox is None else self._inbox.receive
@@ -325,6 +338,8 @@ class Connection(SendingWire):
     def connection_lost(self, exc: Exception | None) -> None:
         self.take_last_event()
         super().connection_lost(exc)
+        if self.was_open:
+            log_closed(self)
         for waiter, _ in (self._pings or {}).values():
             if not waiter.done():
                 waiter.set_exception(self.protocol.closed_error())
@@ -352,7 +367,7 @@ class Connection(SendingWire):
             self._callback_failed()
 
     def _callback_failed(self) -> None:
-        logger.exception("listener failed", extra={"websocket": self.id})
+        logger.exception("listener failed", extra=about(self))
         self.fail(CloseCode.INTERNAL_ERROR)
 
 

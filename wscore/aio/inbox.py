@@ -72,6 +72,11 @@ class Inbox:
         self._decoder: IncrementalDecoder | None = None
         self._parts: list[Any] | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many messages, or fragments of one, are not taken yet."""
+        return len(self.ready) + len(self._later)
+
     # From the connection
 
     def updated(self, nbytes: int) -> None:
@@ -95,8 +100,7 @@ class Inbox:
 
     def _is_full(self) -> bool:
         most, most_bytes = self._limit
-        count = len(self.ready) + len(self._later)
-        return (most is not None and count >= most) or (
+        return (most is not None and self.waiting >= most) or (
             most_bytes is not None and self._untaken >= most_bytes
         )
 

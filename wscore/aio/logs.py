@@ -1,4 +1,4 @@
-"""What goes into the logs: the logger, who it is about, and text of the peer made harmless."""
+"""What goes into the log: who a record is about, and what peers sent made harmless."""
 
 from __future__ import annotations
 
@@ -8,17 +8,49 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .connection import Connection
 
-__all__ = ["about", "logger", "shown"]
+__all__ = ["about", "log_closed", "log_opened", "log_refusal", "logger", "shown"]
 
 logger = logging.getLogger("wscore")
 
 
 def about(connection: Connection) -> dict[str, Any]:
-    """The fields of each record about *connection*, for ``extra``."""
+    """The fields of every record about *connection*, for ``extra``."""
     return {"websocket": connection.id, "remote_address": connection.remote_address}
 
 
 def shown(value: str | bytes, most: int = 75) -> str:
-    """Quote what a peer sent: cut, and without a character that could forge or hide a line."""
-    cut = value[:most]
-    return repr(cut) if len(cut) == len(value) else f"{cut!r}... ({len(value)} in all)"
+    """Quote what a peer sent: cut, and with no character that could forge or hide a line."""
+    cut = repr(value[:most])
+    return cut if len(value) <= most else f"{cut}... ({len(value)} in all)"
+
+
+def log_opened(connection: Connection) -> None:
+    """The opening handshake is done."""
+    if logger.isEnabledFor(logging.DEBUG) and (request := connection.request) is not None:
+        logger.debug("connection open: %s", shown(request.path), extra=about(connection))
+
+
+def log_refusal(connection: Connection, reason: str) -> None:
+    """The server did not open the connection; *reason* is a word of ours."""
+    if logger.isEnabledFor(logging.INFO):
+        error = connection.protocol.handshake_error
+        # The text of an error may repeat what the peer sent.
+        text = "" if error is None else f": {shown(str(error))}"
+        logger.info("handshake refused: %s%s", reason, text, extra=about(connection))
+
+
+def log_closed(connection: Connection) -> None:
+    """The connection, which was open, is gone."""
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug("connection closed: %s", _ending(connection), extra=about(connection))
+
+
+def _ending(connection: Connection) -> str:
+    protocol = connection.protocol
+    closes = [("received", protocol.close_rcvd), ("sent", protocol.close_sent)]
+    said = [
+        f"{verb} {close.code:d} {shown(close.reason)}" for verb, close in closes if close is not None
+    ]
+    if protocol.failure is not None:
+        said.append(shown(str(protocol.failure) or type(protocol.failure).__name__))
+    return ", ".join(said) or "no close frame"

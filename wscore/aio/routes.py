@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from .listener import Listener
 
 if TYPE_CHECKING:
-    from .server import ServerConnection
+    from .server_connection import ServerConnection
 
 __all__ = ["Handler", "Routes"]
 

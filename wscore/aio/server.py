@@ -1,246 +1,117 @@
-"""The asyncio server: accepts connections, shakes hands, runs handlers, shuts down."""
+"""The asyncio server: what it is told, where it listens, whom it serves, and its end."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import ConnectionClosed
-from ..frames import CloseCode
+from ..frames import Close, CloseCode
 from ..handshake import Origins
-from ..http11 import Request, Response
-from ..protocol import State
-from ..roles import ServerProtocol
-from .connection import Connection
+from .admission import Admission
+from .listening import Listening, listen
 from .options import enabled_extensions, queue_limit, unsent_limit
-from .routes import Routes, as_listener
-from .shared import share
-from .wire import logger
+from .routes import Routes
+from .server_connection import ServerConnection
+from .shutdown import shut_down
+from .stats import ServerStats, Tally
 
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
     from types import TracebackType
 
     from ..extensions import Extension
-    from ..headers import HeadersLike
+    from ..http11 import Request, Response
     from .options import Compression
     from .outbox import Overflow
     from .routes import Handler
 
     ProcessRequest = Callable[
-        ["ServerConnection", Request], "Response | Awaitable[Response | None] | None"
+        [ServerConnection, Request], "Response | Awaitable[Response | None] | None"
     ]
     ProcessResponse = Callable[
-        ["ServerConnection", Request, Response], "Response | Awaitable[Response | None] | None"
+        [ServerConnection, Request, Response], "Response | Awaitable[Response | None] | None"
     ]
 
 __all__ = ["Server", "ServerConnection", "serve", "unix_serve"]
 
 
-class ServerConnection(Connection):
-    """A server's side of a connection."""
-
-    __slots__ = ("_open_timer", "server")
-
-    protocol: ServerProtocol
-    ends_stream = True
-
-    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
-        options = server.options
-        super().__init__(
-            ServerProtocol(buffer=share(loop).buffer, **options.protocol),
-            loop,
-            **options.connection,
-        )
-        self.server = server
-        self._open_timer: asyncio.TimerHandle | None = None
-
-    def respond(self, status: int, text: str = "", headers: HeadersLike = ()) -> Response:
-        """Return a plain HTTP response, for ``process_request`` to return."""
-        return self.protocol.reject(status, text, headers)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self.server.connections.add(self)
-        if self.server.options.open_timeout is not None:
-            self._open_timer = self.loop.call_later(
-                self.server.options.open_timeout, self._open_timed_out
-            )
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._cancel_open_timer()
-        super().connection_lost(exc)
-        self.server.connections.discard(self)
-
-    def _open_timed_out(self) -> None:
-        self.protocol.handshake_error = TimeoutError("the opening handshake took too long")
-        self.abort()
-
-    def _cancel_open_timer(self) -> None:
-        if self._open_timer is not None:
-            self._open_timer.cancel()
-            self._open_timer = None
-
-    # The opening handshake
-
-    def _handshake_updated(self, nbytes: int) -> None:
-        super()._handshake_updated(nbytes)
-        if self.protocol.state is State.CLOSING:
-            self._refused()
-
-    def _on_handshake(self, head: Any) -> None:
-        request = cast(Request, head)
-        options = self.server.options
-        if options.process_request is None and options.process_response is None:
-            self._answer(request, self._checked(request))
-        else:
-            # Frames that come early wait in the socket.
-            self.transport.pause_reading()
-            self.server.spawn(self._ask_application(request))
-
-    def _checked(self, request: Request) -> Response:
-        handler = self.server.routes.find(request.path)
-        if handler is None:
-            return self.protocol.reject(404, "Not Found\n")
-        try:
-            return self.protocol.accept(request)
-        except Exception:
-            return self._failed()
-
-    def _failed(self) -> Response:
-        """Log an error of the application's own functions; the peer learns no more than 500."""
-        logger.exception("answering the opening handshake failed", extra={"websocket": self.id})
-        return self.protocol.reject(500, "Internal Server Error\n")
-
-    async def _ask_application(self, request: Request) -> None:
-        options = self.server.options
-        try:
-            response = None
-            if options.process_request is not None:
-                response = await _awaited(options.process_request(self, request))
-            if response is None:
-                response = self._checked(request)
-            if options.process_response is not None:
-                changed = await _awaited(options.process_response(self, request, response))
-                response = response if changed is None else changed
-        except Exception:
-            response = self._failed()
-        if not self.lost and self.protocol.response is None:
-            self.transport.resume_reading()
-            self._answer(request, response)
-
-    def _answer(self, request: Request, response: Response) -> None:
-        early = self.protocol.take_early()
-        self.protocol.send_response(response)
-        if response.status_code != 101:
-            self._refused()
-            return
-        self._cancel_open_timer()
-        self.flush_all()
-        handler = self.server.routes.find(request.path)
-        listener = as_listener(cast("Handler", handler))
-        self.open(listener, early)
-        if listener is None:
-            self.server.spawn(
-                self._run(cast("Callable[[ServerConnection], Awaitable[None]]", handler))
-            )
-
-    def refuse_for_shutdown(self) -> None:
-        """Answer a handshake that is under way with 503."""
-        if self.protocol.response is None:
-            self.protocol.send_response(self.protocol.reject(503))
-            self._refused()
-
-    def _refused(self) -> None:
-        """The answer is HTTP; the stream ends after it."""
-        self._cancel_open_timer()
-        if self.protocol.handshake_error is not None:
-            logger.info("handshake refused: %s", self.protocol.handshake_error)
-        self._end()
-
-    # The handler
-
-    async def _run(self, handler: Callable[[ServerConnection], Awaitable[None]]) -> None:
-        try:
-            await handler(self)
-        except ConnectionClosed as closed:
-            # Not the handler's fault: the peer went away while it was working.
-            logger.debug("connection closed: %s", closed)
-        except Exception:
-            logger.exception("connection handler failed", extra={"websocket": self.id})
-            self.fail(CloseCode.INTERNAL_ERROR)
-        except asyncio.CancelledError:
-            # Nobody serves this connection any more.
-            self.fail(CloseCode.INTERNAL_ERROR)
-            raise
-        await self.close()
-
-
-async def _awaited(result: Any) -> Any:
-    return await result if inspect.isawaitable(result) else result
-
-
-class _Options:
+class Options(NamedTuple):
     """What `serve` was told, in the form that connections take it."""
 
-    __slots__ = ("connection", "open_timeout", "process_request", "process_response", "protocol")
-
-    def __init__(
-        self,
-        protocol: dict[str, Any],
-        connection: dict[str, Any],
-        open_timeout: float | None,
-        process_request: ProcessRequest | None,
-        process_response: ProcessResponse | None,
-    ) -> None:
-        self.protocol = protocol
-        self.connection = connection
-        self.open_timeout = open_timeout
-        self.process_request = process_request
-        self.process_response = process_response
+    protocol: dict[str, Any]
+    connection: dict[str, Any]
+    open_timeout: float | None
+    process_request: ProcessRequest | None
+    process_response: ProcessResponse | None
 
 
 class Server:
     """A running server, as `serve` returns it."""
 
-    def __init__(self, routes: Routes, options: _Options) -> None:
+    def __init__(self, routes: Routes, options: Options, admission: Admission) -> None:
         self.routes = routes
         self.options = options
+        self.admission = admission
+        self.tally = Tally()
         self.connections: set[ServerConnection] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        # Handlers, and questions to the application about handshakes.
+        self.tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
-        self._server: asyncio.Server
+        self._closed = asyncio.Event()
+        self.listening: Listening
 
-    def listen_on(self, server: asyncio.Server) -> None:
-        """Take over *server*, whose connections this one made."""
-        self._server = server
+    # For connections
 
-    def spawn(self, work: Any) -> None:
+    def let_in(self, connection: ServerConnection) -> str | None:
+        """Take a new connection, or turn it away and return why."""
+        refusal = self.admission.enter(connection.transport)
+        if refusal is None:
+            self.connections.add(connection)
+            self.tally.let_in += 1
+        else:
+            self.admission.turn_away(connection.transport, connection.loop)
+        return refusal
+
+    def forget(self, connection: ServerConnection) -> None:
+        """The connection, which was let in, is gone."""
+        self.connections.discard(connection)
+        self.admission.leave(connection.transport)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine of a connection; it is waited for at the end."""
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    # For applications
+
+    @property
+    def stats(self) -> ServerStats:
+        """What the server has done so far; takes a few microseconds for each connection."""
+        return self.tally.snapshot(self.connections)
 
     @property
     def sockets(self) -> Sequence[Any]:
         """The sockets that are listened on."""
-        return self._server.sockets
+        return self.listening.sockets
 
     def is_serving(self) -> bool:
         """Whether new connections are accepted."""
-        return self._server.is_serving()
+        return self.listening.is_serving()
 
     async def start_serving(self) -> None:
         """Accept connections, after ``start_serving=False``."""
-        await self._server.start_serving()
+        await self.listening.start_serving()
 
     async def serve_forever(self) -> None:
-        """Accept connections until this is cancelled; then close."""
+        """Accept connections until `close` is called or this is cancelled; then close."""
+        # Not asyncio's: since Python 3.12 that waits for connections that nobody has closed yet.
         try:
-            await self._server.serve_forever()
+            await self.start_serving()
+            await self._closed.wait()
         finally:
             self.close()
             await self.wait_closed()
@@ -248,29 +119,16 @@ class Server:
     def close(self, code: int = CloseCode.GOING_AWAY, reason: str = "") -> None:
         """Stop accepting, refuse handshakes under way with 503, close the rest with *code*.
 
-        Handlers get ``close_timeout`` seconds to finish, then they are cancelled; `wait_closed`
-        waits for that.
+        Handlers get ``close_timeout`` seconds to finish; then they are cancelled, and get as long
+        again. `wait_closed` waits for that and no longer. Raises ValueError for a code or a
+        reason that may not be sent.
         """
+        Close(code, reason).serialize()
         if self._closing is None:
-            self._server.close()
-            self._closing = asyncio.get_running_loop().create_task(self._close(code, reason))
-
-    async def _close(self, code: int, reason: str) -> None:
-        for connection in list(self.connections):
-            if connection.state is State.CONNECTING:
-                connection.refuse_for_shutdown()
-            else:
-                connection.start_close(code, reason)
-        timeout = self.options.connection["close_timeout"]
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=timeout)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late, timeout=timeout)
-        for connection in list(self.connections):
-            await connection.wait_closed()
-        await self._server.wait_closed()
+            self.admission.closed = True
+            self.listening.close()
+            self._closing = asyncio.get_running_loop().create_task(shut_down(self, code, reason))
+            self._closed.set()
 
     async def wait_closed(self) -> None:
         """Wait until everything that `close` began is done."""
@@ -303,8 +161,10 @@ class serve:
 
     Limits: *max_size* bytes and *max_fragments* frames in a message, *max_queue* messages (and
     four times *max_size* bytes) received and not yet taken, *write_limit* bytes written and not
-    yet sent, *open_timeout* and *close_timeout* in seconds; None lifts a limit. Other keyword
-    arguments go to `loop.create_server`. Raises OSError.
+    yet sent, *open_timeout* and *close_timeout* in seconds, *max_connections* at once, in all, and
+    *max_connections_per_ip* of one address or IPv6 network of 64 bits: those over it are answered
+    with 503. None lifts a limit. Other keyword arguments go to `loop.create_server`. Raises
+    OSError.
     """
 
     def __init__(
@@ -327,6 +187,8 @@ class serve:
         overflow: Overflow = "wait",
         compression: Compression = None,
         extensions: Sequence[Extension] = (),
+        max_connections: int | None = None,
+        max_connections_per_ip: int | None = None,
         path: str | None = None,
         sock: socket.socket | None = None,
         ssl: ssl.SSLContext | None = None,
@@ -347,12 +209,11 @@ class serve:
         }
         self._server = Server(
             Routes(handler),
-            _Options(protocol, connection, open_timeout, process_request, process_response),
+            Options(protocol, connection, open_timeout, process_request, process_response),
+            Admission(max_connections, max_connections_per_ip),
         )
         self._start_serving: bool = listening.pop("start_serving", True)
-        self._where: dict[str, Any] = {
-            "sock": sock, "ssl": ssl, "start_serving": False, **listening,
-        }  # fmt: skip
+        self._where: dict[str, Any] = {"sock": sock, "ssl": ssl, **listening}
         if ssl is not None and open_timeout is not None:
             self._where.setdefault("ssl_handshake_timeout", open_timeout)
         self._path = path
@@ -360,24 +221,17 @@ class serve:
             self._where.update(host=host, port=port)
 
     async def _start(self) -> Server:
-        loop = asyncio.get_running_loop()
-
-        def connection() -> ServerConnection:
-            return ServerConnection(self._server, loop)
-
-        if self._path is None:
-            listening = await loop.create_server(connection, **self._where)
-        else:
-            listening = await loop.create_unix_server(connection, self._path, **self._where)
-        self._server.listen_on(listening)
+        server, loop = self._server, asyncio.get_running_loop()
+        server.listening = await listen(
+            lambda: ServerConnection(server, loop), self._path, self._where
+        )
         if self._start_serving:
-            # By itself, because `create_server` loses its sockets when it is cancelled here.
             try:
-                await listening.start_serving()
+                await server.start_serving()
             except BaseException:
-                listening.close()
+                server.listening.close()
                 raise
-        return self._server
+        return server
 
     def __await__(self) -> Generator[Any, None, Server]:
         return self._start().__await__()

@@ -6,13 +6,12 @@ import inspect
 from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import ConnectionClosed, InvalidHandshake, InvalidOrigin, InvalidUpgrade
+from ..errors import ConnectionClosed, InvalidOrigin, InvalidUpgrade
 from ..frames import CloseCode
 from ..protocol import State
 from ..roles import ServerProtocol
-from .admission import turn_away
 from .connection import Connection
-from .logs import about, logger, shown
+from .logs import about, log_refusal, logger
 from .routes import as_listener
 from .shared import share
 
@@ -31,7 +30,7 @@ __all__ = ["ServerConnection"]
 class ServerConnection(Connection):
     """A server's side of a connection."""
 
-    __slots__ = ("_asking", "_open_timer", "address_key", "server")
+    __slots__ = ("_asking", "_open_timer", "server")
 
     protocol: ServerProtocol
     ends_stream = True
@@ -44,10 +43,8 @@ class ServerConnection(Connection):
             **options.connection,
         )
         self.server = server
-        # What the limit on connections of one address counts this one as.
-        self.address_key: bytes | None = None
         self._open_timer: asyncio.TimerHandle | None = None
-        # The task that asks the application for an answer to the handshake.
+        # The task that asks the application for its answer to the handshake.
         self._asking: asyncio.Task[None] | None = None
 
     def respond(self, status: int, text: str = "", headers: HeadersLike = ()) -> Response:
@@ -56,12 +53,10 @@ class ServerConnection(Connection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        refusal = self.server.admit(self)
+        refusal = self.server.let_in(self)
         if refusal is not None:
-            self._log_refusal(refusal)
-            turn_away(self.transport, self.loop, self.server.turned_away)
-            return
-        if self.server.options.open_timeout is not None:
+            self._count_refusal(refusal)
+        elif self.server.options.open_timeout is not None:
             self._open_timer = self.loop.call_later(
                 self.server.options.open_timeout, self._open_timed_out
             )
@@ -72,6 +67,8 @@ class ServerConnection(Connection):
             timed_out = isinstance(self.protocol.handshake_error, TimeoutError)
             self._count_refusal("timeout" if timed_out else "abandoned")
         super().connection_lost(exc)
+        if self.was_open:
+            self.server.tally.closed(self)
         self.server.forget(self)
 
     def _open_timed_out(self) -> None:
@@ -88,9 +85,10 @@ class ServerConnection(Connection):
     # The opening handshake
 
     def _handshake_updated(self, nbytes: int) -> None:
+        connecting = self.state is State.CONNECTING
         super()._handshake_updated(nbytes)
-        if self.protocol.state is State.CLOSING and self._close_timer is None:
-            self._refused("invalid")
+        if connecting and self.state is State.CLOSING and self.protocol.request is None:
+            self._refused("invalid")  # not HTTP
 
     def _on_handshake(self, head: Any) -> None:
         request = cast("Request", head)
@@ -129,7 +127,82 @@ class ServerConnection(Connection):
                 response = response if changed is None else changed
         except Exception:
             response = self._failed()
-        self._asking = None
-        if not self.lost and self.protocol.response is None:
+        finally:
+            self._asking = None
+        if not self.transport.is_closing() and self.protocol.response is None:
             self.transport.resume_reading()
             self._answer(request, response)
+
+    def _answer(self, request: Request, response: Response) -> None:
+        early = self.protocol.take_early()
+        self.protocol.send_response(response)
+        if response.status_code != 101:
+            self._refused(self._reason(request, response))
+            return
+        self._cancel_open_timer()
+        self.server.tally.accepted += 1
+        self.flush_all()
+        handler = self.server.routes.find(request.path)
+        listener = as_listener(cast("Handler", handler))
+        self.open(listener, early)
+        if listener is None:
+            self.server.spawn(
+                self._run(cast("Callable[[ServerConnection], Awaitable[None]]", handler))
+            )
+
+    def _reason(self, request: Request, response: Response) -> str | None:
+        """Why the handshake was refused, in a word; None when it was no handshake at all."""
+        error = self.protocol.handshake_error
+        if isinstance(error, InvalidOrigin):
+            return "origin"
+        if isinstance(error, InvalidUpgrade):
+            return "upgrade"
+        if error is not None:
+            return "invalid"
+        return f"status_{response.status_code}" if "Upgrade" in request.headers else None
+
+    def _refused(self, reason: str | None) -> None:
+        """The answer is HTTP; the stream ends after it."""
+        self._cancel_open_timer()
+        if reason is None:
+            self.server.tally.http_answers += 1
+        else:
+            self._count_refusal(reason)
+        self._end()
+
+    def _count_refusal(self, reason: str) -> None:
+        self.server.tally.refused[reason] += 1
+        log_refusal(self, reason)
+
+    # The end
+
+    def go_away(self, code: int, reason: str) -> None:
+        """The server shuts down: begin to close, or refuse a handshake under way with 503."""
+        if self.state is not State.CONNECTING:
+            self.start_close(code, reason)
+            return
+        self.protocol.send_response(self.protocol.reject(503, "Service Unavailable\n"))
+        if self._asking is not None:
+            self._asking.cancel()
+            self.transport.resume_reading()
+        self._refused("shutdown")
+
+    # The handler
+
+    async def _run(self, handler: Callable[[ServerConnection], Awaitable[None]]) -> None:
+        try:
+            await handler(self)
+        except ConnectionClosed:
+            pass  # not the handler's fault: the peer went away while it was working
+        except Exception:
+            logger.exception("connection handler failed", extra=about(self))
+            self.fail(CloseCode.INTERNAL_ERROR)
+        except CancelledError:
+            # Nobody serves this connection any more.
+            self.fail(CloseCode.INTERNAL_ERROR)
+            raise
+        await self.close()
+
+
+async def _awaited(result: Any) -> Any:
+    return await result if inspect.isawaitable(result) else result
