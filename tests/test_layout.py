@@ -29,6 +29,7 @@ TESTED_AS = {
     "_rules": ["rules"],
     "http11": ["http11", "http11_responses"],
     "roles": ["roles", "roles_extensions"],
+    "aio.server_connection": ["aio.server", "aio.stats"],
     "aio.sending": ["aio.connection", "aio.outbox"],
     "lifts.base": ["lifts.table"],
     "demo.server": ["demo.demo_server"],
@@ -47,7 +48,7 @@ ABOUT_ALL = {
 }
 # Folders of tests against something other than modules, each with a make target or a README.
 OTHER_TESTS = {"accelerated", "bench", "browser", "conformance", "fuzz", "interop", "kernels_c",
-               "node", "packaging"}  # fmt: skip
+               "life", "node", "packaging", "soak"}  # fmt: skip
 
 
 def name_of(path: Path, root: Path) -> str:
@@ -194,7 +195,8 @@ LAYERS = {
                      "_fallback_reader", "_fallback_writer", "_rules", "_backend"], KERNELS),
     "aio": ASYNCIO,
     "hub": SCALE,
-    **dict.fromkeys(["__main__", "accelerate", "asgi", "cli", "demo", "lifts", "terminal"], EDGES),
+    **dict.fromkeys(["__main__", "accelerate", "asgi", "cli", "demo", "lifts", "terminal",
+                     "testing"], EDGES),
 }  # fmt: skip
 # No I/O, no clock and no logger up to the protocol.
 IMPURE = {"asyncio", "socket", "ssl", "select", "selectors", "time", "logging", "threading",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from . import _backend
 from ._version import __version__
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["main"]
 
@@ -65,11 +70,38 @@ def _info(_: argparse.Namespace) -> int:
 
 def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     summary = "run an echo server, with a page at / to try it from a browser"
-    serve = commands.add_parser("serve", help=summary, description=f"{summary.capitalize()}.")
+    serve = commands.add_parser(
+        "serve",
+        help=summary,
+        description=f"{summary.capitalize()}. SIGINT and SIGTERM close all connections with 1001; "
+        "a second one ends it at once. Exit status: 0 after a signal, 1 when it cannot serve.",
+    )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument(
         "--port", type=_port, default=8765, help="port, 0 for any that is free (%(default)s)"
     )
+    serve.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="PEM files, for wss://")
+    serve.add_argument(
+        "--max-connections", type=_from(1, int), metavar="N", help="connections at once (no limit)"
+    )
+    serve.add_argument(
+        "--max-connections-per-ip",
+        type=_from(1, int),
+        metavar="N",
+        help="of one address (no limit)",
+    )
+    serve.add_argument(
+        "--max-size", type=_from(0, int), default=1048576, metavar="BYTES",
+        help="bytes in a message (%(default)s)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--close-timeout", type=_from(0, float), default=10, metavar="SECONDS",
+        help="how long peers get to close (%(default)s)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--log-level", choices=["debug", "info", "warning", "error"], default="warning",
+        help="what goes to stderr (%(default)s)",
+    )  # fmt: skip
     serve.set_defaults(run=_serve)
 
 
@@ -80,17 +112,61 @@ def _port(text: str) -> int:
     return port
 
 
+def _from(least: int, kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """What reads a number of at least *least*."""
+
+    def number(text: str) -> Any:
+        value = kind(text)
+        if not value >= least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}")
+        return value
+
+    number.__name__ = kind.__name__  # argparse names it when *kind* cannot read the text
+    return number
+
+
 def _serve(options: argparse.Namespace) -> int:
     import asyncio
 
     from .demo import run
 
+    _log_to_stderr(options.log_level)
     try:
-        asyncio.run(run(options.host, options.port))
+        asyncio.run(
+            run(
+                options.host,
+                options.port,
+                ssl=_tls(options.tls),
+                max_connections=options.max_connections,
+                max_connections_per_ip=options.max_connections_per_ip,
+                max_size=options.max_size,
+                close_timeout=options.close_timeout,
+            )
+        )
     except OSError as error:
-        print(f"wscore: cannot listen on {options.host}:{options.port}: {error}", file=sys.stderr)
+        print(f"wscore: cannot serve on {options.host}:{options.port}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # before signals are handled, or on Windows
+        return 130
     return 0
+
+
+def _tls(files: Sequence[str] | None) -> ssl.SSLContext | None:
+    if files is None:
+        return None
+    import ssl
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*files)
+    return context
+
+
+def _log_to_stderr(level: str) -> None:
+    about = {"websocket": "-", "remote_address": "-"}
+    layout = "%(asctime)s %(levelname)s %(remote_address)s %(websocket)s %(message)s"
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(layout, defaults=about))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
 # connect --------------------------------------------------------------------------------------

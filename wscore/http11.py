@@ -140,11 +140,16 @@ class _HeadReader:
     def _find_plain_end(self) -> int:
         """Find the end of a head within all limits, without a look at each line.
 
-        Most heads come in one read and are shorter than one line may be: 2.2 us instead of 5.7 for
-        a browser's. A line without its CR shows when the fields are read.
+        Most heads come in one read and are shorter than one line may be: 2.9 us instead of 6.0 for
+        a browser's.
         """
-        end = self._buffer.find(b"\r\n\r\n", 0, self._max_plain)
-        plain = end >= 0 and self._buffer.count(b"\r\n", 0, end) <= self._max_headers
+        buffer = self._buffer
+        end = buffer.find(b"\r\n\r\n", 0, self._max_plain)
+        if end < 0:
+            return -1
+        lines = buffer.count(b"\r\n", 0, end)
+        # A line without its CR is judged before the first line is, as it is in several reads.
+        plain = lines <= self._max_headers and buffer.count(b"\n", 0, end) == lines
         return end if plain else -1
 
     def _find_end(self, position: int) -> int:

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, TextIO
 
 from .aio import connect
-from .errors import ConnectionClosedError, InvalidHandshake, InvalidURI
+from .errors import ConnectionClosedError, WebSocketError
 
 if TYPE_CHECKING:
     from .aio import ClientConnection
@@ -30,7 +30,7 @@ async def talk(
     """
     try:
         ws = await connect(uri, subprotocols=subprotocols, open_timeout=timeout)
-    except (InvalidURI, InvalidHandshake, OSError, asyncio.TimeoutError) as error:
+    except (WebSocketError, OSError, asyncio.TimeoutError, ValueError, ImportError) as error:
         note(f"cannot connect: {str(error) or type(error).__name__}")
         return NOT_CONNECTED
     note(f"connected to {uri}")
@@ -92,9 +92,19 @@ def _read_lines(
 
 
 def _line(message: str | bytes) -> str:
-    return message if isinstance(message, str) else f"(binary) {message.hex()}"
+    if isinstance(message, bytes):
+        return f"(binary) {message.hex()}"
+    return _harmless(message) if sys.stdout.isatty() else message
+
+
+def _harmless(text: str) -> str:
+    """Escape what would command the terminal: peers must not."""
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
+        for char in text
+    )
 
 
 def note(text: str) -> None:
     """Tell the person, not the pipe."""
-    print(text, file=sys.stderr, flush=True)
+    print(_harmless(text), file=sys.stderr, flush=True)

@@ -53,6 +53,8 @@ def run(
 
     A test that expects an entry in the log calls ``caplog.clear()`` after it has looked.
     """
+    # In this order: the last call decides what caplog sees.
+    caplog.set_level(logging.INFO, "wscore.traffic")
     caplog.set_level(logging.DEBUG, "wscore")
     new_loop = LOOPS[request.param]
     yield lambda main: _run(new_loop, main)

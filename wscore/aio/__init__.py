@@ -3,8 +3,10 @@
 from .client import ClientConnection, connect, unix_connect
 from .connection import Connection
 from .listener import Listener
+from .metrics import prometheus
 from .server import Server, serve, unix_serve
 from .server_connection import ServerConnection
+from .stats import ServerStats, Stats
 
 __all__ = [
     "ClientConnection",
@@ -12,7 +14,10 @@ __all__ = [
     "Listener",
     "Server",
     "ServerConnection",
+    "ServerStats",
+    "Stats",
     "connect",
+    "prometheus",
     "serve",
     "unix_connect",
     "unix_serve",

@@ -16,7 +16,7 @@ from .shared import share
 if TYPE_CHECKING:
     import socket
     import ssl as tls
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from ..extensions import Extension
     from ..headers import HeadersLike
@@ -141,16 +141,23 @@ class connect:
         def connection() -> ClientConnection:
             return ClientConnection(protocol, loop, self._listener, **self._options)
 
-        where = self._where(protocol)
-        if self._path is None:
-            _, ws = await loop.create_connection(connection, **where)
-        else:
-            _, ws = await loop.create_unix_connection(connection, self._path, **where)
+        ws = await self._dial(connection, self._where(protocol))
         try:
             await ws.shake_hands()
         except BaseException:
             ws.abort()
             raise
+        return ws
+
+    async def _dial(
+        self, factory: Callable[[], ClientConnection], where: dict[str, Any]
+    ) -> ClientConnection:
+        """Make the transport; `wscore.testing` has one without a network."""
+        loop = asyncio.get_running_loop()
+        if self._path is None:
+            _, ws = await loop.create_connection(factory, **where)
+        else:
+            _, ws = await loop.create_unix_connection(factory, self._path, **where)
         return ws
 
     def _where(self, protocol: ClientProtocol) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable
+from functools import partial
+from logging import DEBUG
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -14,7 +16,7 @@ from ..frames import Close, CloseCode, Frame, Opcode
 from ..protocol import State
 from .encoded_reads import EncodedReads
 from .inbox import Inbox, Part
-from .logs import about, log_closed, log_opened, logger
+from .logs import about, log_closed, log_opened, log_traffic, logger, traffic
 from .sending import SendingWire
 from .stats import measure
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from .._types import Buffer
     from ..http11 import Request, Response
     from ..roles import HandshakingProtocol
+    from .encoded_reads import Deliver
     from .listener import Listener
     from .stats import Stats
 
@@ -233,7 +236,9 @@ class Connection(SendingWire):
         log_opened(self)
         if listener is None:
             self._inbox = Inbox(self, self._max_queue)
-        deliver = self._dispatch if self._inbox is None else self._inbox.receive
+        deliver: Deliver = self._dispatch if self._inbox is None else self._inbox.receive
+        if traffic.isEnabledFor(DEBUG):
+            deliver = log_traffic(self, deliver)
         if self.protocol.decoder is not None:
             self._reads = EncodedReads(self, self.protocol.decoder, deliver)
             deliver = self._reads.receive
@@ -242,7 +247,8 @@ class Connection(SendingWire):
             self._inbox.take_read = deliver
             self.give_reads_to(self._inbox.updated)
         else:
-            self.give_reads_to(self._call_back if self._reads is None else self._decode_first)
+            direct = deliver == self._dispatch
+            self.give_reads_to(self._call_back if direct else partial(self._pass_on, deliver))
         if listener is not None:
             self._guard(listener.on_open, self)
         if early:
@@ -280,10 +286,9 @@ class Connection(SendingWire):
         reader = self.protocol.reader
         self._dispatch(reader.commit(nbytes), nbytes, reader.mixed)
 
-    def _decode_first(self, nbytes: int) -> None:
-        assert self._reads is not None
+    def _pass_on(self, deliver: Deliver, nbytes: int) -> None:
         reader = self.protocol.reader
-        self._reads.receive(reader.commit(nbytes), nbytes, reader.mixed)
+        deliver(reader.commit(nbytes), nbytes, reader.mixed)
 
     def _dispatch(self, events: list[Any], nbytes: int, mixed: bool) -> None:
         listener = self._listener

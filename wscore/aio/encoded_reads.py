@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import PayloadTooBig, ProtocolError
 from ..frames import Frame, Opcode
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from ..decoding import MessageDecoder
     from .connection import Connection
 
-__all__ = ["EncodedReads"]
+__all__ = ["Deliver", "EncodedReads"]
+
+# Takes events, how many bytes they came in, and whether there is more in them than messages.
+Deliver: TypeAlias = "Callable[[list[Any], int, bool], None]"
 
 _UNFINISHED = object()
 
@@ -33,7 +36,7 @@ class EncodedReads:
         self,
         connection: Connection,
         decoder: MessageDecoder,
-        deliver: Callable[[list[Any], int, bool], None],
+        deliver: Deliver,
     ) -> None:
         self._connection = connection
         self._decoder = decoder

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from .connection import Connection
+    from .encoded_reads import Deliver
 
 __all__ = ["Inbox", "Part"]
 
@@ -58,7 +59,7 @@ class Inbox:
         self._connection = connection
         self._reader = connection.protocol.reader
         # What takes a read: this, or what decodes it first.
-        self.take_read = self.receive
+        self.take_read: Deliver = self.receive
         self._limit = limit
         # The next message is the last of `ready`; what came after is in order in `_later`. Two
         # lists take 112 bytes while they are empty, a deque 760.

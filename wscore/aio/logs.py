@@ -6,11 +6,16 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .._types import Buffer
     from .connection import Connection
+    from .encoded_reads import Deliver
 
-__all__ = ["about", "log_closed", "log_opened", "log_refusal", "logger", "shown"]
+__all__ = ["about", "log_closed", "log_opened", "log_refusal", "log_traffic", "logger", "shown",
+           "traffic"]  # fmt: skip
 
 logger = logging.getLogger("wscore")
+# Every message, at debug level: a logger of its own, to be left out.
+traffic = logging.getLogger("wscore.traffic")
 
 
 def about(connection: Connection) -> dict[str, Any]:
@@ -39,6 +44,28 @@ def log_refusal(connection: Connection, reason: str) -> None:
         logger.info("handshake refused: %s%s", reason, text, extra=about(connection))
 
 
+def log_traffic(connection: Connection, deliver: Deliver) -> Deliver:
+    """Log each message from now on; returns what takes reads in place of *deliver*.
+
+    A connection asks for this once, when it opens: others do not pay for it.
+    """
+    write = connection.write
+
+    def logged_write(message: str | Buffer, *options: Any, **named: Any) -> bool:
+        data = message if isinstance(message, (str, bytes)) else bytes(message)
+        traffic.debug("sending %s", shown(data), extra=about(connection))
+        return write(message, *options, **named)
+
+    def logged_deliver(events: list[Any], nbytes: int, mixed: bool) -> None:
+        for event in events:
+            text = shown(event) if isinstance(event, (str, bytes)) else shown(str(event))
+            traffic.debug("received %s", text, extra=about(connection))
+        deliver(events, nbytes, mixed)
+
+    connection.write = logged_write
+    return logged_deliver
+
+
 def log_closed(connection: Connection) -> None:
     """The connection, which was open, is gone."""
     if logger.isEnabledFor(logging.DEBUG):
@@ -47,9 +74,10 @@ def log_closed(connection: Connection) -> None:
 
 def _ending(connection: Connection) -> str:
     protocol = connection.protocol
-    closes = [("received", protocol.close_rcvd), ("sent", protocol.close_sent)]
     said = [
-        f"{verb} {close.code:d} {shown(close.reason)}" for verb, close in closes if close is not None
+        f"{verb} {close.code:d} {shown(close.reason)}"
+        for verb, close in (("received", protocol.close_rcvd), ("sent", protocol.close_sent))
+        if close is not None
     ]
     if protocol.failure is not None:
         said.append(shown(str(protocol.failure) or type(protocol.failure).__name__))

@@ -220,9 +220,12 @@ class serve:
         if path is None and sock is None:
             self._where.update(host=host, port=port)
 
+    # `wscore.testing` has one without a network.
+    _listen = staticmethod(listen)
+
     async def _start(self) -> Server:
         server, loop = self._server, asyncio.get_running_loop()
-        server.listening = await listen(
+        server.listening = await self._listen(
             lambda: ServerConnection(server, loop), self._path, self._where
         )
         if self._start_serving:

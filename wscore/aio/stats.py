@@ -58,7 +58,7 @@ class ServerStats:
     traffic: Stats
     connections: int
     """Connections now, with those whose opening handshake is under way."""
-    connections_total: int
+    connections_accepted: int
     """Connections that were let in."""
     handshakes_accepted: int
     handshakes_refused: dict[str, int]
@@ -99,7 +99,7 @@ class Tally:
         return ServerStats(
             traffic=traffic,
             connections=count,
-            connections_total=self.let_in,
+            connections_accepted=self.let_in,
             handshakes_accepted=self.accepted,
             handshakes_refused=dict(self.refused),
             http_answers=self.http_answers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from contextlib import suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from ..http11 import Request, Response
 
 __all__ = ["Echo", "echo_server", "run"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Echo(Listener):
@@ -42,15 +45,31 @@ def echo_server(host: str | None = "127.0.0.1", port: int | None = 8765, **optio
     return serve(Echo, host, port, process_request=answer_http, **options)
 
 
-async def run(host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM, then close all connections with 1001. Raises OSError."""
+async def run(host: str, port: int, **options: Any) -> None:
+    """Serve until SIGINT or SIGTERM, then close all connections with 1001. Raises OSError.
+
+    A second signal ends the process at once. *options* are those of `serve`.
+    """
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # Windows: Ctrl-C still ends it
-            loop.add_signal_handler(signum, stop.set)
-    async with echo_server(host, port) as server:
+    _on_signals(stop)
+    async with echo_server(host, port, **options) as server:
         address, bound = server.sockets[0].getsockname()[:2]
         where = f"[{address}]:{bound}" if ":" in address else f"{address}:{bound}"
-        print(f"open http://{where}/ in a browser, or connect to ws://{where}/", flush=True)
+        s = "s" if options.get("ssl") else ""
+        print(f"open http{s}://{where}/ in a browser, or connect to ws{s}://{where}/", flush=True)
         await stop.wait()
+        print(f"closing {len(server.connections)} connections", file=sys.stderr, flush=True)
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def first() -> None:
+        stop.set()
+        for signum in _SIGNALS:
+            loop.remove_signal_handler(signum)
+            signal.signal(signum, signal.SIG_DFL)
+
+    for signum in _SIGNALS:
+        with suppress(NotImplementedError):  # Windows: Ctrl-C still ends it
+            loop.add_signal_handler(signum, first)

@@ -1,0 +1,30 @@
+"""The shared corpus, where it is there: ``tests/test_corpus.py`` says where."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from test_corpus import CASES as ROWS
+
+from ..vocabulary import Case, breaks
+
+__all__ = ["CASES"]
+
+
+def _case(row: dict[str, Any]) -> Case:
+    name, rule, data = row["id"], row["why"], bytes.fromhex(row["hex"])
+    messages = tuple(
+        value if kind == "t" else bytes.fromhex(value) for kind, value in row["messages"]
+    )
+    deflate = row["extensions"] is not None
+    if row["close"] is None:  # the last frame is unfinished and stays so
+        case = breaks(name, rule, (), data, messages=messages, deflate=deflate)
+        return replace(case, eof=True)
+    case = breaks(name, rule, tuple(code or 1005 for code in row["close"]), data, deflate=deflate)
+    pongs = tuple(bytes.fromhex(pong) for pong in row["pongs"])
+    return replace(case, outcome=replace(case.outcome, messages=messages, pongs=pongs))
+
+
+# The other rows need a server with another limit; tests/aio/test_corpus_live.py has them.
+CASES = [_case(row) for row in ROWS if row["max_size"] is None]

@@ -1,0 +1,51 @@
+"""wscore: one port for all, one for a single origin. ``--listener`` for callbacks, on uvloop."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+from typing import Any
+
+import wscore
+
+from ..core import ORIGINS, SUBPROTOCOLS
+from . import HOST, announce, run
+
+# Short, so that those who stall are seen to be dropped.
+OPTIONS: dict[str, Any] = {"open_timeout": 2, "close_timeout": 1, "subprotocols": SUBPROTOCOLS}
+
+
+class Echo(wscore.Listener):
+    """Answers within the callback."""
+
+    def on_message(self, ws: wscore.Connection, message: str | bytes) -> None:
+        ws.write(message)
+
+
+async def echo(ws: wscore.ServerConnection) -> None:
+    """Answers from a task for each connection."""
+    async for message in ws:
+        await ws.send(message)
+
+
+async def main(handler: Any) -> None:
+    async with AsyncExitStack() as stack:
+        servers = [
+            await stack.enter_async_context(
+                wscore.serve(handler, HOST, 0, origins=origins, **OPTIONS)
+            )
+            for origins in (None, ORIGINS)
+        ]
+        sockets = [sock for server in servers for sock in server.sockets]
+        announce(sockets, wscore=wscore.__version__, backend=wscore.BACKEND)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    if "--listener" in sys.argv:
+        import uvloop
+
+        uvloop.run(main(Echo))
+    else:
+        run(main(echo))

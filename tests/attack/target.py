@@ -1,0 +1,148 @@
+"""A server under attack: its process, its memory, and a well-behaved connection beside the attack."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import selectors
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from oracles import Violation, WireFrame
+
+from .attacker import Attacker
+from .seen import frames
+from .vocabulary import PING, PONG, TEXT, Role, encoded, head
+
+__all__ = ["ROOT", "Bystander", "Memory", "Target", "launched"]
+
+ROOT = Path(__file__).resolve().parents[2]
+_STARTING = 15  # seconds for a server to begin
+
+
+@dataclass
+class Target:
+    """Where to attack. ``guarded`` is the port that serves one origin only; ``pid`` may be unknown."""
+
+    port: int
+    guarded: int | None = None
+    pid: int | None = None
+    host: str = "127.0.0.1"
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def attacker(self, *, guarded: bool = False, receive_buffer: int | None = None) -> Attacker:
+        """A fresh connection."""
+        port = self.guarded if guarded and self.guarded is not None else self.port
+        return Attacker((self.host, port), receive_buffer=receive_buffer)
+
+    @contextmanager
+    def memory(self) -> Iterator[Memory]:
+        """Watch how much the process grows at most; see `Memory`."""
+        watched = Memory()
+        before = self._start_watching()
+        yield watched
+        if before is not None:
+            watched.growth = self._status("VmHWM") - before
+
+    def _start_watching(self) -> int | None:
+        try:
+            Path(f"/proc/{self.pid}/clear_refs").write_text("5")  # the peak begins anew
+            return self._status("VmRSS")
+        except OSError:
+            return None
+
+    def _status(self, name: str) -> int:
+        found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
+        assert found is not None, "the server has crashed"
+        return int(found[1]) * 1024
+
+
+@dataclass
+class Memory:
+    """``growth``: bytes of resident memory at the peak over those at the start.
+
+    None where it cannot be told: a server whose process is not known, or no Linux.
+    """
+
+    growth: int | None = None
+
+
+class Bystander:
+    """A connection that keeps to the rules, and is served whatever others do."""
+
+    _QUESTION = encoded(Role.SERVER, WireFrame(TEXT, b"and I?"))
+    _ANSWER = WireFrame(TEXT, b"and I?")
+
+    def __init__(self, target: Target) -> None:
+        self._socket = target.attacker()
+        self._socket.send([head()])
+        if not self._socket.read_until(lambda data: b"\r\n\r\n" in data):
+            raise ConnectionError("a well-behaved connection is not accepted")
+        self._socket.received = self._socket.received.partition(b"\r\n\r\n")[2]
+
+    def is_served(self) -> bool:
+        """Whether an echo comes back in time."""
+        self._socket.send([self._QUESTION])
+        served = self._socket.read_until(lambda data: self._ANSWER in _whole_frames(data))
+        for frame in _whole_frames(self._socket.received):
+            if frame.opcode == PING:  # a heartbeat
+                self._socket.send([encoded(Role.SERVER, frame._replace(opcode=PONG))])
+        self._socket.received = b""
+        return served
+
+    def close(self) -> None:
+        self._socket.sock.close()
+
+
+def _whole_frames(data: bytes) -> list[WireFrame]:
+    try:
+        return list(frames(data))
+    except Violation:
+        return []
+
+
+# Servers of our own --------------------------------------------------------------------------
+
+
+@contextmanager
+def launched(name: str, **environment: str) -> Iterator[Target]:
+    """Run the echo server called *name* until the context ends. Raises RuntimeError."""
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            _command(name),
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "tests"), **environment},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        ) as process,
+    ):
+        try:
+            facts = _announced(process)
+            if facts is None:
+                errors.seek(0)
+                raise RuntimeError(f"{name} did not start: {errors.read().decode()}")
+            ports = [int(port) for port in facts.pop("ports").split()]
+            yield Target(*ports[:1], *ports[1:], pid=process.pid, facts=facts)
+        finally:
+            process.kill()
+
+
+def _command(name: str) -> list[str]:
+    if name == "ws":
+        return ["node", str(Path(__file__).parent / "servers" / "ws.mjs")]
+    return [sys.executable, "-m", f"attack.servers.{name}"]
+
+
+def _announced(process: subprocess.Popen[bytes]) -> dict[str, str] | None:
+    assert process.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        line = process.stdout.readline() if selector.select(_STARTING) else b""
+    return json.loads(line) if line else None

@@ -1,0 +1,95 @@
+"""Statistics in Prometheus' text format, version 0.0.4."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from .stats import ServerStats, Stats
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .server import Server
+
+__all__ = ["prometheus"]
+
+
+class Metric(NamedTuple):
+    """A family of samples: what it is called and which number it tells."""
+
+    name: str
+    help: str
+    attribute: str
+    # What tells the samples of a mapping apart.
+    label: str = ""
+
+    @property
+    def kind(self) -> str:
+        return "counter" if self.name.endswith("_total") else "gauge"
+
+
+# The format is a contract with dashboards: names stay.
+_OF_TRAFFIC = (
+    Metric("wscore_messages_received_total", "Messages received.", "messages_received"),
+    Metric("wscore_messages_sent_total", "Messages sent.", "messages_sent"),
+    Metric("wscore_bytes_received_total", "Bytes of frames received.", "bytes_received"),
+    Metric("wscore_bytes_sent_total", "Bytes of frames sent.", "bytes_sent"),
+    Metric("wscore_pings_received_total", "Pings received.", "pings_received"),
+    Metric("wscore_pings_sent_total", "Pings sent.", "pings_sent"),
+    Metric("wscore_messages_dropped_total", "Messages dropped unsent.", "messages_dropped"),
+    Metric("wscore_messages_waiting", "Messages received and not taken.", "messages_waiting"),
+    Metric("wscore_bytes_unsent", "Bytes written and not sent.", "bytes_unsent"),
+)
+_OF_SERVERS = (
+    Metric("wscore_connections", "Connections open or opening.", "connections"),
+    Metric("wscore_connections_accepted_total", "Connections let in.", "connections_accepted"),
+    Metric("wscore_handshakes_accepted_total", "Handshakes accepted.", "handshakes_accepted"),
+    Metric(
+        "wscore_handshakes_refused_total", "Handshakes refused.", "handshakes_refused", "reason"
+    ),
+    Metric("wscore_http_answers_total", "Plain HTTP requests answered.", "http_answers"),
+    Metric("wscore_closes_total", "Connections closed, by the first code.", "closes", "code"),
+)
+_is_label = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*").fullmatch
+
+
+def prometheus(
+    source: Server | Connection | ServerStats | Stats, labels: Mapping[str, str] | None = None
+) -> str:
+    """Return the numbers of *source* as text for Prometheus, served as ``text/plain``.
+
+    *labels* go to every sample, to tell several servers or processes apart. Raises ValueError for
+    what is not the name of a label.
+    """
+    labels = {} if labels is None else labels
+    for name in labels:
+        if not _is_label(name):
+            raise ValueError(f"not the name of a label: {name!r}")
+    stats = source if isinstance(source, (ServerStats, Stats)) else source.stats
+    if isinstance(stats, Stats):
+        return "".join(_families(_OF_TRAFFIC, stats, labels))
+    of_server = _families(_OF_SERVERS, stats, labels)
+    return "".join([*of_server, *_families(_OF_TRAFFIC, stats.traffic, labels)])
+
+
+def _families(
+    metrics: tuple[Metric, ...], stats: ServerStats | Stats, labels: Mapping[str, str]
+) -> Iterator[str]:
+    for metric in metrics:
+        value = getattr(stats, metric.attribute)
+        yield f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.kind}\n"
+        if not metric.label:
+            yield _sample(metric.name, labels, value)
+            continue
+        for key, number in sorted(value.items()):
+            yield _sample(metric.name, {**labels, metric.label: str(key)}, number)
+
+
+def _sample(name: str, labels: Mapping[str, str], value: int) -> str:
+    told = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
+    return f"{name}{{{told}}} {value}\n" if told else f"{name} {value}\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

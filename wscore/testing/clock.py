@@ -1,0 +1,165 @@
+"""Time that stands still until a test moves it."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+__all__ = ["FakeClock", "finish"]
+
+T = TypeVar("T")
+
+
+class FakeClock:
+    """The time of the running event loop, moved by hand: ``async with FakeClock() as clock``.
+
+    Everything that waits by way of the loop waits for this clock: `asyncio.sleep`, timeouts,
+    heartbeats, delays between attempts to reconnect. Timers that were set before keep real time,
+    so that a deadline around the whole test still holds.
+
+    It is for what happens in this process, as on a `Network`: what other threads and processes
+    are about to do is not waited for. It needs asyncio's own event loop; entering it in another
+    raises RuntimeError.
+    """
+
+    def __init__(self) -> None:
+        self._loop: Any = None
+        self._now = 0.0
+        self._moved = 0.0
+        self._watch: _Watch
+
+    def time(self) -> float:
+        """Seconds, as ``loop.time()`` gives them."""
+        return self._now
+
+    @classmethod
+    def current(cls) -> FakeClock | None:
+        """The clock of the running loop, None when it has real time."""
+        owner = getattr(asyncio.get_running_loop().time, "__self__", None)
+        return owner if isinstance(owner, cls) else None
+
+    async def advance(self, seconds: float) -> None:
+        """Let *seconds* pass: every timer due by then runs, in order, with all that follows."""
+        if seconds < 0:
+            raise ValueError("time does not run backwards")
+        target = self._now + seconds
+        while (due := await self._watch.idle()) is not None and self._now + due <= target:
+            await self._watch.idle(self._now + due)
+        await self._watch.idle(target)
+        await self._watch.idle()
+
+    async def run(self, work: Awaitable[T]) -> T:
+        """Return the result of *work*, with all waiting left out.
+
+        Whenever nothing more can happen the time jumps to the next timer. Raises RuntimeError
+        when there is none, because *work* would wait for ever.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            while True:
+                due = await self._watch.idle()
+                if task.done():
+                    return task.result()
+                if due is None:
+                    raise RuntimeError("it waits for something that no timer will bring about")
+                await self._watch.idle(self._now + due)
+        finally:
+            task.cancel()
+
+    def move(self, now: float) -> None:
+        """Set the time; timers that are due then run when the loop has its turn."""
+        self._moved += now - self._now
+        self._now = now
+
+    async def __aenter__(self) -> FakeClock:
+        loop: Any = asyncio.get_running_loop()
+        if not isinstance(loop, asyncio.SelectorEventLoop):
+            raise RuntimeError(f"FakeClock needs a selector event loop, not {type(loop).__name__}")
+        if FakeClock.current() is not None:
+            raise RuntimeError("the event loop has a FakeClock already")
+        self._install(loop)
+        return self
+
+    def _install(self, loop: Any) -> None:
+        self._loop, self._now, self._moved = loop, loop.time(), 0.0
+        self._watch = loop._selector = _Watch(loop, self)
+        loop.time = self.time
+
+    async def __aexit__(self, *error: Any) -> None:
+        loop = self._loop
+        del loop.time
+        loop._selector = self._watch.selector
+        for timer in loop._scheduled:
+            timer._when -= self._moved
+        loop._scheduled += self._watch.outside
+        heapq.heapify(loop._scheduled)
+
+
+class _Watch:
+    """In place of the loop's selector, which is called when there is nothing left to run."""
+
+    def __init__(self, loop: Any, clock: FakeClock) -> None:
+        self._loop = loop
+        self._clock = clock
+        self.selector = loop._selector
+        # Who waits for a moment in which nothing happens, and to what the time is set then.
+        self._waiters: deque[tuple[asyncio.Future[float | None], float | None]] = deque()
+        # The timers that keep real time.
+        self.outside: list[asyncio.TimerHandle] = list(loop._scheduled)
+        self._since = monotonic() - loop.time()
+        loop._scheduled.clear()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.selector, name)
+
+    async def idle(self, move_to: float | None = None) -> float | None:
+        """Wait until nothing more happens, and set the time then.
+
+        Returns the seconds that it was to the next timer, None when there was none. The time is
+        not set by a task: asyncio's debug mode would say that the task had taken so long.
+        """
+        waiter: asyncio.Future[float | None] = self._loop.create_future()
+        self._waiters.append((waiter, move_to))
+        return await waiter
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        """Called by the loop; *timeout* is how long it is until its next timer."""
+        patience = self._run_outside()
+        events: list[Any] = self.selector.select(0)
+        if events or self._loop._ready or (timeout is not None and timeout <= 0):
+            return events
+        while self._waiters:
+            waiter, move_to = self._waiters.popleft()
+            if not waiter.done():
+                if move_to is not None:
+                    self._clock.move(move_to)
+                waiter.set_result(timeout)
+                return []
+        events = self.selector.select(patience)
+        self._run_outside()
+        return events
+
+    def _run_outside(self) -> float | None:
+        """Run the timers of real time that are due; seconds to the next."""
+        now = monotonic() - self._since
+        for timer in [timer for timer in self.outside if timer.when() <= now]:
+            self.outside.remove(timer)
+            if not timer.cancelled():
+                self._loop.call_soon(timer._run)
+        return min((timer.when() - now for timer in self.outside), default=None)
+
+
+async def finish(work: Awaitable[T], timeout: float | None) -> T:
+    """The result of *work*, waited for by whatever time the loop has. Raises TimeoutError."""
+    limited = asyncio.wait_for(work, timeout)
+    clock = FakeClock.current()
+    try:
+        return await (limited if clock is None else clock.run(limited))
+    except asyncio.TimeoutError:  # another class before Python 3.11
+        raise TimeoutError(f"not done within {timeout} s") from None

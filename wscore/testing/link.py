@@ -1,0 +1,168 @@
+"""A link between two ends in one process, as good or as bad as a test wants it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from .transport import MemoryTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Lane", "Link"]
+
+
+class Lane:
+    """One direction of a link. All of its attributes may be changed at any time.
+
+    delay: seconds on the way, for what is written from now on.
+    max_read: bytes that one read brings at most; 1 delivers byte by byte, None sets no limit.
+    dropping: whether what would arrive vanishes.
+    capacity: bytes that may be on the way, as in a socket's buffers; more wait with the sender.
+    lost: bytes that vanished so far, the end of the stream counted as one.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.delay = 0.0
+        self.max_read: int | None = None
+        self.dropping = False
+        self.capacity = 65536
+        self.lost = 0
+        self._loop = loop
+        self._held = False
+        self._source: MemoryTransport
+        self._target: MemoryTransport
+        # When it arrives, and what; nothing is the end of the stream.
+        self._flight: deque[tuple[float, bytearray]] = deque()
+        self._flying = 0
+        self._next: asyncio.Handle | None = None
+
+    def join(self, source: MemoryTransport, target: MemoryTransport) -> None:
+        """Say who writes and who reads."""
+        self._source, self._target = source, target
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing arrives for now; it is not lost, as on a cut cable under TCP."""
+        return self._held
+
+    @held.setter
+    def held(self, held: bool) -> None:
+        self._held = held
+        self.proceed()
+
+    @property
+    def room(self) -> int:
+        """Bytes that may be sent before something arrives."""
+        return max(0, self.capacity - self._flying)
+
+    def carry(self, data: bytes | bytearray) -> None:
+        """Take *data* on its way; none of it is the end of the stream."""
+        due = self._loop.time() + self.delay if self.delay > 0 else 0.0
+        if self._flight:
+            due = max(due, self._flight[-1][0])
+        self._flying += len(data)
+        if data and self._flight and self._flight[-1][0] == due and self._flight[-1][1]:
+            self._flight[-1][1].extend(data)
+        else:
+            self._flight.append((due, bytearray(data)))
+        self.proceed()
+
+    def lose(self) -> None:
+        """Lose what is on its way."""
+        self.lost += sum(len(data) or 1 for _, data in self._flight)
+        self._flight.clear()
+        self._flying = 0
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+
+    def proceed(self) -> None:
+        """Let the next part arrive when it is due, if there is one and it may arrive."""
+        if self._next is None and self._flight and not self._held and self._target.takes_data():
+            due = self._flight[0][0]
+            if due <= self._loop.time():
+                self._next = self._loop.call_soon(self._arrive)
+            else:
+                self._next = self._loop.call_at(due, self._arrive)
+
+    def _arrive(self) -> None:
+        self._next = None
+        if self._held or not self._flight or not self._target.takes_data():
+            return
+        data = self._flight[0][1]
+        part = bytes(data[: self.max_read])
+        del data[: len(part)]
+        if not data:
+            self._flight.popleft()
+        self._flying -= len(part)
+        if self.dropping:
+            self.lost += len(part) or 1
+        else:
+            self._hand_over(part)
+        self._source.send_on()
+        self.proceed()
+
+    def _hand_over(self, part: bytes) -> None:
+        if not part:
+            self._target.receive_eof()
+        elif self._target.closed:
+            self._target.answer_reset()
+        else:
+            rest = part[self._target.receive(part) :]
+            if rest:
+                self._flight.appendleft((0.0, bytearray(rest)))
+                self._flying += len(rest)
+
+
+class Link:
+    """Both directions between a client and a server, and what may happen to them."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        addresses: tuple[Any, Any] = (("127.0.0.1", 49152), ("127.0.0.1", 80)),
+        on_end: Callable[[Link], None] | None = None,
+    ) -> None:
+        self.to_server, self.to_client = Lane(loop), Lane(loop)
+        ours, theirs = addresses
+        self.client = MemoryTransport(loop, self, self.to_server, ours, theirs)
+        self.server = MemoryTransport(loop, self, self.to_client, theirs, ours)
+        self.to_server.join(self.client, self.server)
+        self.to_client.join(self.server, self.client)
+        self._on_end = on_end
+
+    @property
+    def lanes(self) -> tuple[Lane, Lane]:
+        """Both directions, for what happens to both."""
+        return self.to_server, self.to_client
+
+    @property
+    def closed(self) -> bool:
+        """Whether both ends are gone."""
+        return self.client.lost and self.server.lost
+
+    def cut(self) -> None:
+        """Let nothing arrive any more, in either direction, until `mend`."""
+        for lane in self.lanes:
+            lane.held = True
+
+    def mend(self) -> None:
+        """Let everything through at once again; what was lost meanwhile stays lost."""
+        for lane in self.lanes:
+            lane.delay, lane.max_read, lane.dropping, lane.held = 0.0, None, False, False
+
+    def reset(self) -> None:
+        """Break the connection: both ends learn of it at once, and what was on its way is lost."""
+        for lane in self.lanes:
+            lane.lose()
+        for end in (self.client, self.server):
+            end.fail(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
+
+    def end_lost(self) -> None:
+        """One end is gone."""
+        if self.closed and self._on_end is not None:
+            self._on_end(self)
