@@ -71,7 +71,8 @@ cdef class FrameWriter:
     cdef public bint corked, writable
     cdef public object refusal, codec, divert
     cdef public Py_ssize_t divert_from
-    cdef readonly uint64_t messages, nbytes, pings  # so far, for statistics
+    cdef readonly uint64_t messages, pings  # so far, for statistics
+    cdef uint64_t taken  # bytes
     cdef object write_one, write_all, gather
     cdef ReadBuffer buffer
     cdef uint64_t wrote_after  # reads of the buffer when a frame was last written at once
@@ -87,6 +88,10 @@ cdef class FrameWriter:
 
     def __len__(self):
         return self.done_size + self.used
+
+    @property
+    def nbytes(self):
+        return self.taken + self.done_size + self.used
 
     def attach(self, ReadBuffer buffer not None, write_one, write_all, gather):
         self.buffer = buffer
@@ -109,6 +114,7 @@ cdef class FrameWriter:
                 self.add_frame(opcode, self.codec.encode(span_bytes(&span, message)), True, True)
         finally:
             close_span(&span)
+        self.messages += 1
         return self.send_or_gather()
 
     cdef bint encodes(self, Py_ssize_t size, object compress) except -1:
@@ -142,12 +148,15 @@ cdef class FrameWriter:
 
     def write(self, int opcode, payload=b"", bint fin=True, bint rsv1=False):
         self.add_frame(opcode, payload, fin, rsv1)
+        self.messages += fin and opcode < 8
+        self.pings += opcode == 9
 
     cpdef list take(self):
         if self.done is None and self.out is None:
             return []
         self.finish_out()
         done = self.done
+        self.taken += self.done_size
         self.done = None
         self.done_size = 0
         return done
@@ -175,9 +184,6 @@ cdef class FrameWriter:
         self.reserve(wscore_header_size(size, self.masked) + (0 if leave else size))
         out = <uint8_t *>PyBytes_AS_STRING(self.out) + self.used
         head = wscore_write_header(out, first, size, key if self.masked else NULL)
-        self.nbytes += head + size
-        self.messages += first & 0x88 == 0x80  # the last frame of a message
-        self.pings += first & 0x0f == 9
         if leave:
             self.used += head
             self.leave(payload, size)

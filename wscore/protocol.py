@@ -320,8 +320,8 @@ class Protocol:
 
         Without a *reason* the peer is told the code's name, never an exception's text.
         """
-        if self.state is State.CLOSED:
-            return
+        if self.state is State.CLOSED or self._eof_due:
+            return  # over, or about to be
         self._move(Move.FAILED)
         if self.close_sent is None:
             self._send_close(Close(code, close_code_name(code) if reason is None else reason))

@@ -1,0 +1,39 @@
+"""Many clients that do nothing but answer; killed, their connections are reset."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from processes import allow_descriptors
+from talking import OPTIONS, questions, say
+
+import wscore
+
+RESET_WHEN_CLOSED = b"\1\0\0\0\0\0\0\0"  # l_onoff 1, l_linger 0
+
+
+async def join(port: int, count: int, all_of_them: list[wscore.ClientConnection]) -> None:
+    for _ in range(count):
+        ws = await wscore.connect(
+            f"ws://127.0.0.1:{port}/", wscore.Listener, **OPTIONS["options"]
+        )
+        ws.transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, RESET_WHEN_CLOSED
+        )
+        all_of_them.append(ws)
+
+
+async def main() -> None:
+    allow_descriptors(OPTIONS["descriptors"])
+    crowd: list[wscore.ClientConnection] = []
+    workers = 50
+    await asyncio.gather(
+        *(join(OPTIONS["port"], OPTIONS["count"] // workers, crowd) for _ in range(workers))
+    )
+    say(len(crowd))
+    async for _ in questions():
+        say(sum(not ws.lost for ws in crowd))
+
+
+asyncio.run(main())

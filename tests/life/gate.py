@@ -1,0 +1,62 @@
+"""A link of real sockets that can be shut: it swallows what comes, or stops taking it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Gate:
+    """Forwards what comes to its port; *shut*, it swallows that, and nobody is told."""
+
+    def __init__(self, port: int) -> None:
+        self.shut = False
+        self.port = 0
+        self._target = port
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        other_reader, other_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        self._writers += [writer, other_writer]
+        for source, target in ((reader, other_writer), (other_reader, writer)):
+            task = asyncio.ensure_future(self._forward(source, target))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _forward(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                if not self.shut:
+                    target.write(data)
+                    await target.drain()
+            if not self.shut:
+                target.close()
+        except OSError:
+            pass  # one side is gone
+
+    async def stop(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def gate_to(port: int) -> AsyncIterator[Gate]:
+    """A gate in front of *port*."""
+    gate = Gate(port)
+    listening = await asyncio.start_server(gate.accepted, "127.0.0.1", 0)
+    gate.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield gate
+    finally:
+        listening.close()
+        await gate.stop()
+        await listening.wait_closed()

@@ -1,0 +1,82 @@
+"""Thousands of idle connections, and then none."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from processes import Child, allow_descriptors, cpu_seconds, descriptors, resident
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONNECTIONS, FEWER = 10_000, 1_000
+SPARE = 200
+# Bytes of resident memory for each; `Listener` and coroutine.
+LIMITS = {True: 8192, False: 12288}
+MAX_CPU = 0.02
+
+
+def _settled(server: Child, count: int) -> dict[str, int]:
+    """What *server* has once it holds *count* connections."""
+    give_up = time.monotonic() + 30
+    while (has := server.ask("counts"))["connections"] != count:
+        assert time.monotonic() < give_up, has
+        time.sleep(0.05)
+    return has
+
+
+def _fill(server: Child, count: int) -> Child:
+    crowd = Child(
+        "crowd.py", port=server.hello, count=count, descriptors=count + SPARE,
+        options={"open_timeout": 60},
+    )  # fmt: skip
+    assert crowd.hello == count
+    return crowd
+
+
+@pytest.mark.parametrize("listener", [True, False], ids=["listener", "coroutine"])
+def test_ten_thousand_idle_connections(
+    listener: bool, short: bool, figure: Callable[[str], None]
+) -> None:
+    wanted = FEWER if short else CONNECTIONS
+    count = min(wanted, allow_descriptors(wanted + SPARE) - SPARE) // 50 * 50
+    rest = 3.0 if short else 30.0  # seconds; one round of heartbeats
+    options: dict[str, Any] = {"open_timeout": 60, "ping_interval": rest}
+    server = Child(
+        "idle_server.py", listener=listener, descriptors=count + SPARE, options=options
+    )
+    with server:
+        with _fill(server, 50):  # what is made once is made
+            _settled(server, 50)
+        base, base_files = _settled(server, 0), descriptors(server.pid)
+        peaks = []
+        for _ in range(2):
+            empty = resident(server.pid)
+            with _fill(server, count) as crowd:
+                _settled(server, count)
+                peaks.append(resident(server.pid))
+                if len(peaks) == 1:
+                    figure(f"{count} connections, {(peaks[0] - empty) / count:.0f} bytes each")
+                    assert (peaks[0] - empty) / count < LIMITS[listener]
+                    _assert_rests(server, crowd, rest, figure)
+                    assert crowd.ask("alive") == count
+            after = _settled(server, 0)
+            assert descriptors(server.pid) == base_files
+            assert (after["tasks"], after["timers"]) == (base["tasks"], base["timers"])
+            assert after["objects"] < base["objects"] + 200
+        left = resident(server.pid)
+        figure(f"resident {peaks[0] >> 10} KiB at the peak, {left >> 10} KiB after the reset, "
+               f"{peaks[1] >> 10} KiB at a second peak")  # fmt: skip
+        assert peaks[1] < peaks[0] * 1.05
+
+
+def _assert_rests(
+    server: Child, crowd: Child, rest: float, figure: Callable[[str], None]
+) -> None:
+    before = cpu_seconds(server.pid)
+    time.sleep(rest)
+    share = (cpu_seconds(server.pid) - before) / rest
+    figure(f"{share:.2%} of a processor at rest, a heartbeat every {rest:g} s")
+    assert share < MAX_CPU
