@@ -67,8 +67,15 @@ cdef extern from "_kernels/header.h" nogil:
     Py_ssize_t wscore_header_size(Py_ssize_t length, bint masked)
     Py_ssize_t wscore_write_header(uint8_t *out, uint8_t first, uint64_t length, const uint8_t *key)
 
-# From this size, some 20 us of work, a call lets other threads run meanwhile.
-cdef enum: RELEASE_GIL_FROM = 1 << 20
+# From this size on a call lets other threads run meanwhile. Two threads that mask gain from 256 KiB
+# on (bench/gil.py), but one that computes keeps the GIL for 5 ms once it has it.
+cdef extern from *:
+    """
+    #ifndef WSCORE_RELEASE_GIL_FROM  /* bench/gil.py builds others */
+    #define WSCORE_RELEASE_GIL_FROM (1 << 20)
+    #endif
+    """
+    const Py_ssize_t RELEASE_GIL_FROM "WSCORE_RELEASE_GIL_FROM"
 
 # So much of a text tells whether it is worth the try to copy it as ASCII.
 cdef enum: ASCII_PROBE = 1024

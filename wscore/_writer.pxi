@@ -71,8 +71,7 @@ cdef class FrameWriter:
     cdef public bint corked, writable
     cdef public object refusal, codec, divert
     cdef public Py_ssize_t divert_from
-    cdef readonly uint64_t messages, pings  # so far, for statistics
-    cdef uint64_t taken  # bytes
+    cdef readonly uint64_t messages, nbytes, pings  # so far, for statistics
     cdef object write_one, write_all, gather
     cdef ReadBuffer buffer
     cdef uint64_t wrote_after  # reads of the buffer when a frame was last written at once
@@ -88,10 +87,6 @@ cdef class FrameWriter:
 
     def __len__(self):
         return self.done_size + self.used
-
-    @property
-    def nbytes(self):
-        return self.taken + self.done_size + self.used
 
     def attach(self, ReadBuffer buffer not None, write_one, write_all, gather):
         self.buffer = buffer
@@ -156,7 +151,6 @@ cdef class FrameWriter:
             return []
         self.finish_out()
         done = self.done
-        self.taken += self.done_size
         self.done = None
         self.done_size = 0
         return done
@@ -184,6 +178,7 @@ cdef class FrameWriter:
         self.reserve(wscore_header_size(size, self.masked) + (0 if leave else size))
         out = <uint8_t *>PyBytes_AS_STRING(self.out) + self.used
         head = wscore_write_header(out, first, size, key if self.masked else NULL)
+        self.nbytes += head + size
         if leave:
             self.used += head
             self.leave(payload, size)

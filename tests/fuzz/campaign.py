@@ -16,6 +16,8 @@ from .worker import Current, save
 
 TESTS = Path(__file__).resolve().parents[1]
 ENGINES = ("atheris", "random")
+# Seconds that the process may take to start, and atheris to end.
+_START = 120.0
 _FINDINGS = ("crash-", "timeout-", "oom-", "leak-")
 _executions = re.compile(r"stat::number_of_executed_units:\s*(\d+)").search
 
@@ -76,7 +78,7 @@ def run(
     started = time.monotonic()
     with log.open("wb") as output, _start(asked, build, output) as process:
         try:
-            hung = _watch(process, current, timeout if engine == "random" else seconds + 120)
+            hung = _watch(process, current, timeout if engine == "random" else seconds)
         finally:
             process.kill()
     took = time.monotonic() - started
@@ -128,12 +130,12 @@ def _preload(build: Path | None) -> dict[str, str]:
 
 def _watch(process: subprocess.Popen[bytes], current: Current, timeout: float) -> bool:
     """Wait for the end; tell whether the process was stopped because it stood still."""
-    count, since = current.count, time.monotonic()
+    count, since = 0, time.monotonic()
     while process.poll() is None:
-        time.sleep(0.1)
+        time.sleep(0.05)
         if current.count != count:
             count, since = current.count, time.monotonic()
-        elif time.monotonic() - since > timeout:
+        elif time.monotonic() - since > timeout + (0 if count else _START):
             process.kill()
             process.wait()
             return True

@@ -77,9 +77,7 @@ def _move(data: bytearray, generator: random.Random, *_: object) -> None:
     data[at:at] = part
 
 
-def _splice(
-    data: bytearray, generator: random.Random, pool: Sequence[bytes], *_: object
-) -> None:
+def _splice(data: bytearray, generator: random.Random, pool: Sequence[bytes], *_: object) -> None:
     other = bytearray(generator.choice(pool))
     start, end = _span(other, generator)
     at = generator.randrange(len(data) + 1)

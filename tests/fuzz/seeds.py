@@ -17,7 +17,7 @@ _KEY = bytes.fromhex("37fa213d")
 TEXT = "Hello µ ߿ € \ud7ff\ue000 \U00010000 \U0010ffff".encode()
 
 HEADER_TOKENS = tuple(
-    b"\r\n|\r\n\r\n|\n|\r|\0|\t|: |,|, |;|; |=|\"|\\|\\\"|HTTP/1.1|HTTP/1.0|GET |Host|Upgrade|"
+    b'\r\n|\r\n\r\n|\n|\r|\0|\t|: |,|, |;|; |=|"|\\|\\"|HTTP/1.1|HTTP/1.0|GET |Host|Upgrade|'
     b"websocket|Connection|keep-alive, Upgrade|Sec-WebSocket-Key|Sec-WebSocket-Version|"
     b"Sec-WebSocket-Accept|Sec-WebSocket-Extensions|Sec-WebSocket-Protocol|Origin|"
     b"Content-Length|Transfer-Encoding|chunked|permessage-deflate|server_no_context_takeover|"

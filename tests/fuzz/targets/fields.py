@@ -54,12 +54,15 @@ def _read_all(value: str) -> None:
         _read_again(value, "Connection", parse_connection, ", ".join)
         _read_again(value, "Upgrade", parse_upgrade, ", ".join)
     _read_credentials(value)
-    assert (value in Origins([None, "https://example.com"])) is (
-        value.lower() in ("https://example.com", "https://example.com:443")
-        # Ports are numbers.
-        or value.lower().startswith("https://example.com:0")
-        and value[20:].isdecimal()
-        and int(value[20:]) == 443
+    assert (
+        (value in Origins([None, "https://example.com"]))
+        is (
+            value.lower() in ("https://example.com", "https://example.com:443")
+            # Ports are numbers.
+            or value.lower().startswith("https://example.com:0")
+            and value[20:].isdecimal()
+            and int(value[20:]) == 443
+        )
     )
 
 

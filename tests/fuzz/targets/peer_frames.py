@@ -31,11 +31,19 @@ class Case(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Something that *peer*, or both when it is empty, does otherwise, and why that is fine."""
+    """Something that *peer*, or any when it is empty, does otherwise, and why that is fine.
+
+    *example* is an input, in hex, that nothing else explains.
+    """
 
     peer: str
     explanation: str
+    example: str
     explains: Callable[[Case], bool]
+
+
+def _failed(case: Case, code: int) -> bool:
+    return case.ours == [("failed", code)]
 
 
 def _is_late(case: Case) -> bool:
@@ -47,50 +55,55 @@ def _is_late_text(case: Case) -> bool:
     return _failed(case, 1007) and case.why == "text message is not UTF-8" and passed
 
 
-def _failed(case: Case, code: int) -> bool:
-    return case.ours == [("failed", code)]
-
-
 DIFFERENCES = (
     Difference(
         "",
         "peers wait for a whole header, websockets for the payload, too; we judge two bytes",
+        "00 097e",
         _is_late,
     ),
     Difference(
         "",
-        "peers have no limit here, and we always have one",
+        "the peers have no limit here, and we always have one",
+        "00 827f0000000100000000",
         lambda case: _failed(case, 1009),
     ),
     Difference(
         "websockets",
         "5.2: takes lengths that are not in their shortest form, or have their top bit set",
-        lambda case: _failed(case, 1002)
-        and case.why.startswith(("payload length", "control frame of more")),
+        "00 827e000161",
+        lambda case: (
+            _failed(case, 1002) and case.why.startswith(("payload length", "control frame of more"))
+        ),
     ),
     Difference(
         "websockets",
         "8.1: leaves text unchecked until its last frame; control frames pass until then",
+        "00 0101ff 8900",
         _is_late_text,
     ),
     Difference(
         "websockets",
         "5.4: a control frame may stand inside a fragmented message, and Close is one",
+        "00 010161 880203e8",
         lambda case: case.ours[0][0] == "close" and case.theirs == [("failed", 1002)],
     ),
     Difference(
         "websockets",
         "7.4.1: of a Close whose code and reason are both wrong it names the reason, we the code",
+        "00 880303edff",
         lambda case: case.why.startswith("close code") and case.theirs == [("failed", 1007)],
     ),
     Difference(
         "wsproto",
         "8.1: CPython's decoder waits for the third byte of a surrogate",
+        "00 0102eda0 8900",
         _is_late_text,
     ),
     Difference(
         "wsproto",
         "7.4: does not know that 1014 is registered",
+        "00 880203f6",
         lambda case: case.ours[0][:2] == ("close", 1014) and case.theirs == [("failed", 1002)],
     ),
 )

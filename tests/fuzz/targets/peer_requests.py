@@ -5,7 +5,7 @@ That we refuse more than they do is by design: for a reason that is listed here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h11
 from websockets.http11 import Request as TheirRequest
@@ -23,19 +23,64 @@ if TYPE_CHECKING:
 
 __all__ = ["TOKENS", "seeds"]
 
-# Texts of our refusals, by how they begin, and why it is right that peers let it pass.
-STRICTER = {
-    "line without its CR": "RFC 9112 2.2 lets a recipient take a bare LF; proxies differ on it",
-    "malformed header": "RFC 9112 5.2: a server may refuse folded lines; h11 joins them, and it "
-    "takes control characters as obs-text",
-    "request with a body": "a handshake has none, and one left unread is taken for frames",
-    "request target in neither": "RFC 9112 3.2: no fragment, no userinfo, no authority or * form",
-    "malformed request line": "websockets does not look at the method and at spaces in the path",
-    "version ": "RFC 9112 2.3: only 1.0 and 1.1 are spoken here; h11 reads any",
-    "line of more than": "our limit",
-    "head of more than": "our limit",
-    "more than": "our limit",
-}
+
+class Refusal(NamedTuple):
+    """How the text of a refusal begins, why it is right that a peer may not refuse, an input."""
+
+    text: str
+    explanation: str
+    example: bytes
+
+
+_GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
+STRICTER = (
+    Refusal(
+        "line without its CR",
+        "RFC 9112 2.2 lets a recipient take a bare LF, and proxies differ on it",
+        b"GET / HTTP/1.1\nHost: a\n\n",
+    ),
+    Refusal(
+        "malformed header",
+        "RFC 9112 5.2 lets a server refuse folded lines, which h11 joins; for h11 control"
+        " characters are obs-text, too",
+        _GET + b"a: b\r\n c\r\n\r\n",
+    ),
+    Refusal(
+        "request with a body",
+        "a handshake has none, and one left unread is taken for frames",
+        _GET + b"Content-Length: 1\r\n\r\n",
+    ),
+    Refusal(
+        "request target in neither",
+        "RFC 9112 3.2: neither fragment nor userinfo, nor the forms of CONNECT and OPTIONS",
+        b"GET /#a HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
+    Refusal(
+        "malformed request line",
+        "websockets does not look at the method",
+        b"G@T / HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
+    Refusal(
+        "version ",
+        "RFC 9112 2.3: nothing but 1.0 and 1.1 is spoken here; h11 reads any",
+        b"GET / HTTP/1.7\r\nHost: a\r\n\r\n",
+    ),
+    Refusal(
+        "line of more than",
+        "our limit",
+        _GET + b"a: " + b"b" * 8190 + b"\r\n\r\n",
+    ),
+    Refusal(
+        "head of more than",
+        "our limit",
+        _GET + (b"a: " + b"b" * 8000 + b"\r\n") * 5 + b"\r\n",
+    ),
+    Refusal(
+        "more than",
+        "our limit",
+        _GET + b"a: b\r\n" * 128 + b"\r\n",
+    ),
+)
 
 
 def test_one_input(data: bytes) -> None:
@@ -50,7 +95,8 @@ def test_one_input(data: bytes) -> None:
             _compare(ours, theirs)
         elif isinstance(theirs, tuple):
             assert refusal, f"we wait for more than {theirs}"
-            assert any(map(refusal.startswith, STRICTER)), f"{refusal}, but {theirs}"
+            explained = any(refusal.startswith(known.text) for known in STRICTER)
+            assert explained, f"we refuse it: {refusal}; a peer reads {theirs}"
 
 
 def _compare(ours: Request, theirs: Any) -> None:

@@ -11,7 +11,14 @@ from ..choices import Choices, pieces
 from ..head_limits import LIMITS
 from ..seeds import HEADER_TOKENS, responses
 
-TOKENS = (*HEADER_TOKENS, b"HTTP/1.1 101 ", b"HTTP/1.1 100 ", b"HTTP/1.1 200 ", b"0\r\n\r\n", b"5\r\n")
+TOKENS = (
+    *HEADER_TOKENS,
+    b"HTTP/1.1 101 ",
+    b"HTTP/1.1 100 ",
+    b"HTTP/1.1 200 ",
+    b"0\r\n\r\n",
+    b"5\r\n",
+)
 
 _MAX_BODIES = (1048576, 0, 1, 4, 100)
 
