@@ -7,18 +7,20 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from websockets.sync.server import ServerConnection, serve
+
+from wscore.terminal import _line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
 @contextmanager
-def running(handler: Callable[[ServerConnection], None]) -> Iterator[str]:
-    with serve(handler, "127.0.0.1", 0) as server:
+def running(handler: Callable[[ServerConnection], None], **options: Any) -> Iterator[str]:
+    with serve(handler, "127.0.0.1", 0, **options) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/"
@@ -89,6 +91,48 @@ def test_status_3_in_time_when_the_server_is_silent() -> None:
 @pytest.mark.parametrize("uri", ["http://127.0.0.1/", "ws://", "ws://127.0.0.1/#fragment"])
 def test_status_3_for_what_is_no_uri(uri: str) -> None:
     assert wscore_connect(uri).returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (["--subprotocol", "not a token"], "not a token"),
+        (["--timeout", "0"], "took too long"),
+    ],
+)
+def test_status_3_and_a_line_for_what_cannot_be_asked(option: list[str], told: str) -> None:
+    with running(echo) as uri:
+        done = wscore_connect(uri, *option)
+    assert done.returncode == 3
+    assert done.stderr.startswith("cannot connect: ")
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_status_of_a_refusal_is_told() -> None:
+    with running(echo, process_request=lambda ws, _: ws.respond(503, "full\n")) as uri:
+        done = wscore_connect(uri)
+    assert done.returncode == 3
+    assert "503" in done.stderr
+
+
+def test_a_peer_does_not_command_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(lambda ws: ws.close(4000, "\x1b[2Jgone\rby")) as uri:
+        done = wscore_connect(uri)
+    assert "\\x1b[2Jgone\\rby" in done.stderr
+    assert "\x1b" not in done.stderr
+    monkeypatch.setattr("sys.stdout", Screen())
+    assert _line("\x1b[2Jred\tand\nblue\x9b €") == "\\x1b[2Jred\tand\nblue\\x9b €"
+
+
+class Screen:
+    def isatty(self) -> bool:
+        return True
+
+
+def test_in_a_pipe_messages_stay_as_they_are() -> None:
+    with running(lambda ws: ws.send("\x1b[2Jred")) as uri:
+        assert wscore_connect(uri).stdout == "\x1b[2Jred\n"
 
 
 def test_status_2_for_wrong_usage() -> None:

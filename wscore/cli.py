@@ -157,7 +157,10 @@ def _tls(files: Sequence[str] | None) -> ssl.SSLContext | None:
     import ssl
 
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*files)
+    try:
+        context.load_cert_chain(*files)
+    except OSError as error:
+        raise OSError(f"{' and '.join(files)} are no certificate and key: {error}") from error
     return context
 
 

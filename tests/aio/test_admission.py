@@ -62,6 +62,7 @@ def test_connections_of_one_address(run: Run) -> None:
             one = await _connect_from("127.0.0.1", server)
             other = await _connect_from("127.0.0.2", server)
             refused = await _connect_from("127.0.0.2", server)
+            refused.write(request())
             assert (await refused.reader.read()).startswith(REFUSED)
             for peer in (one, other):
                 peer.write(request())
@@ -99,7 +100,7 @@ def test_handshakes_under_way_count(run: Run) -> None:
     run(main())
 
 
-@pytest.mark.parametrize("sent", [b"", request()[:10], request(), request() + bytes(100_000)])
+@pytest.mark.parametrize("sent", [request()[:1], request()[:10], request(), request() + bytes(100_000)])
 def test_the_refused_read_the_answer_whatever_they_send(run: Run, sent: bytes) -> None:
     """An answer that is followed by a reset may be lost."""
 
@@ -115,6 +116,22 @@ def test_the_refused_read_the_answer_whatever_they_send(run: Run, sent: bytes) -
             await asyncio.sleep(0.01)
             assert not peer.reader.exception()
             assert len(server.connections) == 1
+
+    run(main())
+
+
+def test_the_refused_who_send_nothing_are_answered_a_little_later(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "_PATIENCE", 0.05)
+
+    async def main() -> None:
+        starting = serving(echo, max_connections=1)
+        async with starting as server, raw_client(server), raw_client(server, shake=False) as peer:
+            reading = asyncio.ensure_future(peer.reader.read())
+            await asyncio.sleep(0.01)
+            assert not reading.done()
+            assert (await reading).startswith(REFUSED)
 
     run(main())
 
@@ -139,6 +156,7 @@ def test_the_refused_who_stay_are_dropped(run: Run, monkeypatch: pytest.MonkeyPa
     async def main() -> None:
         async with serving(echo, max_connections=1) as server, raw_client(server):
             staying = await _connect_from("127.0.0.1", server)
+            staying.write(b"G")
             assert (await staying.reader.read()).startswith(REFUSED)
             await until(lambda: server.admission._lingering)
             await until(lambda: not server.admission._lingering)
@@ -155,6 +173,7 @@ def test_few_of_the_refused_may_stay(run: Run, monkeypatch: pytest.MonkeyPatch) 
             peers = []
             for _ in range(5):
                 peers.append(await _connect_from("127.0.0.1", server))
+                peers[-1].write(b"G")
                 assert (await peers[-1].reader.read()).startswith(REFUSED)
             lingering = server.admission._lingering
             await until(lambda: len(lingering) == 3)
@@ -172,6 +191,7 @@ def test_nobody_waits_for_the_refused_at_the_end(run: Run) -> None:
     async def main() -> None:
         server = await serving(echo, max_connections=1)
         async with raw_client(server) as peer, raw_client(server, shake=False) as refused:
+            refused.write(b"G")
             assert (await refused.reader.read()).startswith(REFUSED)
             await until(lambda: server.admission._lingering)
             server.close()

@@ -181,6 +181,7 @@ def test_a_connection_that_comes_at_the_last_moment(run: Run) -> None:
         server = await serving(echo)
         server.admission.closed = True
         async with raw_client(server, shake=False) as peer:
+            peer.write(request())
             assert (await peer.reader.read()).startswith(b"HTTP/1.1 503 ")
         assert not server.connections
         await _closed(server)

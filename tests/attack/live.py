@@ -16,20 +16,21 @@ __all__ = ["attack"]
 Cut = Callable[[bytes], Iterator[bytes]]
 
 _HEAD_END = b"\r\n\r\n"
-_GRACE = 0.3  # seconds in which a server may still do worse, once it is clear that it fails
+_WAIT = 1.0  # seconds for a server that need not end the stream by itself
+_OVER = 1 << 30  # more messages than any case has
 
 
-def attack(target: Target, case: Case, cut: Cut, patience: float = PATIENCE) -> Seen:
+def attack(target: Target, case: Case, cut: Cut, *, strict: bool) -> Seen:
     """Send *case* to *target*, cut by *cut*; return what came of it.
 
-    *patience* is how many seconds the server may take to end the stream.
+    A *strict* attacker waits for the end of the stream, others for a Close or a refusal only.
     """
     with target.attacker(guarded=case.guarded) as attacker:
         if _opens(attacker, case, cut):
             attacker.send(cut(case.data))
             if case.goes_on:
                 _go_on(attacker, case)
-            _await_the_end(attacker, case, patience)
+            _await_the_end(attacker, case, strict)
         seen = read(Role.SERVER, attacker.received)
         seen.ended = attacker.ended
         return seen
@@ -54,27 +55,30 @@ def _go_on(attacker: Attacker, case: Case) -> None:
 
 
 def _count(received: bytes) -> int:
-    """How many whole messages came; more than any number once there is something else."""
+    """How many whole messages came; more than any number once there can be none."""
     head, found, output = received.partition(_HEAD_END)
     if found and not head.startswith(b"HTTP/1.1 101 "):
-        return 1 << 30
+        return _OVER
     count = 0
     try:
         for frame in frames(output):
             count += frame.opcode < CLOSE and frame.fin
             if frame.opcode == CLOSE:
-                return 1 << 30
+                return _OVER
     except Violation:
         pass
     return count
 
 
-def _await_the_end(attacker: Attacker, case: Case, patience: float) -> None:
+def _await_the_end(attacker: Attacker, case: Case, strict: bool) -> None:
     if case.eof:
         attacker.end()
     if not case.outcome.opened:
-        # Accepting what has to be refused: there is no end to wait for.
-        if attacker.read_until(lambda data: data.startswith(b"HTTP/1.1 101 "), patience):
-            attacker.read_rest(_GRACE)
-        return
-    attacker.read_rest(patience)
+        attacker.read_until(lambda data: _HEAD_END in data, PATIENCE if strict else _WAIT)
+        if strict and not attacker.received.startswith(b"HTTP/1.1 101 "):
+            attacker.read_rest()
+    elif strict:
+        attacker.read_rest()
+    else:
+        attacker.read_until(lambda data: _count(data) == _OVER, _WAIT)
+    attacker.read_rest(0)

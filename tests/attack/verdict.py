@@ -23,7 +23,7 @@ def complaint(case: Case, seen: Seen) -> str | None:
         allowed = outcome.statuses or (None,)
         if seen.status not in allowed:
             return f"status {seen.status}, not {allowed}"
-    return _header_complaint(outcome, seen) or _opened_complaint(outcome, seen)
+    return _header_complaint(outcome, seen) or _opened_complaint(case, seen)
 
 
 def _header_complaint(outcome: Outcome, seen: Seen) -> str | None:
@@ -39,17 +39,19 @@ def _parts(value: str) -> set[str]:
     return {part.strip() for part in value.split(";")}
 
 
-def _opened_complaint(outcome: Outcome, seen: Seen) -> str | None:
+def _opened_complaint(case: Case, seen: Seen) -> str | None:
+    outcome = case.outcome
     if not outcome.opened:
         return None
     if seen.close not in (outcome.codes or (None,)):
         return f"Close {seen.close}, not {outcome.codes}"
-    return _message_complaint(outcome, seen)
+    return _message_complaint(case, seen)
 
 
-def _message_complaint(outcome: Outcome, seen: Seen) -> str | None:
+def _message_complaint(case: Case, seen: Seen) -> str | None:
+    outcome = case.outcome
     expected = list(outcome.messages)
-    if outcome.violation:
+    if not case.goes_on:  # the end may have been read before the echo was written
         expected = expected[: len(seen.messages)]
     if seen.messages != expected:
         return "other messages were delivered than were sent"
@@ -77,11 +79,9 @@ def breach(case: Case, seen: Seen) -> str | None:
     if outcome.violation:
         if seen.close in (None, 1005) and not seen.ended:
             return f"went on ({seen})"
-        # The application has them before the violation is read.
-        delivered = seen.messages[len(outcome.messages) :]
-        if delivered or seen.messages != list(outcome.messages)[: len(seen.messages)]:
+        if _message_complaint(case, seen) is not None:
             return f"delivered what it should not ({seen})"
         return None
-    if _message_complaint(outcome, seen) is not None:
+    if _message_complaint(case, seen) is not None:
         return f"lost or changed messages ({seen})"
     return seen.wrong or _header_complaint(outcome, seen)

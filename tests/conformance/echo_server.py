@@ -1,9 +1,10 @@
-"""The server under test: echoes every message. Usage: python echo_server.py PORT"""
+"""The server under test: echoes every message. Usage: python echo_server.py [--listener] PORT"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from typing import Any
 
 import wscore
 
@@ -15,12 +16,17 @@ async def echo(ws: wscore.ServerConnection) -> None:
         await ws.send(message)
 
 
-async def main(port: int) -> None:
+class Echo(wscore.Listener):
+    def on_message(self, ws: wscore.Connection, message: str | bytes) -> None:
+        ws.write(message)
+
+
+async def main(handler: Any, port: int) -> None:
     # Cases 9.3.1 and 9.4.1 cut 4 MiB into 65,536 fragments.
     options = {"max_size": MAX_SIZE, "max_fragments": None}
-    async with wscore.serve(echo, "127.0.0.1", port, **options) as server:
+    async with wscore.serve(handler, "127.0.0.1", port, **options) as server:
         await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    asyncio.run(main(Echo if "--listener" in sys.argv else echo, int(sys.argv[-1])))

@@ -12,24 +12,26 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from fuzzing import RunFailed, Subject, fuzz
-from selection import ALL, DEFAULT, list_cases, select, without_slow
+from selection import GROUPS, list_cases, select, without_slow
 from verdict import Verdict, table
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 WSTEST = ROOT / ".peers" / "wstest" / "bin"
-ROLES = ["server", "client"]
+# By role: the endpoints under test, and how they are started.
+ENDPOINTS = {
+    "server": {"server": "echo_server.py", "listener": "echo_server.py --listener"},
+    "client": {"client": "echo_client.py"},
+}
 BACKENDS = ["compiled", "python"]
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--role", choices=[*ROLES, "both"], default="both")
+    add("--role", choices=[*ENDPOINTS, "both"], default="both")
     add("--backend", choices=[*BACKENDS, "both"], default="both")
-    cases = parser.add_mutually_exclusive_group()
-    cases.add_argument("--cases", nargs="+", metavar="CASE", default=DEFAULT, help="like 1 6.4")
-    cases.add_argument("--all", action="store_const", dest="cases", const=ALL, help="12, 13 too")
+    add("--cases", nargs="+", metavar="CASE", default=list(GROUPS), help="like 1 6.4; else all")
     add("--short", action="store_true", help="leave out what takes long")
     add("--endpoint", metavar="COMMAND", help='instead of wscore: "./echo_server {port}"')
     add("--jobs", type=int, default=os.cpu_count() or 1, help="runs in parallel")
@@ -54,12 +56,13 @@ def subjects(options: argparse.Namespace) -> list[Subject]:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return [
         Subject(
-            f"{role} {backend}",
+            f"{name} {backend}",
             role,
-            f"{shlex.join([sys.executable, str(HERE / f'echo_{role}.py')])} {{port}}",
+            f"{shlex.quote(sys.executable)} {shlex.quote(str(HERE))}/{script} {{port}}",
             {"PYTHONPATH": path, "WSCORE_BACKEND": backend},
         )
-        for role in ROLES
+        for role, endpoints in ENDPOINTS.items()
+        for name, script in endpoints.items()
         for backend in BACKENDS
         if options.role in (role, "both") and options.backend in (backend, "both")
     ]

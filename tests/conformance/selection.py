@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["ALL", "DEFAULT", "GROUPS", "group_of", "list_cases", "select", "without_slow"]
+__all__ = ["GROUPS", "group_of", "list_cases", "select", "without_slow"]
 
 GROUPS = {
     "1": "framing",
@@ -25,9 +25,6 @@ GROUPS = {
     "13": "compression options",
 }
 COMPRESSION = {"12", "13"}
-DEFAULT = [group for group in GROUPS if group not in COMPRESSION]
-
-ALL = list(GROUPS)
 
 # The slowest, by subgroup of 9: median over both roles and backends above 0.75 s of 44 s in all.
 # Others of the subgroup do the same with less. What stays in although it is slow: 9.1.6 for the

@@ -124,7 +124,7 @@ def _preload(build: Path | None) -> dict[str, str]:
         "LD_PRELOAD": str(library),
         "PYTHONMALLOC": "malloc",
         # Python frees little at its end, which is not ours to mend.
-        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=32",
     }
 
 

@@ -1,4 +1,4 @@
-"""Mutations of inputs, for the engine that needs nothing but Python: the same seed, the same bytes."""
+"""Mutations of inputs, for the engine that needs Python alone: the same seed, the same bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Sequence
 
-MAX_SIZE = 1 << 17
+MAX_SIZE = 1 << 16
 
 # Numbers at which lengths, sizes and code points change their meaning.
 _EDGES = tuple(

@@ -45,7 +45,7 @@ def _own_streams() -> list[Stream]:
         [frame(1, TEXT[:7], False), frame(9, b"ping"), frame(0, TEXT[7:9], False),
          frame(10), frame(0, TEXT[9:])],
         [frame(2, b"", False), frame(0, b"", False), frame(0, b"x" * 126), frame(8)],
-        [frame(1, b"a" * 125), frame(1, b"b" * 126), frame(2, b"c" * 65536)],
+        [frame(1, b"a" * 125), frame(1, b"b" * 126), frame(2, b"c" * 300)],
     )  # fmt: skip
     return [
         Stream(_wire(frames, masked), masked)
@@ -102,7 +102,8 @@ def responses() -> list[bytes]:
     other = (
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
         b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nsorry",
-        b"HTTP/1.1 500\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
+        b"HTTP/1.1 500\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
         b"HTTP/1.0 403 Forbidden\r\n\r\nuntil the end",
     )
     return [*(response.serialize() for response in right), *other]

@@ -106,7 +106,8 @@ def fuzz_with_atheris(
         "max_total_time": max(round(seconds), 1),
         "timeout": max(round(timeout), 1),
         "seed": seed,
-        "max_len": MAX_SIZE,
+        # Longer ones cost more executions than they find.
+        "max_len": MAX_SIZE >> 2,
         "artifact_prefix": f"{directory}/",
         "print_final_stats": 1,
         "rss_limit_mb": 2048,

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["Admission", "address_key"]
 
 _ANSWER = reject_response(503, "Service Unavailable\n").serialize()
-# So long, in seconds, what a refused peer sends is read and dropped: closing a socket with
-# something unread in it resets the stream, and a reset may take the answer with it.
+# So long, in seconds, a refused peer may take to send something. Clients that have asked nothing
+# yet take an answer and the end of the stream for a lost connection: websockets' do.
+_PATIENCE = 1.0
+# So long what it sends after that is read and dropped: closing a socket with something unread in
+# it resets the stream, and a reset may take the answer with it.
 _LINGER = 2.0
 # So many of them at once; then the oldest has to go. They must not use up the descriptors.
 _MAX_LINGERING = 256
@@ -68,12 +71,10 @@ class Admission:
                 self._by_address[key] = left
 
     def turn_away(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        """Answer 503 before anything is read."""
+        """Answer 503, whatever the peer asks."""
         if len(self._lingering) >= _MAX_LINGERING:
             next(iter(self._lingering)).transport.abort()
-        away = TurnedAway(transport, self._lingering)
-        transport.set_protocol(away)
-        away.answer(loop)
+        transport.set_protocol(TurnedAway(transport, loop, self._lingering))
 
     def dismiss(self) -> None:
         """Drop those who were turned away."""
@@ -82,28 +83,37 @@ class Admission:
 
 
 class TurnedAway(asyncio.Protocol):
-    """A peer that gets the answer, and whose request nobody looks at.
+    """A peer that is answered as soon as it sends anything, and whose request nobody looks at."""
 
-    It is answered at once: waiting for its request would let it hold the connection.
-    """
+    __slots__ = ("_answered", "_lingering", "_loop", "_timer", "transport")
 
-    __slots__ = ("_lingering", "_timer", "transport")
-
-    def __init__(self, transport: asyncio.Transport, lingering: dict[TurnedAway, None]) -> None:
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        lingering: dict[TurnedAway, None],
+    ) -> None:
         self.transport = transport
+        self._loop = loop
+        self._answered = False
+        self._timer = loop.call_later(_PATIENCE, self._answer)
         self._lingering = lingering
         lingering[self] = None
 
-    def answer(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = loop.call_later(_LINGER, self.transport.abort)
+    def data_received(self, data: bytes) -> None:
+        """Answer the first bytes, drop the others."""
+        if not self._answered:
+            self._answer()
+
+    def _answer(self) -> None:
+        self._answered = True
+        self._timer.cancel()
+        self._timer = self._loop.call_later(_LINGER, self.transport.abort)
         self.transport.write(_ANSWER)
         if self.transport.can_write_eof():
             self.transport.write_eof()
         else:
             self.transport.close()  # TLS: it reads on until the peer has closed, too
-
-    def data_received(self, data: bytes) -> None:
-        """Drop what comes."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()

@@ -70,8 +70,9 @@ def _failed_upgrades() -> Iterator[Case]:
 def _early() -> Iterator[Case]:
     """Frames that come with the request, before its answer: kept in order, or refused."""
     rule = "RFC 6455 4.1, client must wait"
-    yield takes("frames with the request", rule, b"", head() + _FRAME, "smuggled")
-    yield takes("half a frame with the request", rule, head() + _FRAME[:5], _FRAME[5:], "smuggled")
+    for name, opening, data in (("frames with the request", b"", head() + _FRAME),
+                                ("half a frame with the request", head() + _FRAME[:5], _FRAME[5:])):  # fmt: skip
+        yield replace(takes(name, rule, opening, data, "smuggled"), ours=True)
     rule = "RFC 6455 5.1"
     for name, opening, data in (
         ("a request after the handshake", head(), _SECOND),
@@ -79,7 +80,7 @@ def _early() -> Iterator[Case]:
         ("a request with the request", b"", head() + _SECOND),
         ("a second handshake with the first", b"", head() * 2),
     ):
-        yield replace(breaks(name, rule, 1002, data), opening=opening)
+        yield replace(breaks(name, rule, 1002, data), opening=opening, ours=not opening)
 
 
 CASES = [case for table in (_bodies, _failed_upgrades, _early) for case in table()]

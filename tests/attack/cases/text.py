@@ -69,21 +69,21 @@ def _in_fragments(role: Role) -> Iterator[Case]:
 
 
 def _at_once(role: Role) -> Iterator[Case]:
-    """The rest of the message never comes."""
+    """The rest of the message never comes; others may wait for it."""
     rule = f"{_RULE}, at once"
     mask = bytes(4) if role is Role.SERVER else None
     first = WireFrame(TEXT, b"ok\xff", fin=False)
-    yield breaks("in the first fragment", rule, 1007, first, role=role)
+    yield breaks("in the first fragment", rule, 1007, first, role=role, ours=True)
     middle = WireFrame(TEXT, b"ok", fin=False), WireFrame(CONT, b"\xc0", fin=False)
-    yield breaks("in the second fragment", rule, 1007, *middle, role=role)
+    yield breaks("in the second fragment", rule, 1007, *middle, role=role, ours=True)
     for length in (1000, 100000):
         unfinished = encode_header(TEXT, length, mask=mask) + b"ok\xff"
         yield breaks(f"within a frame of {length} bytes", rule, 1007, unfinished, role=role,
                      ours=True)  # fmt: skip
     over = WireFrame(TEXT, b"\xf4", fin=False), WireFrame(CONT, b"\x90", fin=False)
-    yield breaks("as soon as no byte can save it", rule, 1007, *over, role=role)
+    yield breaks("as soon as no byte can save it", rule, 1007, *over, role=role, ours=True)
     ping = WireFrame(TEXT, b"\xe2", fin=False), WireFrame(PING), WireFrame(CONT, b"\xff", False)
-    yield breaks("past a ping", rule, 1007, *ping, role=role)
+    yield breaks("past a ping", rule, 1007, *ping, role=role, ours=True)
 
 
 CASES = both(

@@ -1,4 +1,4 @@
-"""RequestParser: one verdict however the bytes are cut, within the limits, and read back the same."""
+"""RequestParser: one verdict however the bytes are cut, within the limits, and read back alike."""
 
 from __future__ import annotations
 
