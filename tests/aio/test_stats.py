@@ -126,7 +126,8 @@ def test_what_is_refused_is_not_counted(backend: ModuleType) -> None:
 @pytest.mark.parametrize("handler", [Echo, echo], ids=["listener", "coroutine"])
 def test_a_connection_tells(run: Run, handler: Any) -> None:
     async def main() -> None:
-        async with serving(handler) as server, wscore.connect(uri(server)) as ws:
+        starting = serving(handler, compression=None)
+        async with starting as server, wscore.connect(uri(server)) as ws:
             await until(lambda: server.connections)
             [served] = server.connections
             assert ws.stats == served.stats == Stats()
@@ -147,6 +148,20 @@ def test_a_connection_tells(run: Run, handler: Any) -> None:
                 messages_received=3, messages_sent=3, bytes_received=seen.bytes_sent,
                 bytes_sent=seen.bytes_received, pings_received=1,
             )  # fmt: skip
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [10_000, 1_000_000])
+def test_compressed_messages_count_as_they_are_on_the_wire(run: Run, size: int) -> None:
+    async def main() -> None:
+        async with serving(echo) as server, wscore.connect(uri(server)) as ws:
+            await ws.send(bytes(size))
+            await ws.recv()
+            stats = ws.stats
+            assert (stats.messages_sent, stats.messages_received) == (1, 1)
+            assert 10 < stats.bytes_sent < size / 50
+            assert 10 < stats.bytes_received < size / 50
 
     run(main())
 

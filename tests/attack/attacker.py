@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from time import monotonic
 
 from .vocabulary import PATIENCE
@@ -64,8 +65,9 @@ class Attacker:
                 except BlockingIOError:
                     pass
                 except ConnectionError:
-                    # What came before the reset can still be read.
-                    self._read_all()
+                    if reading:  # what came before the reset
+                        self._read_all()
+                    self.ended = True
             elif not readable:
                 break
         return sent
@@ -87,10 +89,8 @@ class Attacker:
 
     def end(self) -> None:
         """End our side of the stream."""
-        try:
+        with suppress(OSError):  # it may have been reset
             self.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self._read_all()
 
     def reset(self) -> None:
         """Vanish: the other side gets a reset."""
@@ -111,4 +111,3 @@ class Attacker:
     def _read_all(self) -> None:
         while not self.ended and select.select([self.sock], [], [], 0)[0]:
             self._read()
-        self.ended = True

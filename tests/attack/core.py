@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from wscore import ClientProtocol, Request, ServerProtocol, State
+from wscore.deflate import PerMessageDeflate
 from wscore.handshake import Origins, accept_key
 from wscore.protocol import SEND_EOF
 
@@ -51,24 +52,16 @@ def filled(case: Case, key: str) -> Case:
     )
 
 
-def _extensions():
-    try:
-        from wscore.deflate import PerMessageDeflate
-    except ImportError:
-        return []
-    return [PerMessageDeflate()]
-
-
 def _server(guarded: bool) -> ServerProtocol:
     origins = Origins(ORIGINS) if guarded else None
     return ServerProtocol(
-        origins=origins, subprotocols=SUBPROTOCOLS, extensions=_extensions()
+        origins=origins, subprotocols=SUBPROTOCOLS, extensions=[PerMessageDeflate()]
     )
 
 
 def _client() -> ClientProtocol:
     return ClientProtocol(
-        "ws://localhost/", subprotocols=SUBPROTOCOLS, extensions=_extensions()
+        "ws://localhost/", subprotocols=SUBPROTOCOLS, extensions=[PerMessageDeflate()]
     )
 
 

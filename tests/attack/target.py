@@ -96,7 +96,10 @@ class Bystander:
         self._socket.received = b""
         return served
 
-    def close(self) -> None:
+    def __enter__(self) -> Bystander:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         self._socket.sock.close()
 
 
@@ -111,14 +114,14 @@ def _whole_frames(data: bytes) -> list[WireFrame]:
 
 
 @contextmanager
-def launched(name: str, **environment: str) -> Iterator[Target]:
+def launched(name: str, *options: str) -> Iterator[Target]:
     """Run the echo server called *name* until the context ends. Raises RuntimeError."""
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
-            _command(name),
+            [*_command(name), *options],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "tests"), **environment},
+            env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
             stdout=subprocess.PIPE,
             stderr=errors,
         ) as process,

@@ -35,8 +35,8 @@ def _header_complaint(outcome: Outcome, seen: Seen) -> str | None:
 
 
 def _parts(value: str) -> set[str]:
-    """An extension and its parameters."""
-    return {part.strip() for part in value.split(";")}
+    """The elements of a list, or an extension and its parameters."""
+    return {part.strip() for part in value.replace(",", ";").split(";")}
 
 
 def _opened_complaint(case: Case, seen: Seen) -> str | None:
@@ -73,11 +73,11 @@ def breach(case: Case, seen: Seen) -> str | None:
             return f"accepted it ({seen})"
         return _header_complaint(outcome, seen) if seen.status is not None else None
     if not seen.opened:
-        return f"refused the handshake ({seen})"
+        return None if seen.status in outcome.statuses else f"refused the handshake ({seen})"
     if seen.close is not None and seen.close != 1005 and not is_sendable_close_code(seen.close):
         return f"sent the illegal code {seen.close}"
     if outcome.violation:
-        if seen.close in (None, 1005) and not seen.ended:
+        if seen.close is None and not seen.ended:
             return f"went on ({seen})"
         if _message_complaint(case, seen) is not None:
             return f"delivered what it should not ({seen})"

@@ -65,8 +65,8 @@ class Role(Enum):
 class Outcome:
     """What the endpoint under attack has to do.
 
-    Without ``opened`` the handshake fails, a server's with one of ``statuses`` (any error when it
-    is empty). ``headers`` have to be in the answer, with these parameters where a value has some;
+    Without ``opened`` the handshake fails, a server's with one of ``statuses``. With it they are
+    what others may answer, for the standards leave them the choice. ``headers`` have to be in the answer, with these parameters where a value has some;
     None: not there at all. ``messages`` are delivered; of those before a violation the echo may be
     lost. ``codes`` are those that the Close may have, 1005 for an empty one; without any the stream
     ends without a Close. Of ``pongs`` the last is owed.
@@ -287,9 +287,10 @@ def accepts(
     headers: Mapping[str, str | None] | None = None,
     ours: bool = False,
     guarded: bool = False,
+    statuses: tuple[int, ...] = (),
 ) -> Case:
     """A server answers *opening* with 101 and *headers*, and the connection works."""
-    outcome = _going_on(messages, headers=headers or {})
+    outcome = _going_on(messages, headers=headers or {}, statuses=statuses)
     data = encoded(Role.SERVER, *parts)
     return Case(name, rule, opening, data, outcome, ours=ours, goes_on=True, guarded=guarded)
 

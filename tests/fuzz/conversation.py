@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import oracles
+from numbered import Numbered
 
 from wscore import Close, ConnectionClosed, Frame, Opcode, ProtocolError, State
 from wscore.errors import PayloadTooBig
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wscore import ClientProtocol, ServerProtocol
+    from wscore.extensions import Extension
 
     from .choices import Choices
 
@@ -25,22 +27,39 @@ _RECEIVE, _CALLS = 0xC0, 0x3F
 _CODES = (1000, 1001, 1002, 3000, 4999, 1005, 1006, 999, 5000, 1015)
 
 
+# One message, as `Numbered` encodes it.
+NUMBERED = (
+    oracles.WireFrame(1, b"\0\0\0\1" + bytes(255 - byte for byte in b"ab"), False, 4),
+    oracles.WireFrame(9),
+    oracles.WireFrame(0, b"\0\0\0\2" + bytes(255 - byte for byte in b"cd")),
+)
+
+
 def encoded(data: bytes) -> bytes:
     """The steps in which *data* arrives."""
     return b"".join(bytes((0, 0, len(piece))) + piece for piece in pieces(data, 255))
 
 
+def extensions(flags: int) -> list[Extension]:
+    """What both sides may use, by two bits of *flags*."""
+    chosen: list[Extension] = [Numbered(swell=3)] if flags & 16 else []
+    return chosen
+
+
 class Conversation:
     """Takes *protocol* through the steps that an input asks for; an AssertionError is a finding.
 
-    *masked* says whether the frames that it writes have to be. ``heads`` are the Requests or
-    Responses that were read and not looked at yet.
+    *masked* says whether the frames that it writes have to be, *max_size* what a message that it
+    reads may have. ``heads`` are the Requests or Responses that were read and not looked at yet.
     """
 
-    def __init__(self, protocol: ServerProtocol | ClientProtocol, *, masked: bool) -> None:
+    def __init__(
+        self, protocol: ServerProtocol | ClientProtocol, *, masked: bool, max_size: int
+    ) -> None:
         self.protocol: Any = protocol
         self.heads: list[Any] = []
         self._masked = masked
+        self._max_size = max_size
         self._output = b""
         self._ended = False
         self._state = protocol.state
@@ -145,8 +164,11 @@ class Conversation:
         elif isinstance(event, Frame):
             assert event.opcode is not Opcode.CLOSE
             assert event.opcode < 8 or (event.fin and len(event.payload) <= 125)
+            assert event.opcode > 7 or len(event.payload) <= self._max_size
         else:
             assert isinstance(event, (str, bytes))
+            size = len(event.encode() if isinstance(event, str) else event)
+            assert size <= self._max_size, f"a message of {size} bytes"
 
 
 # Each call with the errors that its documentation names.

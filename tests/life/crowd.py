@@ -15,9 +15,7 @@ RESET_WHEN_CLOSED = b"\1\0\0\0\0\0\0\0"  # l_onoff 1, l_linger 0
 
 async def join(port: int, count: int, all_of_them: list[wscore.ClientConnection]) -> None:
     for _ in range(count):
-        ws = await wscore.connect(
-            f"ws://127.0.0.1:{port}/", wscore.Listener, **OPTIONS["options"]
-        )
+        ws = await wscore.connect(f"ws://127.0.0.1:{port}/", wscore.Listener, **OPTIONS["options"])
         ws.transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, RESET_WHEN_CLOSED
         )

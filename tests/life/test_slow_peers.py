@@ -131,7 +131,10 @@ def test_send_waits(run: Run, count: int, figure: Callable[[str], None]) -> None
 def test_write_is_refused(run: Run, count: int, figure: Callable[[str], None]) -> None:
     async def main() -> None:
         sender = Sender(count)
-        async with serving(sender, max_unsent=CAP) as server, raw_client(server, "/gigabyte") as peer:
+        async with (
+            serving(sender, max_unsent=CAP) as server,
+            raw_client(server, "/gigabyte") as peer,
+        ):
             waits = await _latencies(server, sender.written)
             assert sender.refused > 0
             sender.connection.start_close()

@@ -9,6 +9,7 @@ from ..errors import InvalidHandshake
 from ..handshake import USER_AGENT
 from ..roles import ClientProtocol
 from .connection import Connection
+from .heartbeat import rhythm
 from .options import enabled_extensions, queue_limit, unsent_limit
 from .routes import as_listener
 from .shared import share
@@ -97,13 +98,15 @@ class connect:
         user_agent_header: str | None = USER_AGENT,
         open_timeout: float | None = 10,
         close_timeout: float | None = 10,
+        ping_interval: float | None = 30,
+        ping_timeout: float | None = 20,
         max_size: int | None = 1048576,
         max_fragments: int | None = 4096,
         max_queue: int | None = 16,
         write_limit: int = 65536,
         max_unsent: int | None = 16777216,
         overflow: Overflow = "wait",
-        compression: Compression = None,
+        compression: Compression = "deflate",
         extensions: Sequence[Extension] = (),
         ssl: tls.SSLContext | None = None,
         path: str | None = None,
@@ -127,6 +130,7 @@ class connect:
             "write_limit": write_limit,
             "max_queue": queue_limit(max_queue, max_size),
             "unsent_limit": unsent_limit(max_unsent, overflow),
+            "heartbeat": rhythm(ping_interval, ping_timeout),
         }
         self._ssl = ssl
         self._path = path

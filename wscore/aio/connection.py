@@ -15,6 +15,7 @@ from ..errors import ConnectionClosedOK
 from ..frames import Close, CloseCode, Frame, Opcode
 from ..protocol import State
 from .encoded_reads import EncodedReads
+from .heartbeat import Heartbeat
 from .inbox import Inbox, Part
 from .logs import about, log_closed, log_opened, log_traffic, logger, traffic
 from .sending import SendingWire
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..http11 import Request, Response
     from ..roles import HandshakingProtocol
     from .encoded_reads import Deliver
+    from .heartbeat import Rhythm
     from .listener import Listener
     from .stats import Stats
 
@@ -43,13 +45,16 @@ class Connection(SendingWire):
     """
 
     __slots__ = (
+        "_heartbeat",
         "_id",
         "_inbox",
         "_listener",
         "_max_queue",
-        "_pings",
         "_reads",
+        "_rhythm",
         "last_event",
+        "latency",
+        "pings",
     )
 
     protocol: HandshakingProtocol
@@ -60,6 +65,7 @@ class Connection(SendingWire):
         loop: asyncio.AbstractEventLoop,
         *,
         max_queue: tuple[int | None, int | None],
+        heartbeat: Rhythm | None,
         **options: Any,
     ) -> None:
         super().__init__(protocol, loop, **options)
@@ -73,7 +79,11 @@ class Connection(SendingWire):
         # What decodes messages, with an extension.
         self._reads: EncodedReads | None = None
         # Pings on their way, by payload: who waits, and since when. Made when needed.
-        self._pings: dict[bytes, tuple[asyncio.Future[float], float]] | None = None
+        self.pings: dict[bytes, tuple[asyncio.Future[float] | None, float]] | None = None
+        # Seconds that the last ping took there and back, 0 before the first pong.
+        self.latency = 0.0
+        self._rhythm = heartbeat
+        self._heartbeat: Heartbeat | None = None
 
     # What one may ask
 
@@ -132,7 +142,9 @@ class Connection(SendingWire):
     @property
     def stats(self) -> Stats:
         """What has gone over the connection so far, and what waits."""
-        return measure(self.protocol, self.transport, self._inbox, self._outbox)
+        # A transport that is gone does not always answer any more.
+        transport = None if self.lost else self.transport
+        return measure(self.protocol, transport, self._inbox, self._outbox)
 
     # Receiving
 
@@ -185,15 +197,19 @@ class Connection(SendingWire):
         a ping with the same *data* is on its way.
         """
         payload = os.urandom(4) if data is None else _payload(data)
-        if self._pings is None:
-            self._pings = {}
-        if payload in self._pings:
+        if self.pings and payload in self.pings:
             raise RuntimeError("a ping with the same data is on its way")
-        self.protocol.ping(payload)
         waiter: asyncio.Future[float] = self.loop.create_future()
-        self._pings[payload] = (waiter, perf_counter())
-        self.write_soon()
+        self.send_ping(payload, waiter)
         return waiter
+
+    def send_ping(self, payload: bytes, waiter: asyncio.Future[float] | None = None) -> None:
+        """Send a ping and remember when; *waiter* gets the latency. Raises ConnectionClosed."""
+        self.protocol.ping(payload)
+        if self.pings is None:
+            self.pings = {}
+        self.pings[payload] = (waiter, perf_counter())
+        self.write_soon()
 
     async def pong(self, data: str | Buffer = b"") -> None:
         """Send a pong that nobody asked for, as a heartbeat of one direction (RFC 6455 5.5.3)."""
@@ -249,6 +265,8 @@ class Connection(SendingWire):
         else:
             direct = deliver == self._dispatch
             self.give_reads_to(self._call_back if direct else partial(self._pass_on, deliver))
+        if self._rhythm is not None and not self.lost:
+            self._heartbeat = Heartbeat(self, self._rhythm, self._share.wheel(self.loop))
         if listener is not None:
             self._guard(listener.on_open, self)
         if early:
@@ -329,24 +347,29 @@ class Connection(SendingWire):
 
     def _acknowledge(self, payload: bytes) -> None:
         """A pong answers its ping and those before it (RFC 6455 5.5.3)."""
-        pings = self._pings
+        pings = self.pings
         if not pings or payload not in pings:
             return
         now = perf_counter()
+        self.latency = now - pings[payload][1]
         for sent in list(pings):
             waiter, since = pings.pop(sent)
-            if not waiter.done():
+            if waiter is not None and not waiter.done():
                 waiter.set_result(now - since)
             if sent == payload:
                 break
+        if not pings:
+            self.pings = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.take_last_event()
         super().connection_lost(exc)
         if self.was_open:
             log_closed(self)
-        for waiter, _ in (self._pings or {}).values():
-            if not waiter.done():
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+        for waiter, _ in (self.pings or {}).values():
+            if waiter is not None and not waiter.done():
                 waiter.set_exception(self.protocol.closed_error())
                 waiter.exception()  # nobody has to wait for a pong
         if self._reads is not None and self._reads.busy:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..frames import Close, CloseCode
 from ..handshake import Origins
 from .admission import Admission
+from .heartbeat import rhythm
 from .listening import Listening, listen
 from .options import enabled_extensions, queue_limit, unsent_limit
 from .routes import Routes
@@ -185,8 +186,10 @@ class serve:
         write_limit: int = 65536,
         max_unsent: int | None = 16777216,
         overflow: Overflow = "wait",
-        compression: Compression = None,
+        compression: Compression = "deflate",
         extensions: Sequence[Extension] = (),
+        ping_interval: float | None = 30,
+        ping_timeout: float | None = 20,
         max_connections: int | None = None,
         max_connections_per_ip: int | None = None,
         path: str | None = None,
@@ -206,6 +209,7 @@ class serve:
             "write_limit": write_limit,
             "max_queue": queue_limit(max_queue, max_size),
             "unsent_limit": unsent_limit(max_unsent, overflow),
+            "heartbeat": rhythm(ping_interval, ping_timeout),
         }
         self._server = Server(
             Routes(handler),

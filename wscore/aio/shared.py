@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from .._backend import ReadBuffer
+from .heartbeat import Wheel
 
 if TYPE_CHECKING:
     from .wire import Wire
@@ -16,15 +17,16 @@ __all__ = ["LoopShare", "share"]
 
 
 class LoopShare:
-    """The memory that sockets are read into, the connections that are flushed together, and the
-    threads that large messages are compressed on."""
+    """The memory that sockets are read into, the connections that are flushed together, the timer
+    of their heartbeats, and the threads that large messages are compressed on."""
 
-    __slots__ = ("_gathering", "_threads", "buffer")
+    __slots__ = ("_gathering", "_threads", "_wheel", "buffer")
 
     # It must not know its loop: `_shares` would keep both for ever.
     def __init__(self) -> None:
         self._gathering: list[Wire] = []
         self._threads: dict[int, ThreadPoolExecutor] = {}
+        self._wheel: ref[Wheel] | None = None
         self.buffer = ReadBuffer()
 
     def flush_soon(self, wire: Wire) -> None:
@@ -32,6 +34,14 @@ class LoopShare:
         if not self._gathering:
             wire.loop.call_soon(self._flush)
         self._gathering.append(wire)
+
+    def wheel(self, loop: asyncio.AbstractEventLoop) -> Wheel:
+        """The wheel of heartbeats; the connections that are on it hold it."""
+        wheel = None if self._wheel is None else self._wheel()
+        if wheel is None:
+            wheel = Wheel(loop)
+            self._wheel = ref(wheel)
+        return wheel
 
     def threads(self, most: int) -> ThreadPoolExecutor:
         """Up to *most* threads, started when they are needed."""

@@ -109,12 +109,13 @@ class Tally:
 
 def measure(
     protocol: HandshakingProtocol,
-    transport: asyncio.Transport,
+    transport: asyncio.Transport | None,
     inbox: Inbox | None,
     outbox: Outbox | None,
 ) -> Stats:
-    """The numbers of one connection."""
+    """The numbers of one connection, without a *transport* once it is gone."""
     reader, writer = protocol.reader, protocol.writer
+    unsent = 0 if transport is None else transport.get_write_buffer_size() + len(writer)
     return Stats(
         messages_received=reader.messages,
         messages_sent=writer.messages,
@@ -124,9 +125,7 @@ def measure(
         pings_sent=writer.pings,
         messages_dropped=0 if outbox is None else outbox.dropped,
         messages_waiting=0 if inbox is None else inbox.waiting,
-        bytes_unsent=transport.get_write_buffer_size()
-        + len(writer)
-        + (0 if outbox is None else outbox.size),
+        bytes_unsent=unsent if outbox is None else unsent + outbox.size,
     )
 
 

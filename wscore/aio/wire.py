@@ -99,6 +99,7 @@ class Wire(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
+        self.transport.close()  # CPython 3.10 wants it for TLS, whoever has closed
         if exc is None and self.protocol.close_rcvd is None:
             exc = EOFError("the stream ended without a close frame")
         self.protocol.receive_eof(exc)

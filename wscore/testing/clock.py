@@ -49,8 +49,8 @@ class FakeClock:
         if seconds < 0:
             raise ValueError("time does not run backwards")
         target = self._now + seconds
-        while (due := await self._watch.idle()) is not None and self._now + due <= target:
-            await self._watch.idle(self._now + due)
+        while (due := await self._watch.idle()) is not None and due <= target:
+            await self._watch.idle(due)
         await self._watch.idle(target)
         await self._watch.idle()
 
@@ -68,7 +68,7 @@ class FakeClock:
                     return task.result()
                 if due is None:
                     raise RuntimeError("it waits for something that no timer will bring about")
-                await self._watch.idle(self._now + due)
+                await self._watch.idle(due)
         finally:
             task.cancel()
 
@@ -121,8 +121,8 @@ class _Watch:
     async def idle(self, move_to: float | None = None) -> float | None:
         """Wait until nothing more happens, and set the time then.
 
-        Returns the seconds that it was to the next timer, None when there was none. The time is
-        not set by a task: asyncio's debug mode would say that the task had taken so long.
+        Returns when the next timer was due, None when there was none. The time is not set by a
+        task: asyncio's debug mode would say that the task had taken so long.
         """
         waiter: asyncio.Future[float | None] = self._loop.create_future()
         self._waiters.append((waiter, move_to))
@@ -137,9 +137,9 @@ class _Watch:
         while self._waiters:
             waiter, move_to = self._waiters.popleft()
             if not waiter.done():
+                waiter.set_result(None if timeout is None else self._loop._scheduled[0].when())
                 if move_to is not None:
                     self._clock.move(move_to)
-                waiter.set_result(timeout)
                 return []
         events = self.selector.select(patience)
         self._run_outside()

@@ -106,8 +106,8 @@ def _fragmented(role: Role) -> Iterator[Case]:
     for name, frames in {
         "RSV1 on a continuation": [_message(_HELLO[:3], fin=False),
                                    _message(_HELLO[3:], opcode=CONT)],
-        "RSV1 on a continuation only": [WireFrame(TEXT, _HELLO[:3], fin=False),
-                                        _message(_HELLO[3:], opcode=CONT)],
+        "RSV1 on a continuation only": [WireFrame(TEXT, b"Hel", fin=False),
+                                        _message(_HELLO, opcode=CONT)],
         "RSV1 on a ping": [_message(b"x", opcode=PING)],
         "RSV1 on a pong": [_message(b"x", opcode=PONG)],
         "RSV1 on a Close": [_message(b"\x03\xe8", opcode=8)],

@@ -78,7 +78,7 @@ def _lengths(role: Role) -> Iterator[Case]:
                      data, role=role)  # fmt: skip
     part = WireFrame(BINARY, bytes(MAX_SIZE - 10), fin=False)
     for name, length in (("1 byte", 11), ("a wrapping length", (1 << 63) - 1)):
-        data = _header(role, CONT, length) + b"hello"
+        data = _header(role, CONT, length) + b"hello world"
         yield breaks(f"{name} over the limit in the last fragment",
                      "RFC 6455 7.4.1; CVE-2020-27813", 1009, part, data, role=role)  # fmt: skip
     fragments = [WireFrame(BINARY, bytes(65536), fin=False)]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import heads
+from feeding import wire
 
 from wscore import ClientProtocol, InvalidHandshake, Response
 from wscore.handshake import accept_key
 
 from ..choices import Choices
-from ..conversation import Conversation, encoded
-from ..extensions_in_use import EXTENSIONS
+from ..conversation import NUMBERED, Conversation, encoded, extensions
 from ..seeds import HEADER_TOKENS as TOKENS
 from ..seeds import responses, streams
 
@@ -20,18 +20,18 @@ _SIZES = (1048576, 0, 5, 125, 300)
 
 def test_one_input(data: bytes) -> None:
     choices = Choices(data)
-    flags = choices.number()
+    flags, max_size = choices.number(), choices.pick(_SIZES)
     protocol = ClientProtocol(
         "ws://user:secret@localhost/chat?a=b",
-        max_size=choices.pick(_SIZES),
+        max_size=max_size,
         max_fragments=choices.pick((4096, 2)),
-        extensions=EXTENSIONS if flags & 2 else (),
+        extensions=extensions(flags),
         subprotocols=["chat"] if flags & 4 else (),
     )
     # The key is random: inputs are answers to the key of RFC 6455 1.3.
     protocol._key = heads.KEY
     protocol.send_request(protocol.connect())
-    conversation = Conversation(protocol, masked=True)
+    conversation = Conversation(protocol, masked=True, max_size=max_size)
     if flags & 1:
         protocol.receive_data(_right(protocol).serialize())
     while choices and not conversation.over:
@@ -50,7 +50,9 @@ def _right(protocol: ClientProtocol) -> Response:
     """The answer that agrees to the first extension that is offered, if one is."""
     assert protocol.request is not None
     offered = protocol.request.headers.get_all("Sec-WebSocket-Extensions")
-    agreed = [("Sec-WebSocket-Extensions", "permessage-deflate")] if offered else []
+    agreed = (
+        [("Sec-WebSocket-Extensions", offered[0].split(",")[0].split(";")[0])] if offered else []
+    )
     return heads.response(*agreed)
 
 
@@ -58,8 +60,11 @@ def seeds() -> list[bytes]:
     return [
         *(bytes((6, 0, 0)) + encoded(head) for head in responses()),
         *(
-            bytes((1 | stream.deflate << 1, 0, 0)) + encoded(stream.data)
+            bytes((1 | flags, 0, 0)) + encoded(stream.data)
             for stream in streams()
+            for flags in ({0, 2 * stream.deflate, 16})
             if not stream.masked
         ),
+        # A ping between the fragments of an encoded message.
+        bytes((17, 0, 0)) + encoded(wire(*NUMBERED, masked=False)),
     ]

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import heads
+from feeding import wire
 
 from wscore import Headers, InvalidHandshake, Request, ServerProtocol, State
 from wscore.handshake import Origins
 
 from ..choices import Choices
-from ..conversation import Conversation, encoded
-from ..extensions_in_use import EXTENSIONS
+from ..conversation import NUMBERED, Conversation, encoded, extensions
 from ..seeds import HEADER_TOKENS as TOKENS
 from ..seeds import requests, streams
 
 __all__ = ["TOKENS"]
 
 _SIZES = (1048576, 0, 5, 125, 300)
-_RIGHT = heads.request(("Sec-WebSocket-Extensions", "permessage-deflate, permessage-deflate; a"))
+_RIGHT = heads.request(("Sec-WebSocket-Extensions", "permessage-deflate, x-numbered"))
 
 
 def test_one_input(data: bytes) -> None:
     choices = Choices(data)
-    flags = choices.number()
+    flags, max_size = choices.number(), choices.pick(_SIZES)
     protocol = ServerProtocol(
-        max_size=choices.pick(_SIZES),
+        max_size=max_size,
         max_fragments=choices.pick((4096, 2)),
-        extensions=EXTENSIONS if flags & 2 else (),
+        extensions=extensions(flags),
         subprotocols=["chat"] if flags & 4 else None,
         origins=Origins(["https://example.com"]) if flags & 8 else None,
     )
-    conversation = Conversation(protocol, masked=False)
+    conversation = Conversation(protocol, masked=False, max_size=max_size)
     if flags & 1:
         conversation.protocol.receive_data(_RIGHT.serialize())
     while choices and not conversation.over:
@@ -58,8 +58,11 @@ def seeds() -> list[bytes]:
     return [
         *(bytes((14, 0, 0)) + encoded(head) for head in requests()),
         *(
-            bytes((1 | stream.deflate << 1, 0, 0)) + encoded(stream.data)
+            bytes((1 | flags, 0, 0)) + encoded(stream.data)
             for stream in streams()
+            for flags in ({0, 2 * stream.deflate, 16})
             if stream.masked
         ),
+        # A ping between the fragments of an encoded message.
+        bytes((17, 0, 0)) + encoded(wire(*NUMBERED)),
     ]

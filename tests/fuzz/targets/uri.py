@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from wscore.errors import InvalidURI
 from wscore.handshake import build_request, generate_key
 from wscore.http11 import RequestParser
-from wscore.uri import build_host, parse_uri
+from wscore.uri import WebSocketURI, build_host, parse_uri
 
 TOKENS = (
     b"ws://", b"wss://", b"://", b"@", b":", b"[", b"]", b"[::1]", b"/", b"?", b"#", b"%", b"%00",
@@ -20,9 +20,15 @@ def test_one_input(data: bytes) -> None:
     try:
         uri = parse_uri(text)
     except InvalidURI as error:
-        userinfo = text.partition("@")[0].rpartition("/")[2]
-        assert "@" not in text or len(userinfo) < 20 or userinfo not in str(error)
+        refusal = str(error)
+    else:
+        _check(text, uri)
         return
+    userinfo = text.partition("@")[0].rpartition("/")[2]
+    assert "@" not in text or len(userinfo) < 20 or userinfo not in refusal
+
+
+def _check(text: str, uri: WebSocketURI) -> None:
     assert 0 < uri.port < 65536
     assert uri.host.isascii()
     assert uri.host == uri.host.lower()
@@ -38,7 +44,7 @@ def test_one_input(data: bytes) -> None:
     _check_again(uri)
 
 
-def _check_again(uri) -> None:
+def _check_again(uri: WebSocketURI) -> None:
     """The parts put together again are the same URI, to us and to urllib."""
     scheme = "wss" if uri.secure else "ws"
     again = f"{scheme}://{build_host(uri)}{uri.path}"

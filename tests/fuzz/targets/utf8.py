@@ -10,7 +10,20 @@ from ..seeds import TEXT
 
 TOKENS = tuple(
     bytes.fromhex(token)
-    for token in "c2 e0a0 ed9f ee80 f090 f48f eda080 f0908080 f48fbfbf f4908080 c080 efbfbf".split()
+    for token in (
+        "c2",
+        "e0a0",
+        "ed9f",
+        "ee80",
+        "f090",
+        "f48f",
+        "eda080",
+        "f0908080",
+        "f48fbfbf",
+        "f4908080",
+        "c080",
+        "efbfbf",
+    )
 )
 
 

@@ -1,0 +1,86 @@
+"""Clients that come, talk and go in every way there is, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter
+
+import wscore
+
+from .flatness import Complaints, Flatness, alive
+from .visitors import Visitor
+
+AT_ONCE = 30
+SAMPLES = 30
+PATIENCE = 30.0  # seconds
+
+
+def obey(ws: wscore.Connection, message: str | bytes) -> bool:
+    """Do what *message* orders; whether it was an order."""
+    if message == "raise":
+        raise RuntimeError("as ordered")
+    if message == "close":
+        ws.start_close(1011, "as ordered")
+    elif message == "abort":
+        ws.abort()
+    return message in ("close", "abort")
+
+
+async def coroutine(ws: wscore.ServerConnection) -> None:
+    async for message in ws:
+        if not obey(ws, message):
+            await ws.send(message)
+
+
+class Echo(wscore.Listener):
+    def on_message(self, ws: wscore.Connection, message: str | bytes) -> None:
+        if not obey(ws, message):
+            ws.write(message)
+
+
+async def churn(seconds: float, seed: int) -> None:
+    """Raises AssertionError when anything is wrong, grows or is left over."""
+    loop = asyncio.get_running_loop()
+    logging.getLogger("wscore").setLevel(logging.CRITICAL)  # handlers fail as they are told
+    complaints, flatness = Complaints(), Flatness()
+    routes = {"/coroutine": coroutine, "/listener": Echo}
+    async with wscore.serve(
+        routes, "127.0.0.1", 0, compression="deflate", open_timeout=2, close_timeout=2
+    ) as server:
+        port = server.sockets[0].getsockname()[1]
+        until = loop.time() + seconds
+        visitors = [Visitor(port, random.Random(seed * 1000 + n)) for n in range(AT_ONCE)]
+        tasks = [asyncio.ensure_future(visitor.stay(until)) for visitor in visitors]
+        for _ in range(SAMPLES):
+            await asyncio.sleep(seconds / SAMPLES)
+            flatness.sample(_progress(visitors, server))
+            for task in tasks:
+                if task.done():
+                    task.result()
+        # Those who are here may finish, those whose peer has vanished are found out.
+        await asyncio.wait_for(_all_gone(tasks, server), PATIENCE)
+    _assert_nothing_left()
+    flatness.assert_flat()
+    assert not complaints.lines, complaints.lines
+
+
+async def _all_gone(tasks: list[asyncio.Task[None]], server: wscore.Server) -> None:
+    await asyncio.gather(*tasks)
+    while server.connections:
+        await asyncio.sleep(0.05)
+
+
+def _progress(visitors: list[Visitor], server: wscore.Server) -> str:
+    visits = sum(visitor.visits for visitor in visitors)
+    messages = sum(visitor.messages for visitor in visitors)
+    return f"{visits} visits, {messages} messages, {len(server.connections)} connections"
+
+
+def _assert_nothing_left() -> None:
+    left: Counter[str] = alive()
+    connections = {name: count for name, count in left.items() if "Connection" in name}
+    print("objects left:", dict(left))
+    assert not connections, connections
+    assert len(asyncio.all_tasks()) == 1

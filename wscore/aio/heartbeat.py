@@ -1,0 +1,227 @@
+"""Heartbeats: pings that show who is gone, with one timer for all connections of a loop."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import os
+from math import ceil, inf
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from ..protocol import State
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+__all__ = ["Heartbeat", "Rhythm", "Wheel", "rhythm"]
+
+# Ticks in a second: a power of two, so that the time of a tick is an exact float.
+TICKS = 16
+# A timer may fire this much early: event loops round to their clock's resolution.
+_EARLY = 0.001
+# Connections served in one turn of the loop; others wait for the next, messages go between.
+_AT_ONCE = 100
+# A timer this late, in seconds, tells that something blocked the loop.
+_LATE = 0.5
+# Seconds between the deadline and the second look.
+_SECOND_LOOK = 1 / TICKS
+
+
+class Rhythm(NamedTuple):
+    """Seconds between pings, and for how long a peer may be silent after one; None for ever."""
+
+    interval: float
+    timeout: float | None
+
+
+def rhythm(ping_interval: float | None, ping_timeout: float | None) -> Rhythm | None:
+    """The heartbeat that ``ping_interval`` and ``ping_timeout`` ask for. Raises ValueError."""
+    for name, seconds in (("ping_interval", ping_interval), ("ping_timeout", ping_timeout)):
+        if seconds is not None and not 0 < seconds < float("inf"):
+            raise ValueError(f"{name} is a positive number of seconds or None, not {seconds!r}")
+    return None if ping_interval is None else Rhythm(ping_interval, ping_timeout)
+
+
+class Timed(Protocol):
+    """What a `Wheel` calls; ``tick`` is the wheel's."""
+
+    tick: int
+
+    def due(self, now: float) -> None: ...
+
+
+class Wheel:
+    """Calls what is due, within a sixteenth of a second: one timer, however many it is for.
+
+    Adding and removing take the same time for any number. It knows its loop, so nothing but what
+    is on it may hold it.
+    """
+
+    __slots__ = ("__weakref__", "_armed", "_count", "_loop", "_spokes", "_ticks", "_timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        # What is due at each tick, and a heap of the ticks.
+        self._spokes: dict[int, set[Timed]] = {}
+        self._ticks: list[int] = []
+        self._count = 0
+        self._timer: asyncio.TimerHandle | None = None
+        # The tick that the timer is set for.
+        self._armed = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, item: Timed, when: float) -> None:
+        """Call ``item.due(now)`` once, at *when* by the loop's clock or soon after it."""
+        # Never at a tick that has begun: what is added while it is served would be served again.
+        tick = item.tick = max(ceil(when * TICKS), self._now() + 1)
+        spoke = self._spokes.get(tick)
+        if spoke is None:
+            spoke = self._spokes[tick] = set()
+            heapq.heappush(self._ticks, tick)
+        spoke.add(item)
+        self._count += 1
+        self._arm(tick)
+
+    def remove(self, item: Timed) -> None:
+        """Do not call *item*; it may have been called already."""
+        spoke = self._spokes.get(item.tick)
+        if spoke is None or item not in spoke:
+            return
+        spoke.discard(item)
+        self._count -= 1
+        if not self._count:
+            # Without the timer nothing holds the wheel.
+            self._spokes.clear()
+            self._ticks.clear()
+            self._disarm()
+
+    def _now(self) -> int:
+        return int((self._loop.time() + _EARLY) * TICKS)
+
+    def _arm(self, tick: int) -> None:
+        if self._timer is None or tick < self._armed:
+            self._disarm()
+            self._armed = tick
+            self._timer = self._loop.call_at(tick / TICKS, self._turn)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _turn(self) -> None:
+        self._timer = None
+        now, time = self._now(), self._loop.time()
+        left = _AT_ONCE
+        try:
+            while self._ticks and self._ticks[0] <= now and left:
+                spoke = self._spokes[self._ticks[0]]
+                while spoke and left:
+                    left -= 1
+                    self._count -= 1
+                    spoke.pop().due(time)
+                # `due` may have removed the last, and with it everything.
+                if not spoke and self._ticks and self._spokes.get(self._ticks[0]) is spoke:
+                    del self._spokes[heapq.heappop(self._ticks)]
+        finally:
+            if self._ticks:
+                self._arm(self._ticks[0])
+
+
+class Heartbeat:
+    """The heartbeat of one connection, while it is open.
+
+    Any byte that came since the ping is an answer. The deadline is put off while we have stopped
+    reading, and when something blocked the loop. What had come by then may still be unread when
+    the deadline is seen (uvloop runs timers first), so it takes a second look to give up.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_deadline",
+        "_interval",
+        "_life",
+        "_next",
+        "_payload",
+        "_stuck",
+        "_suspected",
+        "_timeout",
+        "_wheel",
+        "tick",
+    )
+
+    def __init__(self, connection: Connection, rhythm: Rhythm, wheel: Wheel) -> None:
+        self._connection = connection
+        self._interval = rhythm.interval
+        self._timeout = inf if rhythm.timeout is None else rhythm.timeout
+        self._wheel = wheel
+        self.tick = 0
+        # The last ping.
+        self._payload = b""
+        # When the next ping is due, and until when one has to be answered.
+        self._next = connection.loop.time() + self._interval
+        self._deadline = inf
+        # The signs of life when it was sent, and whether it had to wait behind other things.
+        self._life = 0
+        self._stuck = self._suspected = False
+        wheel.add(self, self._next)
+
+    def stop(self) -> None:
+        """The connection is gone."""
+        self._wheel.remove(self)
+
+    def due(self, now: float) -> None:
+        """Look at the peer, and ping it when it is time."""
+        ws = self._connection
+        if ws.state is not State.OPEN:
+            return  # `close_timeout` bounds the rest
+        if self._is_dead(now):
+            ws.protocol.failure = TimeoutError(f"no answer to ping within {self._timeout:g} s")
+            ws.abort()
+            return
+        if now >= self._next:
+            self._ping(now)
+        self._wheel.add(self, min(self._next, self._deadline))
+
+    def _is_dead(self, now: float) -> bool:
+        late = now - self.tick / TICKS > _LATE
+        suspected, self._suspected = self._suspected, False
+        if self._signs_of_life() != self._life:
+            self._deadline = inf
+        elif self._deadline < inf and (late or self._connection.reads_held):
+            self._deadline = now + self._timeout
+        elif now >= self._deadline:
+            if suspected:
+                return True
+            self._suspected = True
+            self._deadline = now + _SECOND_LOOK
+        return False
+
+    def _signs_of_life(self) -> int:
+        """A number that grows with what the peer sends.
+
+        A ping cannot reach a peer that does not keep up before it has taken what is in front of
+        it; then what it takes counts, too.
+        """
+        ws = self._connection
+        received: int = ws.protocol.reader.nbytes
+        if not self._stuck:
+            return received
+        writer = ws.protocol.writer
+        return received + writer.nbytes - len(writer) - ws.transport.get_write_buffer_size()
+
+    def _ping(self, now: float) -> None:
+        self._next = now + self._interval
+        ws = self._connection
+        if self._deadline == inf:
+            self._stuck = ws.paused
+            self._life = self._signs_of_life()
+            self._deadline = now + self._timeout
+        pings = ws.pings or {}
+        if ws.paused and self._payload in pings:
+            return  # it has not even left, perhaps
+        pings.pop(self._payload, None)
+        self._payload = os.urandom(8)
+        ws.send_ping(self._payload)
