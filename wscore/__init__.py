@@ -34,6 +34,7 @@ from .errors import (
     NegotiationError,
     PayloadTooBig,
     ProtocolError,
+    ReconnectionFailed,
     SendQueueFull,
     WebSocketError,
 )
@@ -41,8 +42,10 @@ from .frames import Close, CloseCode, Frame, FrameHeader, Opcode
 
 if TYPE_CHECKING:
     from .aio import (
+        Backoff,
         ClientConnection,
         Connection,
+        Failure,
         Listener,
         Server,
         ServerConnection,
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BACKEND",
     "KERNEL",
+    "Backoff",
     "ClientConnection",
     "ClientProtocol",
     "Close",
@@ -72,6 +76,7 @@ __all__ = [
     "ConnectionClosed",
     "ConnectionClosedError",
     "ConnectionClosedOK",
+    "Failure",
     "Frame",
     "FrameHeader",
     "FrameWriter",
@@ -90,6 +95,7 @@ __all__ = [
     "PayloadTooBig",
     "ProtocolError",
     "ReadBuffer",
+    "ReconnectionFailed",
     "Request",
     "Response",
     "SendQueueFull",
@@ -119,8 +125,10 @@ __all__ = [
 
 # Loaded when first asked for: importing wscore for its kernels costs no more than the kernels.
 _LAZY = {
+    "Backoff": "aio",
     "ClientConnection": "aio",
     "Connection": "aio",
+    "Failure": "aio",
     "Listener": "aio",
     "Server": "aio",
     "ServerConnection": "aio",

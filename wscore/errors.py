@@ -23,6 +23,7 @@ __all__ = [
     "NegotiationError",
     "PayloadTooBig",
     "ProtocolError",
+    "ReconnectionFailed",
     "SendQueueFull",
     "WebSocketError",
 ]
@@ -93,6 +94,18 @@ class ConnectionClosedOK(ConnectionClosed):
 
 class ConnectionClosedError(ConnectionClosed):
     """The connection failed, or was closed with a code that tells of an error."""
+
+
+class ReconnectionFailed(WebSocketError):
+    """A client gave up after so many ``retries``; the last error is the ``__cause__``."""
+
+    def __init__(self, retries: int) -> None:
+        super().__init__(retries)
+        self.retries = retries
+
+    def __str__(self) -> str:
+        cause = f": {self.__cause__}" if self.__cause__ is not None else ""
+        return f"gave up after {self.retries} retries{cause}"
 
 
 class ConcurrencyError(WebSocketError, RuntimeError):

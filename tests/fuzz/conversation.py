@@ -64,6 +64,10 @@ class Conversation:
         self._ended = False
         self._state = protocol.state
         self._closes = 0
+        # Data frames that were sent, and pings that came while nothing kept them from an answer.
+        self._sent: list[tuple[int, bytes, bool]] = []
+        self._pings: list[bytes] = []
+        self._answers = True
         self.over = False
 
     def step(self, choices: Choices) -> None:
@@ -73,6 +77,7 @@ class Conversation:
             self._receive(choices)
         else:
             action, allowed = _ACTIONS[(kind & _CALLS) % len(_ACTIONS)]
+            self._answers = self._answers and action in _WITHOUT_EFFECT_ON_PONGS
             try:
                 action(self, choices)
             except allowed as error:
@@ -86,7 +91,14 @@ class Conversation:
         assert self.protocol.state is State.CLOSED
         assert self.protocol.data_to_send() == []
         assert isinstance(self.protocol.closed_error(), ConnectionClosed)
-        _check_output(self._output, self._masked, self.protocol)
+        frames = _frames_of(self._output, self._masked, self.protocol)
+        if self._answers:
+            assert [frame.payload for frame in frames if frame.opcode == 10] == self._pings
+        if self.protocol.writer.codec is None:
+            data = [
+                (frame.opcode, frame.payload, frame.fin) for frame in frames if frame.opcode < 8
+            ]
+            assert data == self._sent
 
     # What happens
 
@@ -97,11 +109,14 @@ class Conversation:
 
     def _send(self, choices: Choices) -> None:
         data, fin = choices.text(), choices.pick((True, False))
-        compress = choices.pick((None, True, False))
-        self.protocol.send(data, text=choices.pick((None, False)), fin=fin, compress=compress)
+        text, compress = choices.flag(), choices.pick((None, True, False))
+        self.protocol.send(data, text=text, fin=fin, compress=compress)
+        self._sent.append((1 if text else 2, data, fin))
 
     def _send_continuation(self, choices: Choices) -> None:
-        self.protocol.send_continuation(choices.text(), fin=choices.pick((True, False)))
+        data, fin = choices.text(), choices.pick((True, False))
+        self.protocol.send_continuation(data, fin=fin)
+        self._sent.append((0, data, fin))
 
     def _ping(self, choices: Choices) -> None:
         self.protocol.ping(choices.text())
@@ -165,6 +180,8 @@ class Conversation:
             assert event.opcode is not Opcode.CLOSE
             assert event.opcode < 8 or (event.fin and len(event.payload) <= 125)
             assert event.opcode > 7 or len(event.payload) <= self._max_size
+            if event.opcode is Opcode.PING:
+                self._pings.append(event.payload)
         else:
             assert isinstance(event, (str, bytes))
             size = len(event.encode() if isinstance(event, str) else event)
@@ -186,16 +203,27 @@ _ACTIONS: tuple[tuple[Callable[[Conversation, Choices], None], Any], ...] = (
 )
 
 
-def _check_output(output: bytes, masked: bool, protocol: Any) -> None:
-    """What was written is one head, and after it frames that a strict peer accepts."""
+# With these alone, each ping is answered when it comes.
+_WITHOUT_EFFECT_ON_PONGS = (
+    Conversation._send,
+    Conversation._send_continuation,
+    Conversation._ping,
+    Conversation._set_fragments,
+    Conversation._receive_eof,
+)
+
+
+def _frames_of(output: bytes, masked: bool, protocol: Any) -> list[oracles.WireFrame]:
+    """The frames after the one head; a strict peer has to accept them."""
     if not output:
-        return
+        return []
     parser = RequestParser() if masked else ResponseParser()
     head = parser.feed(output)
     assert head is not None, output
     if not masked and head.status_code != 101:
         assert protocol.handshake_error is not None or head.status_code == 403
-        return
+        assert parser.rest == b""
+        return []
     frames = oracles.decode(parser.rest)
     in_message = False
     for position, frame in enumerate(frames):
@@ -207,3 +235,4 @@ def _check_output(output: bytes, masked: bool, protocol: Any) -> None:
             assert (frame.opcode == 0) is in_message, "fragments out of order"
             assert frame.rsv == 0 or (frame.rsv == 4 and frame.opcode)
             in_message = not frame.fin
+    return frames

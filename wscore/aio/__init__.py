@@ -1,5 +1,6 @@
 """The asyncio engine: `serve`, `connect`, and the connections between."""
 
+from .backoff import Backoff, Failure
 from .client import ClientConnection, connect, unix_connect
 from .connection import Connection
 from .listener import Listener
@@ -9,8 +10,10 @@ from .server_connection import ServerConnection
 from .stats import ServerStats, Stats
 
 __all__ = [
+    "Backoff",
     "ClientConnection",
     "Connection",
+    "Failure",
     "Listener",
     "Server",
     "ServerConnection",

@@ -6,18 +6,21 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidHandshake
+from ..frames import CloseCode
 from ..handshake import USER_AGENT
 from ..roles import ClientProtocol
+from .backoff import Backoff, Tries
 from .connection import Connection
 from .heartbeat import rhythm
 from .options import enabled_extensions, queue_limit, unsent_limit
+from .reconnect import Staying, connections, open_one
 from .routes import as_listener
 from .shared import share
 
 if TYPE_CHECKING:
     import socket
     import ssl as tls
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 
     from ..extensions import Extension
     from ..headers import HeadersLike
@@ -31,10 +34,14 @@ __all__ = ["ClientConnection", "connect", "unix_connect"]
 class ClientConnection(Connection):
     """A client's side of a connection."""
 
-    __slots__ = ("_answered", "_wanted")
+    __slots__ = ("_answered", "_wanted", "attempt", "reconnections")
 
     protocol: ClientProtocol
     ends_stream = False
+    attempt: int
+    """Which retry in a row this connection took; 0 when it was made at once."""
+    reconnections: int
+    """How many connections the client had before this one."""
 
     def __init__(
         self,
@@ -45,6 +52,7 @@ class ClientConnection(Connection):
     ) -> None:
         super().__init__(protocol, loop, **options)
         self._wanted = listener
+        self.attempt = self.reconnections = 0
         self._answered: asyncio.Future[None] = loop.create_future()
 
     async def shake_hands(self) -> None:
@@ -80,8 +88,11 @@ class connect:
 
     With a *listener*, a `Listener` class or instance, messages go to its callbacks. *host*,
     *port*, *sock* and *path* (of a unix socket) say where to connect when it is not where the URI
-    says; ``ssl=None`` makes a context with the default checks for ``wss``. Limits are those of
-    `serve`. Other keyword arguments go to `loop.create_connection`.
+    says; ``ssl=None`` makes a context with the default checks for ``wss``. Limits and heartbeats
+    are those of `serve`. Other keyword arguments go to `loop.create_connection`.
+
+    ``async for ws in connect(...)`` makes another connection whenever the last was lost, and with
+    *reconnect*, a `Backoff`, a *listener* stays connected until `close`.
 
     Raises InvalidURI, InvalidHandshake (`InvalidStatus` has the server's answer), OSError, and
     TimeoutError after *open_timeout* seconds.
@@ -111,6 +122,7 @@ class connect:
         ssl: tls.SSLContext | None = None,
         path: str | None = None,
         sock: socket.socket | None = None,
+        reconnect: Backoff | None = None,
         **connecting: Any,
     ) -> None:
         self._uri = uri
@@ -137,6 +149,12 @@ class connect:
         self._sock = sock
         self._connecting = connecting
         self._connection: ClientConnection | None = None
+        self._reconnect = reconnect
+        self._staying: Staying | None = None
+        if reconnect is not None:
+            self._check_repeatable()
+            if listener is not None:
+                self._staying = Staying(self._connect_in_time, reconnect)
 
     async def _connect(self) -> ClientConnection:
         loop = asyncio.get_running_loop()
@@ -185,15 +203,51 @@ class connect:
             raise TimeoutError("the opening handshake took too long") from None
         return self._connection
 
+    def _check_repeatable(self) -> None:
+        if self._sock is not None:
+            raise ValueError("a socket of yours cannot be connected again")
+
+    async def _open(self) -> ClientConnection:
+        if self._staying is not None:
+            return await self._staying.start()
+        if self._reconnect is not None:
+            return await open_one(self._connect_in_time, Tries(self._reconnect))
+        return await self._connect_in_time()
+
     def __await__(self) -> Generator[Any, None, ClientConnection]:
-        return self._connect_in_time().__await__()
+        return self._open().__await__()
 
     async def __aenter__(self) -> ClientConnection:
         return await self
 
     async def __aexit__(self, *error: Any) -> None:
-        if self._connection is not None:
-            await self._connection.close()
+        await self.close()
+
+    def __aiter__(self) -> AsyncGenerator[ClientConnection, None]:
+        self._check_repeatable()
+        return connections(self._connect_in_time, self._reconnect or Backoff())
+
+    @property
+    def connection(self) -> ClientConnection | None:
+        """The connection of this moment."""
+        return self._connection if self._staying is None else self._staying.connection
+
+    async def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
+        """Close the connection, if there is one, and make no other. Raises ValueError."""
+        if self._staying is not None:
+            await self._staying.close(code, reason)
+        elif self._connection is not None:
+            await self._connection.close(code, reason)
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is gone and no other will follow.
+
+        Raises the error that there was no use in trying again, ReconnectionFailed.
+        """
+        if self._staying is not None:
+            await self._staying.wait_closed()
+        elif self._connection is not None:
+            await self._connection.wait_closed()
 
 
 def unix_connect(path: str, uri: str = "ws://localhost/", **options: Any) -> connect:

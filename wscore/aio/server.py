@@ -164,7 +164,9 @@ class serve:
     four times *max_size* bytes) received and not yet taken, *write_limit* bytes written and not
     yet sent, *open_timeout* and *close_timeout* in seconds, *max_connections* at once, in all, and
     *max_connections_per_ip* of one address or IPv6 network of 64 bits: those over it are answered
-    with 503. None lifts a limit. Other keyword arguments go to `loop.create_server`. Raises
+    with 503. None lifts a limit. A ping goes out every
+    *ping_interval* seconds, and a peer of which nothing comes for *ping_timeout* seconds after it
+    is dropped; None does without. Other keyword arguments go to `loop.create_server`. Raises
     OSError.
     """
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..frames import CloseCode
@@ -99,7 +100,8 @@ class Wire(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
-        self.transport.close()  # CPython 3.10 wants it for TLS, whoever has closed
+        if sys.version_info < (3, 11):
+            self.transport.close()  # else it warns of TLS transports that the peer closed
         if exc is None and self.protocol.close_rcvd is None:
             exc = EOFError("the stream ended without a close frame")
         self.protocol.receive_eof(exc)

@@ -35,7 +35,7 @@ def test_one_input(data: bytes) -> None:
     piece, buffer = choices.pick(_PIECES), choices.pick(_BUFFERS)
     stream = choices.rest()
     # Long ones in longer pieces, so that no input takes long.
-    least = len(stream) >> 8
+    least = len(stream) >> 6
     cut = pieces_of(max(piece, least), stream)
     outcomes = []
     for backend in BACKENDS:
