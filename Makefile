@@ -11,7 +11,7 @@ SOURCES := setup.py pyproject.toml $(wildcard wscore/*.px[idy] wscore/_kernels/*
 WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/lifts --ignore=tests/bench" * (sys.version_info < (3, 11)))')
 
 .PHONY: help demo test coverage bench bench-quick bench-end-to-end lint types sanitize kernels neon old-cpus \
-	test-packaging test-accelerated test-browser conformance matrix wheels clean
+	test-packaging test-accelerated test-browser attack conformance life soak matrix wheels clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -90,6 +90,17 @@ test-browser: $(VENV)/.dev ## Chromium opens the page and talks to the server
 
 conformance: $(VENV)/.dev ## the Autobahn test suite
 	$(BIN)/python tests/conformance/run.py $(ARGS)
+
+life: $(VENV)/.dev ## thousands of connections, cut links, killed servers; LIFE=short for less
+	LIFE=$(LIFE) $(BIN)/python -m pytest tests/life
+
+SECONDS ?= 300
+soak: $(VENV)/.dev ## an hour in fast time, and SECONDS of churn: memory has to stay flat
+	$(BIN)/python -W error -m tests.soak --seconds $(SECONDS)
+
+attack: $(VENV)/.dev ## the attack suite against wscore and its peers, or ARGS="--server NAME --port N"
+	if command -v npm >/dev/null; then npm install --silent --prefix .peers/node ws; fi
+	PYTHONPATH=tests $(BIN)/python -m attack $(or $(ARGS),--write docs/attacks.md)
 
 matrix: ## the fast tests on every supported CPython that is found
 	scripts/matrix.sh

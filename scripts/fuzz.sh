@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the extension with AddressSanitizer and libFuzzer's counters, apart from the usual one, and
 # fuzzes it: coverage of the C code guides atheris, too. Needs clang, and atheris in the environment.
-# Usage: fuzz.sh PYTHON [arguments of tests.fuzz]; those targets run none of the compiled code else.
+# Usage: fuzz.sh PYTHON [arguments of tests.fuzz]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -29,6 +29,8 @@ TESTED_AS = {
     "_rules": ["rules"],
     "http11": ["http11", "http11_responses"],
     "roles": ["roles", "roles_extensions"],
+    "extensions": ["roles_extensions"],
+    "deflate": ["deflate", "deflate_negotiation"],
     "aio.server_connection": ["aio.server", "aio.stats"],
     "aio.sending": ["aio.connection", "aio.outbox"],
     "lifts.base": ["lifts.table"],
@@ -47,8 +49,8 @@ ABOUT_ALL = {
     "aio.limits",
 }
 # Folders of tests against something other than modules, each with a make target or a README.
-OTHER_TESTS = {"accelerated", "bench", "browser", "conformance", "fuzz", "interop", "kernels_c",
-               "life", "node", "packaging", "soak"}  # fmt: skip
+OTHER_TESTS = {"accelerated", "attack", "bench", "browser", "conformance", "fuzz", "interop",
+               "kernels_c", "life", "node", "packaging", "soak"}  # fmt: skip
 
 
 def name_of(path: Path, root: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ._backend import Utf8Validator, decode_utf8
-from .errors import ProtocolError
+from .errors import PayloadTooBig, ProtocolError
 from .frames import CloseCode, Frame, Opcode
 
 if TYPE_CHECKING:
@@ -75,12 +75,17 @@ class MessageDecoder:
         """Decode about *most* bytes of the frame, or all; whether that was the rest of it."""
         if self._pieces is None or self._fresh is None:
             return True
-        for piece in self._pieces:
-            self._fresh.append(piece)
-            if most is not None:
-                most -= len(piece)
-                if most <= 0:
-                    return False
+        try:
+            for piece in self._pieces:
+                self._fresh.append(piece)
+                if most is not None:
+                    most -= len(piece)
+                    if most <= 0:
+                        return False
+        except (ProtocolError, PayloadTooBig) as violation:
+            # A connection keeps what ended it; it must not keep what was decoded until then.
+            self._pieces = self._fresh = self._earlier = None
+            raise violation.with_traceback(None) from None
         self._pieces = None
         return True
 

@@ -1,28 +1,76 @@
-"""permessage-deflate (RFC 7692): negotiation, and the codec of one connection."""
+"""permessage-deflate (RFC 7692): what is negotiated, and what becomes of messages."""
 
 from __future__ import annotations
 
 import re
-import zlib
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import NegotiationError, PayloadTooBig, ProtocolError
 from .extensions import Extension, MessageCodec
 from .frames import CloseCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from .extensions import ExtensionParams
 
 __all__ = ["DeflateCodec", "PerMessageDeflate"]
 
+# The end of a flush, which is not sent (RFC 7692 7.2.1), and a block that is empty with it.
 _TAIL = b"\x00\x00\xff\xff"
-_is_bits = re.compile(r"[89]|1[0-5]").fullmatch
-_FLAGS = ("server_no_context_takeover", "client_no_context_takeover")
+_EMPTY = b"\x00"
+# Larger payloads are compressed on other threads, so not by the compressor that all share.
+_SHARED_UP_TO = 65536
+
+_BACKENDS = {"zlib": "zlib", "zlib-ng": "zlib_ng.zlib_ng", "isal": "isal.isal_zlib"}
+_is_window_bits = re.compile(r"[89]|1[0-5]").fullmatch
+
+
+class _Params(NamedTuple):
+    """The parameters of RFC 7692 7.1; the size of a window is True where it has no value."""
+
+    server_no_context_takeover: bool = False
+    client_no_context_takeover: bool = False
+    server_max_window_bits: int | None = None
+    client_max_window_bits: int | None = None
+
+    @classmethod
+    def parse(cls, params: ExtensionParams) -> _Params:
+        """Raises ValueError for one that is unknown, there twice, or badly formed."""
+        parsed: dict[str, Any] = {}
+        for name, value in params:
+            if name in parsed or name not in cls._fields:
+                raise ValueError(f"parameter {name[:100]!r} is unknown or there twice")
+            if name.endswith("_no_context_takeover"):
+                legal = value is None
+                parsed[name] = True
+            else:
+                # Only an offer of client_max_window_bits may have no value (RFC 7692 7.1.2).
+                legal = name[0] == "c" if value is None else bool(_is_window_bits(value))
+                parsed[name] = value is None or int(value) if legal else None
+            if not legal:
+                raise ValueError(f"{name}={str(value)[:100]} is not legal")
+        return cls(**parsed)
 
 
 class PerMessageDeflate(Extension):
+    """permessage-deflate for either role; one object serves all connections of one thread.
+
+    *server_max_window_bits* and *client_max_window_bits*, 9 to 15, bound the windows of the two
+    directions: 2^n bytes, and some four times that for whoever compresses. None leaves a window to
+    the other side. Without context takeover a direction forgets each message, and compresses worse
+    but holds no memory in between.
+
+    *level* (0 to 9, for isal 0 to 3; None for the library's own) and *mem_level* (1 to 9) are
+    those of `zlib.compressobj`. Messages below *threshold* bytes are not compressed; what is
+    inflated comes in pieces of *chunk_size* bytes. Messages above 64 KiB are worked on by other
+    threads, *concurrency* at once. *backend* is ``"zlib"``, ``"zlib-ng"`` or ``"isal"``; the last
+    two are extras of wscore.
+
+    Raises ValueError, and ImportError when the backend is not installed.
+    """
+
     name = "permessage-deflate"
 
     def __init__(
@@ -32,138 +80,266 @@ class PerMessageDeflate(Extension):
         client_no_context_takeover: bool = False,
         server_max_window_bits: int | None = 12,
         client_max_window_bits: int | None = 12,
-        level: int = -1,
+        level: int | None = None,
         mem_level: int = 5,
         threshold: int = 1024,
         chunk_size: int = 65536,
+        concurrency: int = 10,
+        backend: str = "zlib",
     ) -> None:
-        self.server_no = server_no_context_takeover
-        self.client_no = client_no_context_takeover
-        self.server_bits = server_max_window_bits or 15
-        self.client_bits = client_max_window_bits or 15
-        self.level = level
-        self.mem_level = mem_level
-        self.threshold = threshold
-        self.chunk_size = chunk_size
+        for bits in (server_max_window_bits, client_max_window_bits):
+            if bits is not None and not 9 <= bits <= 15:
+                raise ValueError("the size of a window is 9 to 15 bits: zlib has no smaller one")
+        if threshold < 0 or chunk_size < 1 or concurrency < 1:
+            raise ValueError("threshold, chunk_size and concurrency are positive")
+        self.wanted = _Params(
+            server_no_context_takeover,
+            client_no_context_takeover,
+            server_max_window_bits,
+            client_max_window_bits,
+        )
+        self.threshold, self.chunk_size, self.concurrency = threshold, chunk_size, concurrency
+        self._library = _load(backend)
+        self._level = self._library.Z_DEFAULT_COMPRESSION if level is None else level
+        self._mem_level = mem_level
+        most = 3 if backend == "isal" else 9
+        if not (-1 <= self._level <= most and 1 <= mem_level <= 9):
+            raise ValueError(f"level is 0 to {most} and mem_level is 1 to 9")
+        # By size of the window: what compresses for all connections without context takeover.
+        self._shared: dict[int, Any] = {}
 
-    def offers(self) -> list[ExtensionParams]:
-        base: ExtensionParams = [("client_max_window_bits", None)]
-        if self.server_no:
-            base.append(("server_no_context_takeover", None))
-        if self.client_no:
-            base.append(("client_no_context_takeover", None))
-        if self.server_bits < 15:
-            return [[*base, ("server_max_window_bits", str(self.server_bits))], base]
-        return [base]
+    # Server
 
     def accept(self, offer: ExtensionParams) -> tuple[ExtensionParams, MessageCodec | None] | None:
-        params = _parse(offer)
-        if params is None:
+        """Answer one offer (RFC 7692 7.1); None when it is malformed or asks for 8 bits of us."""
+        try:
+            asked = _Params.parse(offer)
+        except ValueError:
             return None
+        wanted = self.wanted
         answer: ExtensionParams = []
-        server_no = self.server_no or "server_no_context_takeover" in params
-        client_no = self.client_no or "client_no_context_takeover" in params
-        asked = params.get("server_max_window_bits")
-        if "server_max_window_bits" in params and asked is None:
-            return None
-        bits = min(self.server_bits, asked or 15)
+        forgets = asked.server_no_context_takeover or wanted.server_no_context_takeover
+        if forgets:
+            answer.append(("server_no_context_takeover", None))
+        peer_forgets = asked.client_no_context_takeover or wanted.client_no_context_takeover
+        if peer_forgets:
+            answer.append(("client_no_context_takeover", None))
+        bits = min(asked.server_max_window_bits or 15, wanted.server_max_window_bits or 15)
         if bits < 9:
             return None
-        if server_no:
-            answer.append(("server_no_context_takeover", None))
-        if client_no:
-            answer.append(("client_no_context_takeover", None))
-        if bits < 15:
+        if asked.server_max_window_bits or bits < 15:
             answer.append(("server_max_window_bits", str(bits)))
-        client_bits = 15
-        if "client_max_window_bits" in params:
-            client_bits = min(self.client_bits, params["client_max_window_bits"] or 15)
-            if client_bits < 15:
-                answer.append(("client_max_window_bits", str(client_bits)))
-        return answer, DeflateCodec(self, bits, server_no, client_bits, client_no)
+        peer_bits = 15
+        # Only a client that says so can limit its window (RFC 7692 7.1.2.2).
+        if asked.client_max_window_bits is not None:
+            named = asked.client_max_window_bits
+            peer_bits = min(15 if named is True else named, wanted.client_max_window_bits or 15)
+            if peer_bits < 15:
+                answer.append(("client_max_window_bits", str(peer_bits)))
+        return answer, DeflateCodec(self, bits, forgets, peer_bits, peer_forgets)
+
+    # Client
+
+    def offers(self) -> list[ExtensionParams]:
+        """With the size of the server's window, and without, for servers that cannot limit it."""
+        wanted = self.wanted
+        common: ExtensionParams = []
+        if wanted.server_no_context_takeover:
+            common.append(("server_no_context_takeover", None))
+        if wanted.client_no_context_takeover:
+            common.append(("client_no_context_takeover", None))
+        if wanted.client_max_window_bits is not None:
+            value = wanted.client_max_window_bits
+            common.append(("client_max_window_bits", None if value == 15 else str(value)))
+        if wanted.server_max_window_bits is None:
+            return [common]
+        limited = [*common, ("server_max_window_bits", str(wanted.server_max_window_bits))]
+        return [limited, common]
 
     def confirm(self, answer: ExtensionParams) -> MessageCodec:
-        params = _parse(answer)
-        if params is None or None in [params.get(n, 1) for n in ("server_max_window_bits", "client_max_window_bits")]:
-            raise NegotiationError("malformed permessage-deflate answer")
-        out = min(self.client_bits, params.get("client_max_window_bits") or 15)
-        if out < 9:
-            raise NegotiationError("client_max_window_bits")
-        into = params.get("server_max_window_bits") or 15
-        if self.server_no and "server_no_context_takeover" not in params:
-            raise NegotiationError("server_no_context_takeover was asked for")
-        return DeflateCodec(
-            self, out, self.client_no or "client_no_context_takeover" in params,
-            into, "server_no_context_takeover" in params,
-        )
+        """Take the server's answer. Raises NegotiationError when it is not one to our offers.
+
+        A server may ignore how small a window we offer to use (RFC 7692 7.1.2.2), and need not
+        bound its own, since one of the offers does not ask for that.
+        """
+        try:
+            agreed = _Params.parse(answer)
+        except ValueError as error:
+            raise NegotiationError(f"permessage-deflate: {error}") from None
+        wanted = self.wanted
+        if wanted.server_no_context_takeover and not agreed.server_no_context_takeover:
+            raise NegotiationError("permessage-deflate: the server takes its context over")
+        bits = agreed.client_max_window_bits
+        if bits is True or (bits is not None and wanted.client_max_window_bits is None):
+            raise NegotiationError("permessage-deflate: client_max_window_bits was not offered so")
+        bits = min(bits or 15, wanted.client_max_window_bits or 15)
+        if bits < 9:
+            raise NegotiationError("permessage-deflate: zlib has no window of 8 bits")
+        forgets = agreed.client_no_context_takeover or wanted.client_no_context_takeover
+        peer_bits = agreed.server_max_window_bits or 15
+        return DeflateCodec(self, bits, forgets, peer_bits, agreed.server_no_context_takeover)
+
+    # For the codecs
+
+    def new_compressor(self, bits: int) -> Any:
+        library = self._library
+        return library.compressobj(self._level, library.DEFLATED, -bits, self._mem_level)
+
+    def shared_compressor(self, bits: int) -> Any:
+        """One for messages that are flushed in full, so that none refers to another's text."""
+        if bits not in self._shared:
+            self._shared[bits] = self.new_compressor(bits)
+        return self._shared[bits]
+
+    def new_inflater(self, bits: int, history: bytes = b"") -> Any:
+        # 9 is the least that all libraries have, and reads a window of 8, too.
+        if history:
+            return self._library.decompressobj(-max(bits, 9), zdict=history)
+        return self._library.decompressobj(-max(bits, 9))
+
+    @property
+    def error(self) -> type[Exception]:
+        """What the library raises for data that it cannot inflate."""
+        error: type[Exception] = self._library.error
+        return error
+
+    @property
+    def flushes(self) -> tuple[int, int]:
+        """The library's flush that keeps its window, and the one that forgets it."""
+        return self._library.Z_SYNC_FLUSH, self._library.Z_FULL_FLUSH
 
 
-def _parse(params: ExtensionParams) -> dict[str, int | None] | None:
-    parsed: dict[str, int | None] = {}
-    for name, value in params:
-        if name in parsed:
-            return None
-        if name in _FLAGS and value is None:
-            parsed[name] = None
-        elif name in ("server_max_window_bits", "client_max_window_bits"):
-            if value is not None and not _is_bits(value):
-                return None
-            parsed[name] = None if value is None else int(value)
-        else:
-            return None
-    return parsed
+def _load(backend: str) -> Any:
+    if backend not in _BACKENDS:
+        raise ValueError(f"backend is one of {', '.join(_BACKENDS)}, not {backend!r}")
+    try:
+        return import_module(_BACKENDS[backend])
+    except ImportError as error:
+        raise ImportError(f"{backend} is not installed: pip install wscore[{backend}]") from error
 
 
 class DeflateCodec(MessageCodec):
-    __slots__ = ("ext", "out_bits", "out_no", "in_bits", "in_no", "deflater", "inflater", "history")
+    """Compresses and inflates for one connection; what that takes is made on first use.
 
-    def __init__(self, ext, out_bits, out_no, in_bits, in_no):  # type: ignore[no-untyped-def]
-        self.ext = ext
-        self.out_bits, self.out_no, self.in_bits, self.in_no = out_bits, out_no, in_bits, in_no
-        self.deflater = self.inflater = None
-        self.history = b""
+    *bits* is our window and *forgets* says that we take no context over; *peer_bits* and
+    *peer_forgets* are those of the other direction.
+    """
 
-    @property
-    def threshold(self) -> int:
-        return self.ext.threshold
+    __slots__ = (
+        "_bits",
+        "_compressor",
+        "_extension",
+        "_forgets",
+        "_history",
+        "_inflater",
+        "_peer_bits",
+        "_peer_forgets",
+        "concurrency",
+        "threshold",
+    )
+
+    def __init__(
+        self,
+        extension: PerMessageDeflate,
+        bits: int,
+        forgets: bool,
+        peer_bits: int,
+        peer_forgets: bool,
+    ) -> None:
+        self._extension = extension
+        self._bits, self._forgets = bits, forgets
+        self._peer_bits, self._peer_forgets = peer_bits, peer_forgets
+        self.threshold, self.concurrency = extension.threshold, extension.concurrency
+        self._compressor: Any = None
+        self._inflater: Any = None
+        # The last of what was inflated: what a stream that follows an ended one may refer to.
+        self._history = b""
 
     def encode(self, payload: bytes, fin: bool = True) -> bytes:
-        z = self.deflater
-        if z is None:
-            z = self.deflater = zlib.compressobj(self.ext.level, zlib.DEFLATED, -self.out_bits, self.ext.mem_level)
-        data = z.compress(payload) + z.flush(zlib.Z_SYNC_FLUSH)
+        """Return *payload* compressed and flushed (RFC 7692 7.2.1)."""
+        extension = self._extension
+        keeping, forgetting = extension.flushes
+        compressor, flush = self._compressor, keeping
+        if compressor is None:
+            if fin and not payload:
+                return _EMPTY
+            if self._forgets and fin and len(payload) <= _SHARED_UP_TO:
+                compressor, flush = extension.shared_compressor(self._bits), forgetting
+            else:
+                compressor = self._compressor = extension.new_compressor(self._bits)
+        data: bytes = compressor.compress(payload) + compressor.flush(flush)
         if not fin:
             return data
-        if self.out_no:
-            self.deflater = None
-        return data[:-4] if data.endswith(_TAIL) and len(data) > 4 else (data[:-4] or b"\x00")
+        if self._forgets:
+            self._compressor = None
+        # A library may have nothing to add after a flush.
+        return data[:-4] if data.endswith(_TAIL) else data + _EMPTY
 
-    def decode(self, payload: bytes, fin: bool, limit: int | None) -> Iterator[bytes]:
-        z = self.inflater
-        if z is None:
-            z = self.inflater = zlib.decompressobj(-self.in_bits)
-        data = payload + _TAIL if fin else payload
+    def decode(self, payload: bytes, fin: bool, limit: int | None) -> Iterable[bytes]:
+        """Return what *payload* inflates to, in pieces (RFC 7692 7.2.2).
+
+        Raises PayloadTooBig beyond *limit* bytes, ProtocolError (1007) for what is no DEFLATE.
+        """
+        inflater = self._inflater
+        if inflater is None:
+            if fin and not payload:
+                return ()  # nothing, not even the header of an empty block, is meant as nothing
+            inflater = self._inflater = self._extension.new_inflater(self._peer_bits)
+        most = self._extension.chunk_size
+        if limit is not None and limit < most:
+            most = limit + 1
+        try:
+            piece: bytes = inflater.decompress(payload, most)
+            if len(piece) < most and not inflater.eof:
+                # All of it, at once: nearly always.
+                if fin:
+                    self._end_message(inflater)
+                self._remember(piece, fin)
+                return (piece,)
+        except self._extension.error:
+            raise _malformed() from None
+        return self._inflate(piece, fin, limit)
+
+    def _inflate(self, piece: bytes, fin: bool, limit: int | None) -> Iterator[bytes]:
+        """Go on after *piece*, the first of several or one that ended its stream."""
         try:
             while True:
-                piece = z.decompress(data, self.ext.chunk_size)
-                if piece:
-                    if limit is not None:
-                        limit -= len(piece)
-                        if limit < 0:
-                            raise PayloadTooBig("message inflates to more than allowed")
-                    self.history = (self.history + piece)[-(1 << self.in_bits):] if not self.in_no else b""
-                    yield piece
-                if z.eof:
-                    data = z.unused_data
-                    z = self.inflater = zlib.decompressobj(-self.in_bits, zdict=self.history) if self.history else zlib.decompressobj(-self.in_bits)
-                    if not data or data == _TAIL:
+                if limit is not None:
+                    limit -= len(piece)
+                    if limit < 0:
+                        raise PayloadTooBig("message inflates to more than max_size")
+                self._remember(piece, False)
+                yield piece
+                inflater = self._inflater
+                if inflater.eof:
+                    # BFINAL: another stream may follow and refer to this one (RFC 7692 7.2.3.4).
+                    rest = inflater.unused_data
+                    self._inflater = self._extension.new_inflater(self._peer_bits, self._history)
+                    if not rest:
                         break
-                    continue
-                data = z.unconsumed_tail
-                if not data and len(piece) < self.ext.chunk_size:
-                    break
-        except zlib.error:
-            raise ProtocolError("cannot inflate", CloseCode.INVALID_DATA) from None
-        if fin and self.in_no:
-            self.inflater = None
-            self.history = b""
+                else:
+                    rest = inflater.unconsumed_tail
+                    if not rest and len(piece) < self._extension.chunk_size:
+                        if fin:
+                            self._end_message(inflater)
+                        break
+                piece = self._inflater.decompress(rest, self._extension.chunk_size)
+        except self._extension.error:
+            raise _malformed() from None
+        self._remember(b"", fin)
+
+    def _end_message(self, inflater: Any) -> None:
+        """Give back the tail; a block that is cut short would take it for its own."""
+        if inflater.decompress(_TAIL, 1) or inflater.unconsumed_tail or inflater.eof:
+            raise _malformed()
+
+    def _remember(self, piece: bytes, fin: bool) -> None:
+        if fin and self._peer_forgets:
+            self._inflater = None
+            self._history = b""
+        elif piece:
+            self._history = (self._history + piece)[-(1 << self._peer_bits) :]
+
+
+def _malformed() -> ProtocolError:
+    return ProtocolError("compressed message cannot be inflated", CloseCode.INVALID_DATA)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from .errors import NegotiationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from .headers import ExtensionHeader
 
@@ -38,8 +38,8 @@ class MessageCodec:
         """Return what to send for *payload*, a message or one fragment of it."""
         raise NotImplementedError
 
-    def decode(self, payload: bytes, fin: bool, limit: int | None) -> Iterator[bytes]:
-        """Yield, piece by piece, what the peer encoded as *payload*, a message or a fragment.
+    def decode(self, payload: bytes, fin: bool, limit: int | None) -> Iterable[bytes]:
+        """Return, piece by piece, what the peer encoded as *payload*, a message or a fragment.
 
         Pieces are small, so that whoever iterates stays in control of memory and of time. Raises
         PayloadTooBig as soon as all pieces together exceed *limit* bytes, ProtocolError for what

@@ -373,7 +373,7 @@ class _ChunkedBody(_Body):
                 return True
             if self._left:
                 return False
-            head = _chunk_head(self._raw)
+            head = _chunk_head(self._raw, 0, _MAX_CHUNK_HEAD)
             if head is None:
                 return b"\n" in self._raw[2:] or len(self._raw) > _MAX_CHUNK_HEAD
             self._left = int(head[1], 16)

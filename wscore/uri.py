@@ -16,7 +16,7 @@ _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 _uri = re.compile(r"(wss?)://([^/?#]*)([^#]*)", re.IGNORECASE).fullmatch
 # Space, controls, and surrogates: what no percent-encoding can stand for.
 _unsafe_in_uri = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]").search
-_authority = re.compile(r"(?:([^@]*)@)?(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]{0,5}))?").fullmatch
+_authority = re.compile(r"(?:([^@]*)@)?(\[[^@\]]*\]|[^:@\[\]]*)(?::([0-9]{0,5}))?").fullmatch
 _is_host_name = re.compile(r"[a-z0-9._~!$&'()*+,;=-]+").fullmatch
 # What a resource name may hold; anything else is percent-encoded as UTF-8 (RFC 3986 2).
 _URI_CHARACTERS = "%:/?[]@!$&'()*+,;="

@@ -100,7 +100,9 @@ def test_handshakes_under_way_count(run: Run) -> None:
     run(main())
 
 
-@pytest.mark.parametrize("sent", [request()[:1], request()[:10], request(), request() + bytes(100_000)])
+@pytest.mark.parametrize(
+    "sent", [request()[:1], request()[:10], request(), request() + bytes(100_000)]
+)
 def test_the_refused_read_the_answer_whatever_they_send(run: Run, sent: bytes) -> None:
     """An answer that is followed by a reset may be lost."""
 
@@ -187,7 +189,9 @@ def test_few_of_the_refused_may_stay(run: Run, monkeypatch: pytest.MonkeyPatch) 
     run(main())
 
 
-def test_nobody_waits_for_the_refused_at_the_end(run: Run) -> None:
+def test_nobody_waits_for_the_refused_at_the_end(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "_LINGER", 60)
+
     async def main() -> None:
         server = await serving(echo, max_connections=1)
         async with raw_client(server) as peer, raw_client(server, shake=False) as refused:

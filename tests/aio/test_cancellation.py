@@ -14,6 +14,7 @@ from rawpeer import RawPeer, echo, raw_server, serving, until, uri
 
 import wscore
 from wscore import State
+from wscore.testing import Network
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -282,5 +283,83 @@ def test_a_cancelled_shutdown_goes_on(run: Run) -> None:
             return finished
 
         await _at_every_turn(attempt)
+
+    run(main())
+
+
+def test_a_cancelled_serve_forever_has_shut_down(run: Run) -> None:
+    async def main() -> None:
+        async def attempt(turns: int) -> bool:
+            network = Network()
+            server = await network.serve(echo)
+            ws = await network.connect()
+            assert not await _cancel_after(turns + 1, server.serve_forever())
+            await ws.wait_closed()
+            assert ws.close_code == 1001
+            assert not server.connections
+            return turns == 10  # it would go on for ever
+
+        await _at_every_turn(attempt)
+
+    run(main())
+
+
+# Clients that come back --------------------------------------------------------------------------
+
+
+def test_a_cancelled_iteration_leaves_nothing_behind(run: Run) -> None:
+    """At every turn of two connections and of what is between them."""
+
+    async def use(network: Network) -> None:
+        backoff = wscore.Backoff(initial_delay=0)
+        async for ws in network.connect(reconnect=backoff):
+            await _assert_works(ws)
+            if ws.reconnections == 1:
+                return
+            ws.abort()
+
+    async def main() -> None:
+        network = Network()
+        async with network.serve(echo):
+
+            async def attempt(turns: int) -> bool:
+                task = asyncio.ensure_future(use(network))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                finished = task.done()
+                task.cancel()
+                await asyncio.wait([task])
+                assert task.cancelled() or task.result() is None
+                await until(lambda: not network.links)
+                return finished
+
+            await _at_every_turn(attempt)
+
+    run(main())
+
+
+@pytest.mark.parametrize("call", ["wait_closed", "close"])
+def test_a_client_that_stays_can_be_closed_after_a_cancelled_call(run: Run, call: str) -> None:
+    async def main() -> None:
+        network = Network()
+        async with network.serve(echo):
+
+            async def attempt(turns: int) -> bool:
+                client = network.connect("ws://test/", wscore.Listener, reconnect=wscore.Backoff())
+                if call != "__aenter__":
+                    await client
+                if call == "wait_closed":
+                    asyncio.get_running_loop().call_later(0.01, client.connection.start_close)
+                task = asyncio.ensure_future(getattr(client, call)())
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                finished = task.done() or turns == MANY - 1
+                task.cancel()
+                await asyncio.wait([task])
+                await client.close()
+                await until(lambda: not network.links)
+                return finished
+
+            await _at_every_turn(attempt)
 
     run(main())

@@ -135,7 +135,7 @@ def test_a_handshake_that_the_application_is_asked_about(run: Run) -> None:
             finally:
                 ended.append("cancelled")
 
-        server = await serving(echo, process_request=think)
+        server = await serving(echo, process_request=think, close_timeout=60)
         async with raw_client(server, shake=False) as peer:
             peer.write(request())
             await until(lambda: server.tasks)
@@ -166,12 +166,13 @@ def test_a_handshake_that_the_application_does_not_answer_in_time(run: Run) -> N
 
 def test_a_tls_handshake(run: Run, server_tls: ssl.SSLContext) -> None:
     async def main() -> None:
-        server = await serving(echo, ssl=server_tls, close_timeout=0.05, open_timeout=0.2)
+        server = await serving(echo, ssl=server_tls, close_timeout=0.05, open_timeout=60)
         async with raw_client(server, shake=False) as peer:
             await asyncio.sleep(0.01)
             await _closed(server)
-            with suppress(ConnectionResetError):
-                assert await peer.reader.read() == b""
+            if hasattr(server.listening.accepting[0], "abort_clients"):
+                with suppress(ConnectionResetError):
+                    assert await peer.reader.read() == b""
 
     run(main())
 
@@ -267,7 +268,7 @@ def test_a_shutdown_that_is_cancelled_drops_everything(run: Run) -> None:
     """As `asyncio.run` does with what is left."""
 
     async def main() -> None:
-        server = await serving(Echo)
+        server = await serving(Echo, close_timeout=60)
         async with raw_client(server) as peer:
             server.close()
             assert await peer.frame() == GOING_AWAY

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+from oracles import Violation
+
 import wscore
 
 from .core import SUBPROTOCOLS, filled
-from .seen import Seen, read
-from .vocabulary import PATIENCE, Case, Role, farewell, probe
+from .seen import Seen, frames, read
+from .vocabulary import CLOSE, PATIENCE, Case, Role, farewell, probe
 
 __all__ = ["attack"]
 
@@ -23,32 +25,39 @@ async def attack(case: Case, cut: Cut) -> Seen:
     listening = await asyncio.start_server(script.accepted, "127.0.0.1", 0)
     try:
         port = listening.sockets[0].getsockname()[1]
-        opened, delivered = await _echo(f"ws://127.0.0.1:{port}/")
-        await asyncio.wait_for(script.done, PATIENCE)
+        echo = _Echo()
+        with suppress(asyncio.TimeoutError):  # the verdict is that the stream has not ended
+            await asyncio.wait_for(echo.run(f"ws://127.0.0.1:{port}/"), PATIENCE)
+        await script.done
     finally:
         listening.close()
         await listening.wait_closed()
     seen = read(Role.CLIENT, script.received)
     # The echo of what came with a Close or a violation may be lost.
-    seen.opened, seen.ended, seen.messages = opened, script.ended, delivered
+    seen.opened, seen.messages = echo.opened, echo.delivered
+    seen.ended = echo.ended and script.ended
     return seen
 
 
-async def _echo(uri: str) -> tuple[bool, list[str | bytes]]:
-    """Whether the handshake succeeded, and what was delivered after it."""
-    delivered: list[str | bytes] = []
-    try:
-        async with wscore.connect(
-            uri, subprotocols=SUBPROTOCOLS, compression="deflate", open_timeout=PATIENCE,
-            close_timeout=1,
-        ) as ws:  # fmt: skip
-            with suppress(wscore.ConnectionClosed):
+class _Echo:
+    """A client of ours that echoes, and what happened to it."""
+
+    def __init__(self) -> None:
+        self.opened = False
+        self.ended = False
+        self.delivered: list[str | bytes] = []
+
+    async def run(self, uri: str) -> None:
+        """Connect to *uri* and echo until the end."""
+        with suppress(wscore.InvalidHandshake, wscore.ConnectionClosed):
+            async with wscore.connect(
+                uri, subprotocols=SUBPROTOCOLS, open_timeout=PATIENCE, close_timeout=1
+            ) as ws:
+                self.opened = True
                 async for message in ws:
-                    delivered.append(message)
+                    self.delivered.append(message)
                     await ws.send(message)
-    except wscore.InvalidHandshake:
-        return False, delivered
-    return True, delivered
+        self.ended = True
 
 
 class _Script:
@@ -59,27 +68,25 @@ class _Script:
         self.received = b""
         self.ended = False
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Set when the client has sent its Close, or has ended the stream.
+        self._through = asyncio.Event()
 
     async def accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Play the script, then read until the client has ended."""
-        reading = None
+        """Play the script, end the stream after the client's Close, wait for the client's end."""
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            [key] = [line[19:] for line in head.split("\r\n") if line.startswith("Sec-WebSocket-Key:")]
-            reading = asyncio.ensure_future(self._read(reader, writer))
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            [key] = [line[19:] for line in head if line.startswith("Sec-WebSocket-Key:")]
+            reading = asyncio.ensure_future(self._read(reader))
             with suppress(ConnectionError):
                 await self._play(filled(self.case, key), writer)
+                await self._through.wait()
+                writer.write_eof()
             await reading
-        except Exception as error:
-            self.done.set_exception(error)
         finally:
-            if reading is not None:
-                reading.cancel()
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
-            if not self.done.done():
-                self.done.set_result(None)
+            self.done.set_result(None)
 
     async def _play(self, case: Case, writer: asyncio.StreamWriter) -> None:
         parts = [*self.cut(case.opening), *self.cut(case.data)]
@@ -93,14 +100,16 @@ class _Script:
         if case.eof:
             writer.write_eof()
 
-    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _read(self, reader: asyncio.StreamReader) -> None:
         with suppress(ConnectionError):
             while data := await reader.read(1 << 16):
                 self.received += data
                 if self._has_close():
-                    # The client waits for the server to end the stream (RFC 6455 7.1.1).
-                    writer.write_eof()
+                    self._through.set()
         self.ended = True
+        self._through.set()
 
     def _has_close(self) -> bool:
-        return read(Role.CLIENT, self.received).close is not None
+        with suppress(Violation):
+            return any(frame.opcode == CLOSE for frame in frames(self.received))
+        return False

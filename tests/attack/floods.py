@@ -51,7 +51,9 @@ class Flood:
     ours: bool = False
 
 
-def _connect(target: Target, *fields: tuple[str, str], receive_buffer: int | None = None) -> Attacker:
+def _connect(
+    target: Target, *fields: tuple[str, str], receive_buffer: int | None = None
+) -> Attacker:
     """A connection that is open."""
     attacker = target.attacker(receive_buffer=receive_buffer)
     attacker.send([head(*fields)])

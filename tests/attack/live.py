@@ -9,14 +9,14 @@ from oracles import Violation
 from .attacker import Attacker
 from .seen import Seen, frames, read
 from .target import Target
-from .vocabulary import CLOSE, PATIENCE, TEXT, Case, Role, farewell, probe
+from .vocabulary import CLOSE, PATIENCE, Case, Role, farewell, probe
 
 __all__ = ["attack"]
 
 Cut = Callable[[bytes], Iterator[bytes]]
 
 _HEAD_END = b"\r\n\r\n"
-_WAIT = 1.0  # seconds for a server that need not end the stream by itself
+_WAIT = 0.5  # seconds for a server that need not end the stream by itself
 _OVER = 1 << 30  # more messages than any case has
 
 

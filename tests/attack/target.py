@@ -1,4 +1,4 @@
-"""A server under attack: its process, its memory, and a well-behaved connection beside the attack."""
+"""A server under attack: its process, its memory, and a connection that keeps to the rules."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import json
 import os
 import re
 import selectors
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,15 +21,19 @@ from .attacker import Attacker
 from .seen import frames
 from .vocabulary import PING, PONG, TEXT, Role, encoded, head
 
-__all__ = ["ROOT", "Bystander", "Memory", "Target", "launched"]
+__all__ = ["ROOT", "Bystander", "Memory", "NotRunning", "Target", "launched"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _STARTING = 15  # seconds for a server to begin
 
 
+class NotRunning(Exception):
+    """There is no server that could be attacked."""
+
+
 @dataclass
 class Target:
-    """Where to attack. ``guarded`` is the port that serves one origin only; ``pid`` may be unknown."""
+    """Where to attack: ``guarded`` is the port for one origin only; ``pid`` may be unknown."""
 
     port: int
     guarded: int | None = None
@@ -47,20 +52,23 @@ class Target:
         watched = Memory()
         before = self._start_watching()
         yield watched
-        if before is not None:
-            watched.growth = self._status("VmHWM") - before
+        after = self._status("VmHWM")
+        if before is not None and after is not None:
+            watched.growth = after - before
 
     def _start_watching(self) -> int | None:
-        try:
+        with suppress(OSError):
             Path(f"/proc/{self.pid}/clear_refs").write_text("5")  # the peak begins anew
             return self._status("VmRSS")
-        except OSError:
-            return None
+        return None
 
-    def _status(self, name: str) -> int:
-        found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
-        assert found is not None, "the server has crashed"
-        return int(found[1]) * 1024
+    def _status(self, name: str) -> int | None:
+        """A figure of the process in bytes; None once it is gone, and where there is no /proc."""
+        with suppress(OSError):
+            text = Path(f"/proc/{self.pid}/status").read_text()
+            if found := re.search(rf"{name}:\s+(\d+) kB", text):
+                return int(found[1]) * 1024
+        return None
 
 
 @dataclass
@@ -83,7 +91,7 @@ class Bystander:
         self._socket = target.attacker()
         self._socket.send([head()])
         if not self._socket.read_until(lambda data: b"\r\n\r\n" in data):
-            raise ConnectionError("a well-behaved connection is not accepted")
+            raise NotRunning("a sound connection is not accepted")
         self._socket.received = self._socket.received.partition(b"\r\n\r\n")[2]
 
     def is_served(self) -> bool:
@@ -115,7 +123,7 @@ def _whole_frames(data: bytes) -> list[WireFrame]:
 
 @contextmanager
 def launched(name: str, *options: str) -> Iterator[Target]:
-    """Run the echo server called *name* until the context ends. Raises RuntimeError."""
+    """Run the echo server called *name* until the context ends. Raises NotRunning."""
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
@@ -130,7 +138,8 @@ def launched(name: str, *options: str) -> Iterator[Target]:
             facts = _announced(process)
             if facts is None:
                 errors.seek(0)
-                raise RuntimeError(f"{name} did not start: {errors.read().decode()}")
+                *_, last = ["", *errors.read().decode().splitlines()]
+                raise NotRunning(f"{name} did not start: {last}")
             ports = [int(port) for port in facts.pop("ports").split()]
             yield Target(*ports[:1], *ports[1:], pid=process.pid, facts=facts)
         finally:
@@ -139,7 +148,10 @@ def launched(name: str, *options: str) -> Iterator[Target]:
 
 def _command(name: str) -> list[str]:
     if name == "ws":
-        return ["node", str(Path(__file__).parent / "servers" / "ws.mjs")]
+        node = shutil.which("node")
+        if node is None:
+            raise NotRunning("node is not installed")
+        return [node, str(Path(__file__).parent / "servers" / "ws.mjs")]
     return [sys.executable, "-m", f"attack.servers.{name}"]
 
 

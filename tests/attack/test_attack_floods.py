@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
 
 import pytest
 
 from .floods import FLOODS, Flood
-from .target import Bystander, Target, launched
-
-SERVERS = {"coroutine": (), "listener": ("--listener",)}
-
-
-@pytest.fixture(scope="module", params=SERVERS)
-def target(request: pytest.FixtureRequest) -> Iterator[Target]:
-    with launched("wscore", *SERVERS[request.param]) as target:
-        yield target
+from .target import Bystander, Target
 
 
 @pytest.mark.parametrize("flood", FLOODS, ids=lambda flood: flood.name)
@@ -23,5 +15,6 @@ def test_flood(target: Target, flood: Flood) -> None:
     with Bystander(target) as bystander, target.memory() as memory:
         flood.run(target)
         assert bystander.is_served()
-    if memory.growth is not None:
+    if sys.platform == "linux":
+        assert memory.growth is not None
         assert memory.growth < flood.memory

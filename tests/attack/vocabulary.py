@@ -16,12 +16,12 @@ __all__ = [
     "CLOSE",
     "CONT",
     "CUTS",
-    "PROBE",
     "DEFLATE",
     "MAX_SIZE",
     "PATIENCE",
     "PING",
     "PONG",
+    "PROBE",
     "TEXT",
     "Case",
     "Outcome",
@@ -35,13 +35,13 @@ __all__ = [
     "drops",
     "encoded",
     "farewell",
-    "probe",
-    "takes",
     "head",
+    "probe",
     "refuses",
     "rejects",
     "reply",
     "survives",
+    "takes",
 ]
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -66,10 +66,11 @@ class Outcome:
     """What the endpoint under attack has to do.
 
     Without ``opened`` the handshake fails, a server's with one of ``statuses``. With it they are
-    what others may answer, for the standards leave them the choice. ``headers`` have to be in the answer, with these parameters where a value has some;
-    None: not there at all. ``messages`` are delivered; of those before a violation the echo may be
-    lost. ``codes`` are those that the Close may have, 1005 for an empty one; without any the stream
-    ends without a Close. Of ``pongs`` the last is owed.
+    what others may answer, for the standards leave them the choice. ``headers`` have to be in the
+    answer, with these parameters where a value has some; None: not there at all. ``messages`` are
+    delivered; of those before a violation the echo may be lost. ``codes`` are those that the Close
+    may have, 1005 for an empty one; without any the stream ends without a Close. Of ``pongs`` the
+    last is owed.
     """
 
     opened: bool = True

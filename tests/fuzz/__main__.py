@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 from . import campaign
+from .targets import NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = Path(__file__).resolve().parent / "targets"
 
 
 def arguments() -> argparse.Namespace:
-    names = sorted(path.stem for path in TARGETS.glob("*.py") if path.stem != "__init__")
-    parser = argparse.ArgumentParser(description=__doc__, epilog=f"targets: {', '.join(names)}")
+    names = ", ".join(NAMES)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=f"targets: {names}")
     add = parser.add_argument
     add("targets", nargs="*", metavar="TARGET", help="names, or files like those in targets/")
     add("--seconds", type=float, default=60, help="for each target")
@@ -26,11 +26,11 @@ def arguments() -> argparse.Namespace:
     add("--reproduce", type=Path, metavar="FILE", help="run the target once, with this input")
     options = parser.parse_args()
     for target in options.targets:
-        if target not in names and not Path(target).is_file():
-            parser.error(f"no target {target!r}: choose from {', '.join(names)}")
+        if target not in NAMES and not Path(target).is_file():
+            parser.error(f"no target {target!r}: choose from {names}")
     if options.reproduce and len(options.targets) != 1:
         parser.error("--reproduce needs one TARGET")
-    options.targets = options.targets or names
+    options.targets = options.targets or list(NAMES)
     return options
 
 
@@ -60,7 +60,8 @@ def main() -> int:
         print(result, flush=True)
         if result.finding is not None:
             print("".join(result.log.read_text(errors="replace").splitlines(True)[-40:]))
-            print(f"again: python -m tests.fuzz {target} --reproduce {result.finding}")
+            build = f" --build {options.build}" if options.build else ""
+            print(f"again: python -m tests.fuzz {target}{build} --reproduce {result.finding}")
             failed = 1
     return failed
 

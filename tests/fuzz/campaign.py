@@ -18,7 +18,8 @@ TESTS = Path(__file__).resolve().parents[1]
 ENGINES = ("atheris", "random")
 # Seconds that the process may take to start, and atheris to end.
 _START = 120.0
-_FINDINGS = ("crash-", "timeout-", "oom-", "leak-")
+# As libFuzzer puts it.
+_written = re.compile(r"Test unit written to (.+)").search
 _executions = re.compile(r"stat::number_of_executed_units:\s*(\d+)").search
 
 
@@ -65,9 +66,6 @@ def run(
     another build of wscore than the one in this repository. Raises CampaignFailed.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    for old in directory.iterdir():
-        if old.name.startswith(_FINDINGS):
-            old.unlink()
     engine = engine or default_engine()
     asked = {
         "target": target, "engine": engine, "directory": str(directory), "seconds": seconds,
@@ -83,11 +81,11 @@ def run(
             process.kill()
     took = time.monotonic() - started
     text = log.read_text(errors="replace")
+    counted, written = _executions(text), _written(text)
+    executions = int(counted[1]) if counted else current.count
+    finding = Path(written[1]) if written else None
     if engine == "random" and (hung or process.returncode < 0):
-        save(directory, "timeout" if hung else "crash", current.data)
-    finding = next((path for path in directory.iterdir() if path.name.startswith(_FINDINGS)), None)
-    found = _executions(text)
-    executions = int(found[1]) if found else current.count
+        finding = save(directory, "timeout" if hung else "crash", current.data)
     if finding is None and (process.returncode != 0 or not executions):
         raise CampaignFailed(f"{target}: exit status {process.returncode}\n{text[-3000:]}")
     return Result(target, engine, executions, took, finding, log)

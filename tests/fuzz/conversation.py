@@ -135,17 +135,12 @@ class Conversation:
         self.protocol.reader.fragments = choices.flag()
 
     def _fail(self, choices: Choices) -> None:
-        if self._was_opened():
+        if self.protocol.state is not State.CONNECTING:
             self.protocol.fail(choices.pick((1002, 1011, 4000)))
 
     def _receive_eof(self, choices: Choices) -> None:
         self.protocol.receive_eof(OSError("reset") if choices.flag() else None)
         self.over = True
-
-    def _was_opened(self) -> bool:
-        response = self.protocol.response
-        granted = response is not None and response.status_code == 101
-        return granted and self.protocol.handshake_error is None
 
     # What has to be true
 

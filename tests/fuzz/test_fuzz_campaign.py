@@ -34,7 +34,13 @@ from fuzz.targets.request import TOKENS, seeds, test_one_input
 
 http11._HeadReader._check_size = lambda *sizes: None
 """
-TWO_PONGS = """
+NO_PONG = """
+from wscore.protocol import Protocol
+from fuzz.targets.client import TOKENS, seeds, test_one_input
+
+Protocol._answer = lambda self, payload: None
+"""
+TWO_CLOSES = """
 from wscore.protocol import Protocol
 from fuzz.targets.server import TOKENS, seeds, test_one_input
 
@@ -68,7 +74,7 @@ def plant(source: str, directory: Path) -> str:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("source", [SURROGATES, NO_LIMIT, TWO_PONGS])
+@pytest.mark.parametrize("source", [SURROGATES, NO_LIMIT, NO_PONG, TWO_CLOSES])
 def test_a_planted_fault_is_found(engine: str, source: str, tmp_path: Path) -> None:
     target = plant(source, tmp_path)
     found = campaign.run(target, 60, tmp_path / "found", engine=engine)
@@ -97,15 +103,24 @@ def test_an_endless_loop_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_nothing_is_found_where_nothing_is(engine: str, tmp_path: Path) -> None:
-    found = campaign.run(plant(FINE, tmp_path), 1, tmp_path / "found", engine=engine)
+    found = campaign.run(plant(FINE, tmp_path), 0.5, tmp_path / "found", engine=engine)
     assert found.finding is None
     assert found.executions > 100
     assert "nothing found" in str(found)
 
 
-def test_findings_of_an_earlier_run_are_not_found_again(tmp_path: Path) -> None:
-    (tmp_path / "crash-old").write_bytes(b"")
-    assert campaign.run(plant(FINE, tmp_path), 1, tmp_path, engine="random").finding is None
+def test_findings_stay_and_are_not_mistaken_for_new_ones(tmp_path: Path) -> None:
+    first = campaign.run(plant(CRASH, tmp_path), 60, tmp_path, engine="random").finding
+    assert campaign.run(plant(FINE, tmp_path), 0.2, tmp_path, engine="random").finding is None
+    assert first is not None
+    assert first.exists()
+    assert campaign.run(plant(CRASH, tmp_path), 60, tmp_path, engine="random").finding == first
+
+
+def test_a_target_that_exits_is_a_finding(tmp_path: Path) -> None:
+    leaving = CRASH.replace("os.kill(os.getpid(), signal.SIGKILL)", "raise SystemExit(0)")
+    found = campaign.run(plant(leaving, tmp_path), 60, tmp_path / "found", engine="random")
+    assert found.finding is not None
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,12 @@ import pytest
 
 # Not by the name `conftest`, which is another file in each folder.
 from aio.conftest import run
+from testing.conftest import run_asyncio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["run"]
+__all__ = ["run", "run_asyncio"]
 
 _FIGURES: list[str] = []
 
@@ -22,10 +24,28 @@ if sys.platform != "linux":
     collect_ignore_glob = ["test_*.py"]
 
 
+def _is_short() -> bool:
+    return os.environ.get("LIFE") == "short"
+
+
 @pytest.fixture(scope="session")
 def short() -> bool:
     """Whether CI asks for smaller numbers."""
-    return os.environ.get("LIFE") == "short"
+    return _is_short()
+
+
+def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
+    """In short, one event loop has to do."""
+    if _is_short():
+        on_uvloop = [item for item in items if "[uvloop" in item.name]
+        config.hook.pytest_deselected(items=on_uvloop)
+        items[:] = [item for item in items if item not in on_uvloop]
+
+
+@pytest.fixture(autouse=True)
+def _no_line_for_each_message(caplog: pytest.LogCaptureFixture) -> None:
+    """`run` asks for all there is to log, and here are gigabytes."""
+    caplog.set_level(logging.INFO, "wscore.traffic")
 
 
 @pytest.fixture

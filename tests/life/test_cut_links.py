@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Run = Callable[[Any], Any]
 
-INTERVAL, TIMEOUT = 1.0, 0.5
+INTERVAL, TIMEOUT = 0.8, 0.4
 # The wheel's ticks, and a machine that does something else.
 GRACE = 0.7
 
@@ -86,9 +86,9 @@ async def _paused(ws: Any) -> None:
 
 
 async def _outcome(ws: Any, reader: Callable[[Any], Awaitable[None]]) -> str:
-    """What becomes of *ws* in four times the interval and the timeout."""
+    """What becomes of *ws* in three times the interval and the timeout."""
     task = asyncio.ensure_future(reader(ws))
-    await asyncio.wait([task], timeout=4 * (INTERVAL + TIMEOUT))
+    await asyncio.wait([task], timeout=3 * (INTERVAL + TIMEOUT))
     if not task.done():
         task.cancel()
     await asyncio.wait([task])

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import oracles
 import pytest
-from aio.conftest import LOOPS, _run
 from aio.rawpeer import echo, serving
 from processes import HERE, Child
 
@@ -22,12 +21,12 @@ if TYPE_CHECKING:
 
     Run = Callable[[Any], Any]
 
-INTERVAL, TIMEOUT = 0.5, 0.5
+INTERVAL, TIMEOUT = 0.4, 0.4
 BEATING = {"ping_interval": INTERVAL, "ping_timeout": TIMEOUT}
 
 
 @pytest.mark.parametrize("leap", [49.0, 51.0, 3600.0, 86400.0 * 365])
-def test_a_clock_that_leaps(leap: float) -> None:
+def test_a_clock_that_leaps(run_asyncio: Run, leap: float) -> None:
     """As after a machine has slept: everything is overdue, and both peers are alive."""
 
     async def main() -> None:
@@ -41,12 +40,12 @@ def test_a_clock_that_leaps(leap: float) -> None:
             await clock.advance(600)
             assert ends.client.state is ends.server.state is wscore.State.OPEN
 
-    _run(LOOPS["asyncio"], main())
+    run_asyncio(main())
 
 
 def test_a_client_whose_loop_was_blocked(run: Run) -> None:
-    options = {"listener": True, "descriptors": 100, "options": BEATING}
-    with Child("idle_server.py", **options) as server:
+    options = {"listener": True, "descriptors": 100, "options": {"ping_interval": None}}
+    with Child("echo_server.py", **options) as server:
 
         async def main() -> None:
             async with wscore.connect(f"ws://127.0.0.1:{server.hello}/", **BEATING) as ws:
@@ -56,11 +55,6 @@ def test_a_client_whose_loop_was_blocked(run: Run) -> None:
                 await ws.send("still here")
                 assert await ws.recv() == "still here"
 
-        # The server hears nothing for as long, and may well give up: it is told to wait longer.
-        options["options"] = {"ping_interval": None}
-        with pytest.raises(wscore.ConnectionClosedError):
-            run(main())
-    with Child("idle_server.py", **options) as server:
         run(main())
 
 

@@ -115,6 +115,21 @@ def test_run_does_not_move_the_time_of_what_needs_none(run_asyncio: Run) -> None
     run_asyncio(main())
 
 
+def test_a_century_passes(run_asyncio: Run) -> None:
+    """Where a nanosecond is less than the last digit of the time."""
+
+    async def main() -> None:
+        async with FakeClock() as clock:
+            for _ in range(2):
+                await clock.advance(86400 * 365 * 50)
+            await clock.run(asyncio.sleep(0.05))
+            slept = asyncio.ensure_future(asyncio.sleep(0.05))
+            await clock.advance(0.06)
+            assert slept.done()
+
+    run_asyncio(main())
+
+
 def test_run_tells_of_what_would_wait_for_ever(run_asyncio: Run) -> None:
     async def main() -> None:
         async with FakeClock() as clock:

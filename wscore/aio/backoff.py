@@ -93,9 +93,9 @@ class Backoff:
     to ``max_retry_after`` seconds of it.
 
     ``max_retries`` is how many there may be in a row, None for any number; a connection that
-    lasted for ``reset_after`` seconds begins a new count. The first connection of all is tried once, unless
-    ``retry_first``. ``retry(error)`` says whether another try makes sense. ``on_failure`` is
-    called with a `Failure` whenever a connection was lost or could not be made.
+    lasted for ``reset_after`` seconds begins a new count. The first connection of all is tried
+    once, unless ``retry_first``. ``retry(error)`` says whether another try makes sense.
+    ``on_failure`` is called with a `Failure` whenever a connection was lost or could not be made.
 
     Raises ValueError.
     """

@@ -156,7 +156,7 @@ class connect:
             if listener is not None:
                 self._staying = Staying(self._connect_in_time, reconnect)
 
-    async def _connect(self) -> ClientConnection:
+    async def _connect(self, tries: Tries | None) -> ClientConnection:
         loop = asyncio.get_running_loop()
         protocol = ClientProtocol(self._uri, buffer=share(loop).buffer, **self._handshake)
 
@@ -164,6 +164,8 @@ class connect:
             return ClientConnection(protocol, loop, self._listener, **self._options)
 
         ws = await self._dial(connection, self._where(protocol))
+        if tries is not None:
+            ws.attempt, ws.reconnections = tries.retries, tries.connections
         try:
             await ws.shake_hands()
         except BaseException:
@@ -196,9 +198,9 @@ class connect:
             where.setdefault("port", uri.port)
         return where
 
-    async def _connect_in_time(self) -> ClientConnection:
+    async def _connect_in_time(self, tries: Tries | None = None) -> ClientConnection:
         try:
-            self._connection = await asyncio.wait_for(self._connect(), self._open_timeout)
+            self._connection = await asyncio.wait_for(self._connect(tries), self._open_timeout)
         except asyncio.TimeoutError:  # another class before Python 3.11
             raise TimeoutError("the opening handshake took too long") from None
         return self._connection

@@ -213,7 +213,8 @@ class Heartbeat:
         return received + writer.nbytes - len(writer) - ws.transport.get_write_buffer_size()
 
     def _ping(self, now: float) -> None:
-        self._next = now + self._interval
+        # In step, whatever this look was late by.
+        self._next += self._interval * (1 + (now - self._next) // self._interval)
         ws = self._connection
         if self._deadline == inf:
             self._stuck = ws.paused

@@ -54,8 +54,14 @@ class Listening:
             server.close()
 
     async def wait_closed(self) -> None:
-        """Wait until the sockets are closed and the loop has let go of all connections."""
+        """Wait until the sockets are closed and the loop has let go of all connections.
+
+        Those that are left are in the middle of a TLS handshake. They are dropped where asyncio
+        offers to; before Python 3.13, and in uvloop, they last until ``open_timeout``.
+        """
         for server in self.accepting:
+            if hasattr(server, "abort_clients"):
+                server.abort_clients()
             await server.wait_closed()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from ..errors import SendQueueFull
 from ..frames import CloseCode, Opcode
 from ..protocol import State
-from .wire import logger
+from .logs import logger
 
 if TYPE_CHECKING:
     import asyncio

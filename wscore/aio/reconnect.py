@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .backoff import Backoff
     from .client import ClientConnection
 
-    Dial = Callable[[], Awaitable[ClientConnection]]
+    Dial = Callable[[Tries], Awaitable[ClientConnection]]
 
 __all__ = ["Staying", "connections", "open_one"]
 
@@ -24,11 +24,10 @@ async def open_one(dial: Dial, tries: Tries) -> ClientConnection:
     """Try until there is a connection. Raises the error that is not worth another try."""
     while True:
         try:
-            ws = await dial()
+            ws = await dial(tries)
         except Exception as error:
             await _pause(error, tries.not_made(error))
         else:
-            ws.attempt, ws.reconnections = tries.retries, tries.connections
             tries.connections += 1
             return ws
 
@@ -46,8 +45,11 @@ async def connections(dial: Dial, backoff: Backoff) -> AsyncGenerator[ClientConn
         opened = loop.time()
         try:
             yield ws
-        finally:
-            await _close(ws)
+        except GeneratorExit:
+            # Left by break or an exception: a task finishes this, and may have little time.
+            ws.start_close()
+            raise
+        await _close(ws)
         error = ws.protocol.closed_error()
         if closed_for_good(error):
             return

@@ -146,7 +146,7 @@ class SendingWire(Wire):
         super().resume_writing()
         if self.paused:
             return
-        if self._outbox:
+        if self._outbox is not None:
             self._outbox.pump()
         else:
             self.caught_up()

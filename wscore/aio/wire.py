@@ -6,7 +6,6 @@ What applications see stands in `connection`.
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -20,9 +19,7 @@ if TYPE_CHECKING:
     from .._types import Event
     from ..roles import HandshakingProtocol
 
-__all__ = ["Wire", "logger"]
-
-logger = logging.getLogger("wscore")
+__all__ = ["Wire"]
 
 
 class Wire(asyncio.BufferedProtocol):

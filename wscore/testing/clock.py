@@ -89,11 +89,14 @@ class FakeClock:
     def _install(self, loop: Any) -> None:
         self._loop, self._now, self._moved = loop, loop.time(), 0.0
         self._watch = loop._selector = _Watch(loop, self)
+        # After half a year a nanosecond would vanish in rounding, and timers would never be due.
+        self._resolution, loop._clock_resolution = loop._clock_resolution, 1e-6
         loop.time = self.time
 
     async def __aexit__(self, *error: Any) -> None:
         loop = self._loop
         del loop.time
+        loop._clock_resolution = self._resolution
         loop._selector = self._watch.selector
         for timer in loop._scheduled:
             timer._when -= self._moved

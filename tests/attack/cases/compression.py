@@ -80,7 +80,8 @@ def _sound(role: Role) -> Iterator[Case]:
                    role=role, deflate=True)  # fmt: skip
     plain = WireFrame(TEXT, b"plain")
     yield survives("plain between compressed", "RFC 7692 6", ("Hello", "plain", "Hello"),
-                   _message(_HELLO), plain, _message(_HELLO_AGAIN), role=role, deflate=True)  # fmt: skip
+                   _message(_HELLO), plain, _message(_HELLO_AGAIN), role=role,
+                   deflate=True)  # fmt: skip
     exact = _message(_compressed(bytes(MAX_SIZE)), BINARY)
     yield survives("exactly the limit", "RFC 7692 8", (bytes(MAX_SIZE),), exact, role=role,
                    deflate=True, ours=True)  # fmt: skip

@@ -45,7 +45,8 @@ def _sound(role: Role) -> Iterator[Case]:
     empty = WireFrame(TEXT, fin=False), WireFrame(CONT)
     yield survives("two empty fragments", rule, ("",), *empty, role=role)
     parts = (WireFrame(TEXT, fin=False), WireFrame(CONT, b"a", fin=False),
-             WireFrame(CONT, fin=False), WireFrame(CONT, b"b", fin=False), WireFrame(CONT))  # fmt: skip
+             WireFrame(CONT, fin=False), WireFrame(CONT, b"b", fin=False),
+             WireFrame(CONT))  # fmt: skip
     yield survives("empty fragments between", rule, ("ab",), *parts, role=role)
     yield survives("300 fragments", rule, (b"x" * 300,), *_fragments(300, b"x"), role=role)
     twice = [*_fragments(300, b"x"), *_fragments(300)]

@@ -96,8 +96,8 @@ def _targets() -> Iterator[Case]:
     yield accepts("target: absolute-form", "RFC 9112 3.2.2", head(line="GET http://a/ HTTP/1.1"))
     yield accepts("target: absolute-form without a path", "RFC 9112 3.2.2",
                   head(line="GET http://a HTTP/1.1"), ours=True)  # fmt: skip
-    yield accepts("target: a query", "RFC 9112 3.2.1", head(line='GET /?a=%00&b={"c":[1]} HTTP/1.1'),
-                  ours=True)  # fmt: skip
+    query = head(line='GET /?a=%00&b={"c":[1]} HTTP/1.1')
+    yield accepts("target: a query", "RFC 9112 3.2.1", query, ours=True)
     for name, host in {
         "a space": "local host", "a path": "localhost/a", "user information": "a@localhost",
         "a port that is none": "localhost:http", "a bracket": "[::1", "a list": "a, b",
@@ -149,7 +149,5 @@ def _not_http() -> Iterator[Case]:
 
 
 CASES = [
-    case
-    for table in (_lines, _request_lines, _targets, _sizes, _not_http)
-    for case in table()
+    case for table in (_lines, _request_lines, _targets, _sizes, _not_http) for case in table()
 ]

@@ -131,7 +131,5 @@ def _subprotocols() -> Iterator[Case]:
 
 
 CASES = [
-    case
-    for table in (_declined, _malformed, _slow, _agreed, _subprotocols)
-    for case in table()
+    case for table in (_declined, _malformed, _slow, _agreed, _subprotocols) for case in table()
 ]

@@ -70,7 +70,8 @@ def _upgrade() -> Iterator[Case]:
     }.items():
         yield rejects(name, _RULE, answer(*changes))
     yield confirms("names in other cases", _RULE,
-                   answer(*reply("Upgrade", "WebSocket"), *reply("Connection", "UPGRADE")))  # fmt: skip
+                   answer(*reply("Upgrade", "WebSocket"),
+                          *reply("Connection", "UPGRADE")))  # fmt: skip
     yield confirms("more tokens in Connection", _RULE,
                    answer(*reply("Connection", "keep-alive, Upgrade")))  # fmt: skip
 
@@ -78,8 +79,9 @@ def _upgrade() -> Iterator[Case]:
 def _negotiated() -> Iterator[Case]:
     """The client offers chat, superchat and permessage-deflate."""
     for name, values in {
-        "was not offered": ("other",), "in another case": ("CHAT",), "are two": ("chat, superchat",),
-        "in two lines": ("chat", "chat"), "is empty": ("",), "is no token": ("ch at",),
+        "was not offered": ("other",), "in another case": ("CHAT",),
+        "are two": ("chat, superchat",), "in two lines": ("chat", "chat"),
+        "is empty": ("",), "is no token": ("ch at",),
     }.items():  # fmt: skip
         data = answer(*[(_PROTOCOL, value) for value in values])
         yield rejects(f"sub-protocol {name}", _RULE, data)
@@ -128,7 +130,9 @@ def _heads() -> Iterator[Case]:
     yield rejects("a status line of 9 KiB", "limits of a head",
                   answer(line="HTTP/1.1 101 " + "x" * 9216))  # fmt: skip
     yield rejects("headers without an end", "limits of a head", start + b"X: a\r\n" * 100000)
-    yield rejects("a status line without an end", "limits of a head", b"HTTP/1.1 101 " + b"x" * (1 << 20))
+    yield rejects(
+        "a status line without an end", "limits of a head", b"HTTP/1.1 101 " + b"x" * (1 << 20)
+    )
     interim = b"HTTP/1.1 103 Early Hints\r\n\r\n"
     yield rejects("interim answers without an end", "RFC 9110 15.2", interim * 10000)
     yield confirms("an interim answer first", "RFC 9110 15.2", interim + answer())
@@ -169,7 +173,5 @@ def _early() -> Iterator[Case]:
 
 
 CASES = [
-    case
-    for table in (_status, _upgrade, _negotiated, _heads, _bodies, _early)
-    for case in table()
+    case for table in (_status, _upgrade, _negotiated, _heads, _bodies, _early) for case in table()
 ]

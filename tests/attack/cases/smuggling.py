@@ -70,8 +70,10 @@ def _failed_upgrades() -> Iterator[Case]:
 def _early() -> Iterator[Case]:
     """Frames that come with the request, before its answer: kept in order, or refused."""
     rule = "RFC 6455 4.1, client must wait"
-    for name, opening, data in (("frames with the request", b"", head() + _FRAME),
-                                ("half a frame with the request", head() + _FRAME[:5], _FRAME[5:])):  # fmt: skip
+    for name, opening, data in (
+        ("frames with the request", b"", head() + _FRAME),
+        ("half a frame with the request", head() + _FRAME[:5], _FRAME[5:]),
+    ):
         yield replace(takes(name, rule, opening, data, "smuggled"), ours=True)
     rule = "RFC 6455 5.1"
     for name, opening, data in (

@@ -36,7 +36,9 @@ def counts(server: wscore.Server) -> dict[str, int]:
 async def main() -> None:
     allow_descriptors(OPTIONS["descriptors"])
     serving = Echo if OPTIONS["listener"] else handler
-    async with wscore.serve(serving, "127.0.0.1", 0, backlog=4096, **OPTIONS["options"]) as server:
+    async with wscore.serve(
+        serving, "127.0.0.1", OPTIONS.get("port", 0), backlog=4096, **OPTIONS["options"]
+    ) as server:
         say(server.sockets[0].getsockname()[1])
         async for _ in questions():
             say(counts(server))
