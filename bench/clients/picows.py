@@ -33,7 +33,8 @@ async def listener(port: int, watch: Stopwatch) -> None:
 
 
 async def coroutine(port: int, watch: Stopwatch) -> None:
-    async with picows.websockets.connect(entry.uri(port), compression=None) as ws:
+    uri = entry.uri(port)
+    async with picows.websockets.connect(uri, compression=None, ping_interval=None) as ws:
         await ws.send(MESSAGE)
         while watch.lap(await ws.recv()):
             await ws.send(MESSAGE)

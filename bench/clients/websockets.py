@@ -9,7 +9,8 @@ from .entry import MESSAGE, Stopwatch
 
 
 async def coroutine(port: int, watch: Stopwatch) -> None:
-    async with connect(entry.uri(port), compression=None, proxy=None) as ws:
+    uri = entry.uri(port)
+    async with connect(uri, compression=None, proxy=None, ping_interval=None) as ws:
         await ws.send(MESSAGE)
         while watch.lap(await ws.recv()):
             await ws.send(MESSAGE)

@@ -1,11 +1,15 @@
-"""wscore's client, with the checks and limits that it has by default."""
+"""wscore's client, with the checks and limits that it has by default, but without pings."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import wscore
 
 from . import entry
 from .entry import MESSAGE, Stopwatch
+
+OFF: dict[str, Any] = {"compression": None, "ping_interval": None}
 
 
 class PingPong(wscore.Listener):
@@ -25,12 +29,12 @@ class PingPong(wscore.Listener):
 
 
 async def listener(port: int, watch: Stopwatch) -> None:
-    async with wscore.connect(entry.uri(port), PingPong(watch)) as ws:
+    async with wscore.connect(entry.uri(port), PingPong(watch), **OFF) as ws:
         await ws.wait_closed()
 
 
 async def coroutine(port: int, watch: Stopwatch) -> None:
-    async with wscore.connect(entry.uri(port)) as ws:
+    async with wscore.connect(entry.uri(port), **OFF) as ws:
         await ws.send(MESSAGE)
         while watch.lap(await ws.recv()):
             await ws.send(MESSAGE)

@@ -23,7 +23,8 @@ static const char REQUEST[] =
     "Chrome/140.0.0.0 Safari/537.36\r\n"
     "Upgrade: websocket\r\nOrigin: http://127.0.0.1\r\nSec-WebSocket-Version: 13\r\n"
     "Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-GB,en;q=0.9\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s%s%s\r\n";
+static const char EXTENSIONS[] = "Sec-WebSocket-Extensions: ";
 static const char STATUS[] = "HTTP/1.1 101 ";
 static const char ACCEPT[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
@@ -62,10 +63,33 @@ void raise_descriptor_limit(void)
     }
 }
 
-static void shake_hands(int fd, int port)
+static char agreed[256];
+
+const char *ws_agreed(void)
+{
+    return agreed;
+}
+
+static void agree(const char *head, const char *offer)
+{
+    const char *line = strcasestr(head, "\r\nSec-WebSocket-Extensions:");
+    if (!offer) {
+        if (line)
+            die("the server uses an extension that nobody offered");
+        return;
+    }
+    if (!line)
+        die("the server declined %s", offer);
+    line += strlen("\r\nSec-WebSocket-Extensions:");
+    line += strspn(line, " ");
+    snprintf(agreed, sizeof agreed, "%.*s", (int)strcspn(line, "\r"), line);
+}
+
+static void shake_hands(int fd, int port, const char *offer)
 {
     char head[4096];
-    int length = snprintf(head, sizeof head, REQUEST, port);
+    int length = snprintf(head, sizeof head, REQUEST, port, offer ? EXTENSIONS : "",
+                          offer ? offer : "", offer ? "\r\n" : "");
     if (send(fd, head, (size_t)length, MSG_NOSIGNAL) != length)
         die("the request was not sent: %s", strerror(errno));
     size_t got = 0;
@@ -79,13 +103,12 @@ static void shake_hands(int fd, int port)
     }
     if (strncmp(head, STATUS, sizeof STATUS - 1) || !strstr(head, ACCEPT))
         die("the handshake was refused: %.200s", head);
-    if (strcasestr(head, "\r\nSec-WebSocket-Extensions:"))
-        die("the server uses an extension that nobody offered");
+    agree(head, offer);
     if (strstr(head, "\r\n\r\n") + 4 != head + got)
         die("the server spoke before it was spoken to");
 }
 
-int ws_connect(int port)
+int ws_connect(int port, const char *offer)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)port),
@@ -99,7 +122,7 @@ int ws_connect(int port)
     /* Where BBR is the default it paces even the loopback, and paced data waits for timers. */
     setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    shake_hands(fd, port);
+    shake_hands(fd, port, offer);
     return fd;
 }
 
@@ -136,4 +159,54 @@ size_t ws_frame(unsigned char *out, int opcode, size_t size, unsigned seed,
         out[length + i] = byte ^ (key ? key[i & 3] : 0);
     }
     return length + size;
+}
+
+bool ws_parse(const unsigned char *data, size_t size, frame_header *frame)
+{
+    if (size < 2)
+        return false;
+    int width = (data[1] & 0x7f) < 126 ? 0 : (data[1] & 0x7f) == 126 ? 2 : 8;
+    frame->first = data[0];
+    frame->header = 2 + (size_t)width + (data[1] & 0x80 ? 4 : 0);
+    if (size < frame->header)
+        return false;
+    frame->payload = width ? 0 : data[1] & 0x7f;
+    for (int i = 0; i < width; i++)
+        frame->payload = frame->payload << 8 | data[2 + i];
+    return true;
+}
+
+static unsigned char *read_file(const char *path, size_t *size)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file || fseek(file, 0, SEEK_END))
+        die("cannot read %s: %s", path, strerror(errno));
+    *size = (size_t)ftell(file);
+    unsigned char *bytes = malloc(*size + 1);
+    rewind(file);
+    if (!bytes || fread(bytes, 1, *size, file) != *size)
+        die("cannot read %s", path);
+    fclose(file);
+    return bytes;
+}
+
+frame_list ws_load_frames(const char *path)
+{
+    size_t size, at = 0;
+    frame_list frames = {.bytes = read_file(path, &size)};
+    frames.starts = malloc((size / 2 + 2) * sizeof *frames.starts);
+    if (!frames.starts)
+        die("no memory for the frames of %s", path);
+    while (at < size) {
+        frame_header frame;
+        if (!ws_parse(frames.bytes + at, size - at, &frame) ||
+            frame.payload > size - at - frame.header)
+            die("%s ends within a frame", path);
+        frames.starts[frames.count++] = at;
+        at += frame.header + frame.payload;
+    }
+    if (!frames.count)
+        die("%s holds no frame", path);
+    frames.starts[frames.count] = at;
+    return frames;
 }

@@ -3,6 +3,7 @@
 #ifndef BENCH_CLIENT_H
 #define BENCH_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdnoreturn.h>
 
@@ -19,12 +20,34 @@ double now(void);
 /* As many descriptors as this process may have. */
 void raise_descriptor_limit(void);
 
-/* A connection to 127.0.0.1 that has become a WebSocket without extensions. */
-int ws_connect(int port);
+/* A connection to 127.0.0.1 that has become a WebSocket; *offer* is what extensions are offered,
+ * NULL for none. */
+int ws_connect(int port, const char *offer);
+
+/* What the server answered to the last offer: the value of its Sec-WebSocket-Extensions. */
+const char *ws_agreed(void);
 
 /* Write a final frame of *size* bytes to *out*; returns its length. Payloads differ by *seed*.
  * With a *key* it is masked, as a client must (RFC 6455 5.3); without, it is a server's. */
 size_t ws_frame(unsigned char *out, int opcode, size_t size, unsigned seed,
                 const unsigned char key[4]);
+
+/* A frame's header, masked or not. */
+typedef struct {
+    unsigned char first; /* fin, RSV1 to RSV3 and opcode */
+    size_t header, payload;
+} frame_header;
+
+/* Parse what begins *data*; returns whether *size* bytes were enough for it. */
+bool ws_parse(const unsigned char *data, size_t size, frame_header *frame);
+
+/* Frames in a file: *count* of them, frame i from bytes + starts[i] to bytes + starts[i + 1]. */
+typedef struct {
+    unsigned char *bytes;
+    size_t *starts;
+    int count;
+} frame_list;
+
+frame_list ws_load_frames(const char *path);
 
 #endif

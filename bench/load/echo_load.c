@@ -6,6 +6,7 @@
  * server's process used for a message, which other work on the machine disturbs least. */
 #define _GNU_SOURCE
 #include "client.h"
+#include "figures.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,9 +16,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 
-enum { MAX_EVENTS = 256, READ_SIZE = 1 << 20, MAX_LATENCIES = 1 << 22 };
+enum { MAX_EVENTS = 256, READ_SIZE = 1 << 20 };
 static const double WARM_UP = 0.2; /* of SECONDS, before it is counted */
 
 typedef struct {
@@ -37,7 +37,6 @@ static struct {
 static struct {
     bool counting;
     size_t bytes, batches;
-    float *latencies;
 } result;
 
 static int poller;
@@ -102,8 +101,7 @@ static void finish_batch(connection *c)
     double time = now();
     c->checked = true;
     if (result.counting) {
-        if (result.batches < MAX_LATENCIES)
-            result.latencies[result.batches] = (float)(time - c->since);
+        note_latency(time - c->since);
         result.batches++;
     }
     start_batch(c, time);
@@ -127,7 +125,7 @@ static void open_connections(connection *connections, int count, int port)
 {
     poller = epoll_create1(0);
     for (int i = 0; i < count; i++) {
-        connections[i].fd = ws_connect(port);
+        connections[i].fd = ws_connect(port, NULL);
         fcntl(connections[i].fd, F_SETFL, O_NONBLOCK);
         watch(&connections[i], EPOLL_CTL_ADD, false);
     }
@@ -156,29 +154,11 @@ static void turn(void)
     }
 }
 
-static int ascending(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-static double cpu_seconds(pid_t pid)
-{
-    clockid_t clock;
-    struct timespec time;
-    if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &time))
-        die("process %d has no CPU clock", (int)pid);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
 static void report(double seconds, double cpu)
 {
-    size_t kept = result.batches < MAX_LATENCIES ? result.batches : MAX_LATENCIES;
-    qsort(result.latencies, kept, sizeof *result.latencies, ascending);
     double messages = (double)result.bytes / (double)batch.expected_size * batch.messages;
     printf("{\"messages_per_second\": %.1f, \"cpu\": %.10f, \"p50\": %.7f, \"p99\": %.7f}\n",
-           messages / seconds, cpu / messages, result.latencies[kept / 2],
-           result.latencies[kept - 1 - kept / 100]);
+           messages / seconds, cpu / messages, latency_quantile(0.5), latency_quantile(0.99));
 }
 
 int main(int argc, char **argv)
@@ -198,7 +178,6 @@ int main(int argc, char **argv)
     raise_descriptor_limit();
     make_batch(in_flight, text ? OPCODE_TEXT : OPCODE_BINARY, size);
     connection *connections = calloc((size_t)count, sizeof *connections);
-    result.latencies = malloc(MAX_LATENCIES * sizeof *result.latencies);
     open_connections(connections, count, port);
     for (int i = 0; i < count; i++)
         start_batch(&connections[i], now());

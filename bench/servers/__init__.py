@@ -1,4 +1,6 @@
-"""One echo server for each peer, each in a process of its own; compression is off everywhere.
+"""One echo server for each peer, each in a process of its own.
+
+Compression and the server's pings are off unless a case asks for them.
 
 `cores`, `entry` and `process` are for all of them; every other file is an adapter, which
 ``python -m`` runs.
@@ -12,12 +14,58 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NamedTuple
 
 from ..contract import Missing
 
-__all__ = ["ROOT", "SERVERS", "Contender", "require"]
+__all__ = ["MIB", "PLAIN", "ROOT", "SERVERS", "Contender", "Deflate", "Options", "Setting", "require"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+MIB = 1 << 20
+
+
+class Deflate(NamedTuple):
+    """How permessage-deflate is to work; None for what the server does by default."""
+
+    level: int | None = None
+    mem_level: int | None = None
+    window: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Deflate:
+        """The inverse of str. Raises ValueError."""
+        return cls() if text == "default" else cls(*map(int, text.split(",")))
+
+    def __str__(self) -> str:
+        return "default" if self.level is None else ",".join(map(str, self))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a case asks of every server: see ``bench.servers.entry``."""
+
+    deflate: Deflate | None = None
+    max_size: int = MIB
+
+    def arguments(self) -> list[str]:
+        """The options for a server's command line."""
+        deflate = [] if self.deflate is None else ["--deflate", str(self.deflate)]
+        return ["--max-size", str(self.max_size), *deflate]
+
+
+PLAIN = Setting()
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a server process was told."""
+
+    port: int
+    mode: str
+    loop: str
+    deflate: Deflate | None
+    max_size: int
+    heartbeat: bool
 
 
 @dataclass(frozen=True)
@@ -30,14 +78,16 @@ class Contender:
     distribution: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    heartbeat: bool = False
 
-    def command(self, port: int) -> list[str]:
+    def command(self, port: int, setting: Setting = PLAIN) -> list[str]:
         """The command line. Raises Missing when the peer is not installed."""
+        told = setting.arguments() + (["--heartbeat"] if self.heartbeat else [])
         if self.adapter == "ws":
-            return [_node(), str(ROOT / "bench/servers/ws.mjs"), str(port)]
+            return [_node(), str(ROOT / "bench/servers/ws.mjs"), str(port), *told]
         require(self.distribution)
-        module = f"bench.servers.{self.adapter}"
-        return [sys.executable, "-m", module, str(port), "--mode", self.mode, "--loop", self.loop]
+        command = [sys.executable, "-m", f"bench.servers.{self.adapter}", str(port)]
+        return [*command, "--mode", self.mode, "--loop", self.loop, *told]
 
 
 def require(distribution: str | None) -> None:
@@ -58,9 +108,17 @@ def _node() -> str:
     return node
 
 
-def _wscore(mode: str, loop: str = "uvloop", backend: str = "compiled") -> Contender:
-    facts = {"backend": backend, "loop": loop}
-    return Contender("wscore", mode, loop, environment={"WSCORE_BACKEND": backend}, facts=facts)
+def _wscore(
+    mode: str, loop: str = "uvloop", backend: str = "compiled", heartbeat: bool = False
+) -> Contender:
+    return Contender(
+        "wscore",
+        mode,
+        loop,
+        environment={"WSCORE_BACKEND": backend},
+        facts={"backend": backend, "loop": loop, "heartbeat": "on" if heartbeat else "off"},
+        heartbeat=heartbeat,
+    )
 
 
 def _peer(adapter: str, mode: str, loop: str = "uvloop", **facts: str) -> Contender:
@@ -72,6 +130,8 @@ SERVERS = {
     "wscore coroutine": _wscore("coroutine"),
     "wscore Listener, asyncio": _wscore("listener", loop="asyncio"),
     "wscore coroutine, pure": _wscore("coroutine", backend="python"),
+    "wscore Listener, heartbeat": _wscore("listener", heartbeat=True),
+    "wscore coroutine, heartbeat": _wscore("coroutine", heartbeat=True),
     "picows core": _peer("picows", "listener"),
     "picows core, asyncio": _peer("picows", "listener", loop="asyncio"),
     "picows.websockets": _peer("picows", "coroutine"),

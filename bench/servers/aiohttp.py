@@ -6,27 +6,40 @@ import asyncio
 
 from aiohttp import WSMsgType, web
 
-from . import entry
+from . import Deflate, Options, entry
 
 
-async def echo(request: web.Request) -> web.WebSocketResponse:
+# What its compressor uses and cannot be told to change; the window is the one that is offered.
+LEVEL, MEM_LEVEL = 1, 8
+
+
+class Echo:
     """Answers from the task of the request."""
-    ws = web.WebSocketResponse(compress=False)
-    await ws.prepare(request)
-    async for message in ws:
-        if message.type is WSMsgType.TEXT:
-            await ws.send_str(message.data)
-        elif message.type is WSMsgType.BINARY:
-            await ws.send_bytes(message.data)
-    return ws
+
+    def __init__(self, options: Options) -> None:
+        self._compress = options.deflate is not None
+        self._max_size = options.max_size
+
+    async def __call__(self, request: web.Request) -> web.WebSocketResponse:
+        ws = web.WebSocketResponse(compress=self._compress, max_msg_size=self._max_size)
+        await ws.prepare(request)
+        async for message in ws:
+            if message.type is WSMsgType.TEXT:
+                await ws.send_str(message.data)
+            elif message.type is WSMsgType.BINARY:
+                await ws.send_bytes(message.data)
+        return ws
 
 
-async def coroutine(port: int) -> None:
+async def coroutine(options: Options) -> None:
+    deflate = options.deflate or Deflate()
+    if deflate.level is not None and (deflate.level, deflate.mem_level) != (LEVEL, MEM_LEVEL):
+        raise SystemExit(f"aiohttp compresses at level {LEVEL}, mem_level {MEM_LEVEL}")
     app = web.Application()
-    app.router.add_get("/", echo)
+    app.router.add_get("/", Echo(options).__call__)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, entry.HOST, port).start()
+    await web.TCPSite(runner, entry.HOST, options.port).start()
     entry.announce("aiohttp")
     await asyncio.Event().wait()
 

@@ -1,6 +1,9 @@
 """What every server process does: read its options, run on the right loop, tell when it is ready.
 
-``python -m bench.servers.<peer> PORT --mode listener|coroutine --loop uvloop|asyncio``
+``python -m bench.servers.<peer> PORT --mode listener|coroutine --loop uvloop|asyncio
+[--deflate LEVEL,MEM_LEVEL,WINDOW | --deflate default] [--max-size BYTES] [--heartbeat]``
+
+Without ``--deflate`` compression is off, without ``--heartbeat`` so are the server's pings.
 """
 
 from __future__ import annotations
@@ -13,12 +16,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from importlib.metadata import version
 from typing import Any
 
+from . import MIB, Deflate, Options
+
 __all__ = ["HOST", "Serve", "announce", "arguments", "main", "run"]
 
 HOST = "127.0.0.1"
 
 # Listens on a port, announces that it does, and goes on until it is cancelled.
-Serve = Callable[[int], Coroutine[Any, Any, None]]
+Serve = Callable[[Options], Coroutine[Any, Any, None]]
 
 
 def main(modes: Mapping[str, Serve]) -> None:
@@ -27,16 +32,19 @@ def main(modes: Mapping[str, Serve]) -> None:
     # Thousands of connections are opened where memory is measured.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    run(modes[options.mode](options.port), options.loop)
+    run(modes[options.mode](options), options.loop)
 
 
-def arguments(modes: tuple[str, ...]) -> argparse.Namespace:
-    """Return port, mode and loop; ends the process when they make no sense."""
+def arguments(modes: tuple[str, ...]) -> Options:
+    """Return what the command line says; ends the process when it makes no sense."""
     parser = argparse.ArgumentParser(description="An echo server for the end-to-end benchmarks.")
     parser.add_argument("port", type=int)
     parser.add_argument("--mode", choices=modes, default=modes[0])
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop")
-    return parser.parse_args()
+    parser.add_argument("--deflate", type=Deflate.parse)
+    parser.add_argument("--max-size", type=int, default=MIB)
+    parser.add_argument("--heartbeat", action="store_true")
+    return Options(**vars(parser.parse_args()))
 
 
 def run(work: Coroutine[Any, Any, None], loop: str) -> None:

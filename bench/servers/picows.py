@@ -6,7 +6,7 @@ import picows
 import picows.websockets
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
-from . import entry
+from . import Options, entry
 
 MESSAGES = (WSMsgType.TEXT, WSMsgType.BINARY)
 
@@ -22,14 +22,24 @@ class Echo(WSListener):
             transport.disconnect()
 
 
-async def listener(port: int) -> None:
-    server = await picows.ws_create_server(lambda request: Echo(), entry.HOST, port)
+async def listener(options: Options) -> None:
+    if options.deflate is not None:
+        raise SystemExit("picows has compression in picows.websockets only")
+    server = await picows.ws_create_server(lambda request: Echo(), entry.HOST, options.port)
     entry.announce("picows")
     await server.serve_forever()
 
 
-async def coroutine(port: int) -> None:
-    async with picows.websockets.serve(echo, entry.HOST, port, compression=None) as server:
+async def coroutine(options: Options) -> None:
+    """Compresses at zlib's default level and with 8 for mem_level, which cannot be told."""
+    async with picows.websockets.serve(
+        echo,
+        entry.HOST,
+        options.port,
+        compression=None if options.deflate is None else "deflate",
+        max_size=options.max_size,
+        ping_interval=None,
+    ) as server:
         entry.announce("picows")
         await server.serve_forever()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from ..contract import Refused
-from . import ROOT, SERVERS
+from . import PLAIN, ROOT, SERVERS, Setting
 from .cores import Role, cpu_time, pinned
 
 __all__ = ["Server", "serving"]
@@ -88,7 +88,7 @@ class Server:
 
 
 @contextmanager
-def serving(name: str) -> Iterator[Server]:
+def serving(name: str, setting: Setting = PLAIN) -> Iterator[Server]:
     """Run the server called *name* on the servers' core until the context ends.
 
     Raises Missing when the peer is not installed, Refused when it does not start or is not what
@@ -98,7 +98,7 @@ def serving(name: str) -> Iterator[Server]:
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
-            contender.command(port),
+            contender.command(port, setting),
             cwd=ROOT,
             env={**os.environ, **contender.environment},
             stdout=subprocess.PIPE,

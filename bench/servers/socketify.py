@@ -23,12 +23,14 @@ def echo(ws: Any, message: str | bytes, opcode: int) -> None:
 
 def main() -> None:
     options = entry.arguments(("listener", "alone"))
+    if options.deflate is not None:
+        raise SystemExit("socketify is compared without compression only")
     app = socketify.App()
     app.ws(
         "/",
         {
             "compression": socketify.CompressOptions.DISABLED,
-            "max_payload_length": 1 << 20,
+            "max_payload_length": options.max_size,
             "max_backpressure": MOST_UNSENT,
             "idle_timeout": 120,
             "message": echo,

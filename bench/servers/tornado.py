@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from tornado.web import Application
 from tornado.websocket import WebSocketHandler
 
-from . import entry
+from . import Options, entry
 
 
 class Echo(WebSocketHandler):
@@ -23,8 +24,23 @@ class Echo(WebSocketHandler):
         self.write_message(message, binary=isinstance(message, bytes))
 
 
-async def listener(port: int) -> None:
-    Application([("/", Echo)], log_function=lambda handler: None).listen(port, entry.HOST)
+class CompressingEcho(Echo):
+    """As above, with permessage-deflate."""
+
+    def get_compression_options(self) -> dict[str, Any]:
+        deflate = self.settings["deflate"]
+        if deflate.level is None:
+            return {}
+        return {"compression_level": deflate.level, "mem_level": deflate.mem_level}
+
+
+async def listener(options: Options) -> None:
+    Application(
+        [("/", Echo if options.deflate is None else CompressingEcho)],
+        log_function=lambda handler: None,
+        websocket_max_message_size=options.max_size,
+        deflate=options.deflate,
+    ).listen(options.port, entry.HOST)
     entry.announce("tornado")
     await asyncio.Event().wait()
 

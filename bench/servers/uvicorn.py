@@ -7,7 +7,7 @@ from typing import Any
 
 import uvicorn
 
-from . import entry
+from . import Options, entry
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -32,16 +32,18 @@ class Announcing(uvicorn.Server):
         entry.announce("uvicorn", "wsproto")
 
 
-async def coroutine(port: int) -> None:
+async def coroutine(options: Options) -> None:
     config = uvicorn.Config(
         app,
         entry.HOST,
-        port,
+        options.port,
         ws="wsproto",
         lifespan="off",
         log_level="error",
         access_log=False,
-        ws_per_message_deflate=False,
+        ws_per_message_deflate=options.deflate is not None,
+        ws_max_size=options.max_size,
+        ws_ping_interval=None,
     )
     await Announcing(config).serve()
 

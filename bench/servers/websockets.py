@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
-from . import entry
+from . import Deflate, Options, entry
 
 
-async def coroutine(port: int) -> None:
+async def coroutine(options: Options) -> None:
     from websockets import frames
     from websockets.asyncio.server import ServerConnection, serve
 
@@ -15,16 +16,36 @@ async def coroutine(port: int) -> None:
         async for message in ws:
             await ws.send(message)
 
-    async with serve(echo, entry.HOST, port, compression=None) as server:
+    async with serve(
+        echo,
+        entry.HOST,
+        options.port,
+        max_size=options.max_size,
+        ping_interval=None,
+        **_compression(options.deflate),
+    ) as server:
         in_python = vars(frames)["apply_mask"].__module__ == "websockets.utils"
         entry.announce("websockets", masking="python" if in_python else "compiled")
         await server.serve_forever()
 
 
-async def pure(port: int) -> None:
+def _compression(deflate: Deflate | None) -> dict[str, Any]:
+    if deflate is None or deflate.level is None:
+        return {"compression": None if deflate is None else "deflate"}
+    from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+
+    extension = ServerPerMessageDeflateFactory(
+        server_max_window_bits=deflate.window,
+        client_max_window_bits=deflate.window,
+        compress_settings={"level": deflate.level, "memLevel": deflate.mem_level},
+    )
+    return {"compression": None, "extensions": [extension]}
+
+
+async def pure(options: Options) -> None:
     """As where there is no wheel: importing the extension fails."""
     sys.modules["websockets.speedups"] = None  # type: ignore[assignment]
-    await coroutine(port)
+    await coroutine(options)
 
 
 if __name__ == "__main__":

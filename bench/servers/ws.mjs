@@ -1,14 +1,32 @@
-// Node's ws: node bench/servers/ws.mjs PORT, with `ws` from .peers/node (npm install --prefix).
+// Node's ws: node bench/servers/ws.mjs PORT [--deflate ...] [--max-size ...], with `ws` from
+// .peers/node (npm install --prefix). It sends no pings by itself.
 
 import { createRequire } from "node:module";
+import { parseArgs } from "node:util";
 
 const require = createRequire(new URL("../../.peers/node/", import.meta.url));
 const { WebSocketServer } = require("ws");
 
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { deflate: { type: "string" }, "max-size": { type: "string" } },
+});
+
+function perMessageDeflate(told) {
+  if (told === undefined || told === "default") return told !== undefined;
+  const [level, memLevel, window] = told.split(",").map(Number);
+  return {
+    serverMaxWindowBits: window,
+    clientMaxWindowBits: window,
+    zlibDeflateOptions: { level, memLevel },
+  };
+}
+
 const server = new WebSocketServer({
   host: "127.0.0.1",
-  port: Number(process.argv[2]),
-  perMessageDeflate: false,
+  port: Number(positionals[0]),
+  perMessageDeflate: perMessageDeflate(values.deflate),
+  maxPayload: Number(values["max-size"]),
 });
 
 server.on("connection", (socket) => {

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import wscore
+from typing import Any
 
-from . import entry
+import wscore
+from wscore.deflate import PerMessageDeflate
+
+from . import Deflate, Options, entry
 
 
 class Echo(wscore.Listener):
@@ -20,20 +23,43 @@ async def echo(ws: wscore.ServerConnection) -> None:
         await ws.send(message)
 
 
-async def listener(port: int) -> None:
-    async with wscore.serve(Echo, entry.HOST, port) as server:
-        _announce()
+async def listener(options: Options) -> None:
+    await _serve(Echo, options)
+
+
+async def coroutine(options: Options) -> None:
+    await _serve(echo, options)
+
+
+async def _serve(handler: Any, options: Options) -> None:
+    told: dict[str, Any] = {} if options.heartbeat else {"ping_interval": None}
+    compression = _compression(options.deflate)
+    async with wscore.serve(
+        handler,
+        entry.HOST,
+        options.port,
+        compression=compression,
+        max_size=options.max_size,
+        **told,
+    ) as server:
+        entry.announce(
+            wscore=wscore.__version__,
+            backend=wscore.BACKEND,
+            kernel=wscore.KERNEL,
+            heartbeat="on" if options.heartbeat else "off",
+        )
         await server.serve_forever()
 
 
-async def coroutine(port: int) -> None:
-    async with wscore.serve(echo, entry.HOST, port) as server:
-        _announce()
-        await server.serve_forever()
-
-
-def _announce() -> None:
-    entry.announce(wscore=wscore.__version__, backend=wscore.BACKEND, kernel=wscore.KERNEL)
+def _compression(deflate: Deflate | None) -> Any:
+    if deflate is None or deflate.level is None:
+        return None if deflate is None else "deflate"
+    return PerMessageDeflate(
+        level=deflate.level,
+        mem_level=deflate.mem_level,
+        server_max_window_bits=deflate.window,
+        client_max_window_bits=deflate.window,
+    )
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def test_without_descriptors_connections_are_dropped_and_then_accepted_again(
 
 def _listening() -> GuardedSocket:
     with socket.create_server(("127.0.0.1", 0)) as plain:
-        guarded = GuardedSocket(os.dup(plain.fileno()))
+        guarded = GuardedSocket(plain.dup().detach())
     guarded.setblocking(False)
     return guarded
 

@@ -144,8 +144,7 @@ def test_401_after_a_restart_is_not_tried_again(run: Run) -> None:
         async with serving(echo, process_request=check) as server:
             backoff = fast(on_failure=told.append)
             with pytest.raises(wscore.InvalidStatus, match="401"):
-                async for ws in wscore.connect(uri(server), reconnect=backoff):
-                    ws.abort()
+                [ws.abort() async for ws in wscore.connect(uri(server), reconnect=backoff)]
             assert [(failure.retries, failure.delay is None) for failure in told] == [
                 (0, False),
                 (1, True),

@@ -8,6 +8,7 @@ import oracles
 from numbered import Numbered
 
 from wscore import Close, ConnectionClosed, Frame, Opcode, ProtocolError, State
+from wscore.deflate import PerMessageDeflate
 from wscore.errors import PayloadTooBig
 from wscore.http11 import Request, RequestParser, Response, ResponseParser
 from wscore.protocol import SEND_EOF
@@ -42,8 +43,8 @@ def encoded(data: bytes) -> bytes:
 
 def extensions(flags: int) -> list[Extension]:
     """What both sides may use, by two bits of *flags*."""
-    chosen: list[Extension] = [Numbered(swell=3)] if flags & 16 else []
-    return chosen
+    chosen: list[Extension] = [PerMessageDeflate(threshold=0, chunk_size=64)] if flags & 2 else []
+    return [*chosen, Numbered(swell=3)] if flags & 16 else chosen
 
 
 class Conversation:

@@ -82,7 +82,7 @@ async def listen(
     kept = {name: options[name] for name in _ACCEPTING if name in options}
     try:
         for sock in bound.sockets:
-            guarded = GuardedSocket(os.dup(sock.fileno()))
+            guarded = GuardedSocket(sock.dup().detach())
             listening.accepting.append(
                 await loop.create_server(factory, sock=guarded, start_serving=False, **kept)
             )
@@ -149,6 +149,6 @@ class GuardedSocket(socket.socket):
 
 def _spare_descriptor() -> int | None:
     try:
-        return os.open(os.devnull, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        return os.open(os.devnull, os.O_RDONLY)
     except OSError:
         return None  # another thread was faster

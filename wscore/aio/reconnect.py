@@ -58,7 +58,10 @@ async def connections(dial: Dial, backoff: Backoff) -> AsyncGenerator[ClientConn
 
 async def _close(ws: ClientConnection) -> None:
     try:
-        await ws.close()
+        # One that was dropped was not closed well: it gets no Close after the fact.
+        if not ws.transport.is_closing():
+            ws.start_close()
+        await ws.wait_closed()
     except BaseException:
         ws.abort()
         raise
