@@ -118,7 +118,7 @@ def test_a_reason_that_cannot_be_encoded() -> None:
         (Close(), "1005 (no status rcvd)"),
         (Close(1001, "bye"), "1001 (going away) bye"),
         (Close(CloseCode.GOING_AWAY), "1001 (going away)"),
-        (Close(4000, "x"), "4000 (private use) x"),
+        (Close(4000, "grüß\n\x1b[2J\u202e"), "4000 (private use) grüß\\n\\x1b[2J\\u202e"),
     ],
 )
 def test_a_close_in_words(close: Close, text: str) -> None:

@@ -254,7 +254,7 @@ def test_an_idle_reader_is_small(backend: ModuleType, used: bool) -> None:
         each = tracemalloc.get_traced_memory()[0] / READERS
     finally:
         tracemalloc.stop()
-    assert each < 320
+    assert each < 300
 
 
 def test_an_unfinished_header_costs_a_reader_little(backend: ModuleType) -> None:

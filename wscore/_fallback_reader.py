@@ -108,9 +108,8 @@ class MessageReader:
     """
 
     __slots__ = (
-        "_assembled", "_buffer", "_closed", "_count", "_failed", "_first", "_head",
-        "_in_message", "_key", "_left", "_masked", "_max_fragments", "_max_size", "_message",
-        "_part", "_room", "deflate", "fragments", "messages", "mixed", "nbytes", "pings",
+        "_buffer", "_closed", "_count", "_first", "_head", "_in_message", "_key", "_left",
+        "_masked", "_max_fragments", "_max_size", "_message", "_part", "_room", "deflate", "fragments", "messages", "mixed", "nbytes", "pings",
     )  # fmt: skip
 
     def __init__(
@@ -132,7 +131,8 @@ class MessageReader:
         self.fragments = self.mixed = False
         # Whole messages, bytes and pings so far, for statistics.
         self.messages = self.nbytes = self.pings = 0
-        self._failed = self._closed = False
+        # False, True after a Close, None after a violation.
+        self._closed: bool | None = False
         # Bytes of a header that is not whole yet.
         self._head = b""
         # The frame being read: where its payload goes, its first byte, bytes missing, key.
@@ -140,7 +140,7 @@ class MessageReader:
         self._first = self._left = 0
         self._key = b""
         # The fragmented message being read, if it is to be assembled: how much it may still grow.
-        self._in_message = self._assembled = False
+        self._in_message = False
         self._message: _Text | _Bytes | None = None
         self._room = self._count = 0
 
@@ -165,7 +165,7 @@ class MessageReader:
         return self._consume(bytes(self._buffer._view[:nbytes]))
 
     def _consume(self, data: bytes) -> list[Event]:
-        if self._failed:
+        if self._closed is None:
             raise used_after_failure()
         self.nbytes += len(data)
         events: list[Event] = []
@@ -173,7 +173,7 @@ class MessageReader:
         try:
             self._read_frames(self._head + data if self._head else data, events)
         except (ProtocolError, PayloadTooBig) as violation:
-            self._failed = self.mixed = True
+            self._closed, self.mixed = None, True
             self._part = self._message = None
             events.append(violation)
         return events
@@ -247,8 +247,7 @@ class MessageReader:
             return
         if opcode:
             self._in_message = True
-            self._assembled = not (first & 0x40 or self.fragments)
-            if self._assembled:
+            if not (first & 0x40 or self.fragments):
                 self._message = _Text() if opcode == _TEXT else _Bytes()
         self._room -= length
         self._count += 1
@@ -270,7 +269,8 @@ class MessageReader:
         part, self._part = self._part, None
         assert part is not None
         opcode, fin = self._first & 0x0F, self._first >= 0x80
-        if opcode >= _CLOSE or not self._assembled:
+        assembled = self._message is not None
+        if opcode >= _CLOSE or not assembled:
             self.mixed = True
         if opcode == _CLOSE:
             events.append(Close.parse(cast(bytes, part.finish())))
@@ -279,7 +279,7 @@ class MessageReader:
             self.pings += opcode == _PING
             events.append(Frame(OPCODES[opcode], cast(bytes, part.finish())))
         else:
-            if not self._assembled:
+            if not assembled:
                 payload = cast(bytes, part.finish())
                 events.append(Frame(OPCODES[opcode], payload, fin, self._first & 0x40 != 0))
             elif fin:

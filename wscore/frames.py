@@ -100,7 +100,9 @@ class Close(NamedTuple):
 
     def __str__(self) -> str:
         name = close_code_name(self.code)
-        return f"{int(self.code)} ({name}) {self.reason}".rstrip()
+        # For people and logs: a peer must not be able to forge or hide a line.
+        reason = "".join([c if c.isprintable() else repr(c)[1:-1] for c in self.reason])
+        return f"{int(self.code)} ({name}) {reason}".rstrip()
 
     @classmethod
     def parse(cls, payload: bytes) -> Close:

@@ -83,6 +83,8 @@ static void agree(const char *head, const char *offer)
     line += strlen("\r\nSec-WebSocket-Extensions:");
     line += strspn(line, " ");
     snprintf(agreed, sizeof agreed, "%.*s", (int)strcspn(line, "\r"), line);
+    for (char *c = agreed; *c; c++) /* it is printed as a string of JSON */
+        *c = *c == '"' || *c == '\\' || *c < ' ' ? '\'' : *c;
 }
 
 static void shake_hands(int fd, int port, const char *offer)

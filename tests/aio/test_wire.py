@@ -122,7 +122,8 @@ def test_a_full_buffer_does_not_wait_for_the_end_of_the_turn(
 ) -> None:
     async def main() -> None:
         spies = spy_on_wires(monkeypatch)
-        async with serving(echo) as server, wscore.connect(uri(server), write_limit=1 << 20) as ws:
+        options = {"write_limit": 1 << 20, "compression": None}
+        async with serving(echo) as server, wscore.connect(uri(server), **options) as ws:
             writes = _client_writes(spies)
             writes.clear()
             for _ in range(12):

@@ -49,15 +49,20 @@ class _Echo:
 
     async def run(self, uri: str) -> None:
         """Connect to *uri* and echo until the end."""
-        with suppress(wscore.InvalidHandshake, wscore.ConnectionClosed):
+        with suppress(wscore.InvalidHandshake):
             async with wscore.connect(
                 uri, subprotocols=SUBPROTOCOLS, open_timeout=PATIENCE, close_timeout=1
             ) as ws:
                 self.opened = True
-                async for message in ws:
-                    self.delivered.append(message)
-                    await ws.send(message)
+                with suppress(wscore.ConnectionClosed):
+                    await self._echo(ws)
         self.ended = True
+
+    async def _echo(self, ws: wscore.ClientConnection) -> None:
+        async for message in ws:
+            self.delivered.append(message)
+            with suppress(wscore.ConnectionClosed):  # what came before the Close is still read
+                await ws.send(message)
 
 
 class _Script:

@@ -69,6 +69,7 @@ def compare(name: str, target: Target | None = None) -> Result:
                     result.failures.append(Failure(theme, case.name, case.rule, what))
         result.cases["floods"] = len(FLOODS)
         for flood in FLOODS:
+            session.start()  # or memory that was freed before would hide what is taken now
             what = session.judge_flood(flood, result)
             if what is not None:
                 result.failures.append(Failure("floods", flood.name, flood.rule, what))
@@ -80,9 +81,9 @@ class _Session:
 
     def __init__(self, name: str, target: Target | None, stack: ExitStack) -> None:
         self._name, self._given, self._stack = name, target, stack
-        self._start()
+        self.start()
 
-    def _start(self) -> None:
+    def start(self) -> None:
         self._stack.close()
         self.target = self._given or self._stack.enter_context(launched(self._name))
         self._bystander = self._stack.enter_context(Bystander(self.target))
@@ -94,7 +95,7 @@ class _Session:
                 try:
                     seen = attack(self.target, case, cut, strict=False)
                 except OSError:
-                    self._start()
+                    self.start()
                     return "accepts no connection any more"
             what = self._harm(memory.growth) or (None if case.ours else breach(case, seen))
             if what is not None:
@@ -114,7 +115,7 @@ class _Session:
 
     def _harm(self, growth: int | None) -> str | None:
         if not self._bystander.is_served():
-            self._start()
+            self.start()
             return "does not serve others any more"
         if growth is not None and growth > HARMFUL:
             return f"grew by {growth // MIB} MiB"

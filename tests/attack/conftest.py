@@ -16,3 +16,10 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     """A server in a process of its own; WSCORE_BACKEND says on which backend."""
     with launched("wscore", *SERVERS[request.param]) as target:
         yield target
+
+
+@pytest.fixture(params=SERVERS)
+def fresh_target(request: pytest.FixtureRequest) -> Iterator[Target]:
+    """One that has no memory to use again."""
+    with launched("wscore", *SERVERS[request.param]) as target:
+        yield target

@@ -253,10 +253,10 @@ def early_data(target: Target) -> None:
 
 
 def churn(target: Target) -> None:
-    """500 connections that vanish within the request, a frame or a message."""
+    """250 connections that vanish within the request, a frame or a message."""
     endings = (b"", head()[:50], head(), head() + b"\x81\xfe\x10\x00" + _MASK + b"half",
                head() + encoded(Role.SERVER, WireFrame(TEXT, b"a", fin=False)))  # fmt: skip
-    for number in range(500):
+    for number in range(250):
         attacker = target.attacker()
         attacker.send([endings[number % len(endings)]])
         if number % 2:
@@ -293,7 +293,7 @@ def _floods() -> Iterator[Flood]:
     yield Flood("a slow request", "limit on the handshake", slow_request, 2 * MIB, True)
     yield Flood("a hundred half requests", "limits of a head", many_half_requests, 16 * MIB, True)
     yield Flood("4 MiB behind a refused request", "RFC 9112 6", early_data, 2 * MIB, True)
-    yield Flood("500 vanishing connections", "CVE-2016-10542", churn, 4 * MIB)
+    yield Flood("250 vanishing connections", "CVE-2016-10542", churn, 4 * MIB)
     yield Flood("a hundred promised MiB", "allocation ahead of data", promised_payloads, 8 * MIB,
                 True)  # fmt: skip
 

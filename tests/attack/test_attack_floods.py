@@ -11,9 +11,9 @@ from .target import Bystander, Target
 
 
 @pytest.mark.parametrize("flood", FLOODS, ids=lambda flood: flood.name)
-def test_flood(target: Target, flood: Flood) -> None:
-    with Bystander(target) as bystander, target.memory() as memory:
-        flood.run(target)
+def test_flood(fresh_target: Target, flood: Flood) -> None:
+    with Bystander(fresh_target) as bystander, fresh_target.memory() as memory:
+        flood.run(fresh_target)
         assert bystander.is_served()
     if sys.platform == "linux":
         assert memory.growth is not None

@@ -209,6 +209,17 @@ def test_real_time_is_back_afterwards(run_asyncio: Run) -> None:
     run_asyncio(main())
 
 
+def test_whoever_still_moves_it_is_told_that_it_is_gone(run_asyncio: Run) -> None:
+    async def main() -> None:
+        async with FakeClock() as clock:
+            late = asyncio.ensure_future(clock.advance(5))
+            await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="was left"):
+            await late
+
+    run_asyncio(main())
+
+
 def test_one_loop_has_one_clock(run_asyncio: Run) -> None:
     async def main() -> None:
         assert FakeClock.current() is None

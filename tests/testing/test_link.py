@@ -209,3 +209,16 @@ def test_the_capacity_bounds_what_is_on_its_way(run: Run) -> None:
             assert await receive(server) == "x" * 1000
 
     run(main())
+
+
+@pytest.mark.parametrize("name", ["max_read", "capacity"])
+def test_sizes_are_checked(run: Run, name: str) -> None:
+    async def main() -> None:
+        lane = Link(asyncio.get_running_loop()).to_server
+        for size in (0, -1):
+            with pytest.raises(ValueError, match="at least one byte"):
+                setattr(lane, name, size)
+        setattr(lane, name, 1)
+        assert getattr(lane, name) == 1
+
+    run(main())

@@ -102,6 +102,7 @@ class FakeClock:
             timer._when -= self._moved
         loop._scheduled += self._watch.outside
         heapq.heapify(loop._scheduled)
+        self._watch.give_up()
 
 
 class _Watch:
@@ -130,6 +131,12 @@ class _Watch:
         waiter: asyncio.Future[float | None] = self._loop.create_future()
         self._waiters.append((waiter, move_to))
         return await waiter
+
+    def give_up(self) -> None:
+        """Tell those who still wait that there is no clock any more."""
+        for waiter, _ in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(RuntimeError("the FakeClock was left"))
 
     def select(self, timeout: float | None = None) -> list[Any]:
         """Called by the loop; *timeout* is how long it is until its next timer."""

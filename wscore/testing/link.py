@@ -20,19 +20,22 @@ class Lane:
 
     delay: seconds on the way, for what is written from now on.
     max_read: bytes that one read brings at most; 1 delivers byte by byte, None sets no limit.
+    held: whether nothing arrives for now; it is not lost, as on a cut cable under TCP.
     dropping: whether what would arrive vanishes.
     capacity: bytes that may be on the way, as in a socket's buffers; more wait with the sender.
     lost: bytes that vanished so far, the end of the stream counted as one.
+
+    Raises ValueError for a max_read or a capacity below 1.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.delay = 0.0
-        self.max_read: int | None = None
         self.dropping = False
-        self.capacity = 65536
         self.lost = 0
-        self._loop = loop
+        self._max_read: int | None = None
+        self._capacity = 65536
         self._held = False
+        self._loop = loop
         self._source: MemoryTransport
         self._target: MemoryTransport
         # When it arrives, and what; nothing is the end of the stream.
@@ -45,8 +48,23 @@ class Lane:
         self._source, self._target = source, target
 
     @property
+    def max_read(self) -> int | None:
+        return self._max_read
+
+    @max_read.setter
+    def max_read(self, size: int | None) -> None:
+        self._max_read = None if size is None else _at_least_1(size)
+
+    @property
+    def capacity(self) -> int:
+        return self._capacity
+
+    @capacity.setter
+    def capacity(self, size: int) -> None:
+        self._capacity = _at_least_1(size)
+
+    @property
     def held(self) -> bool:
-        """Whether nothing arrives for now; it is not lost, as on a cut cable under TCP."""
         return self._held
 
     @held.setter
@@ -116,6 +134,12 @@ class Lane:
             if rest:
                 self._flight.appendleft((0.0, bytearray(rest)))
                 self._flying += len(rest)
+
+
+def _at_least_1(size: int) -> int:
+    if size < 1:
+        raise ValueError(f"at least one byte, not {size!r}")
+    return size
 
 
 class Link:

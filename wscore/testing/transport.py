@@ -195,5 +195,7 @@ class MemoryTransport(asyncio.Transport):
 
     def _lose(self, error: Exception | None) -> None:
         self.lost = True
-        self._protocol.connection_lost(error)
-        self.link.end_lost()
+        try:
+            self._protocol.connection_lost(error)
+        finally:
+            self.link.end_lost()
