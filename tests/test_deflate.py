@@ -155,6 +155,16 @@ def test_the_window_outlives_a_stream_that_ended(backend: str, ends: bytes) -> N
     assert decoded(receiver, payload) == history
 
 
+def test_a_message_of_no_bytes_leaves_the_window_alone() -> None:
+    receiver = codec()
+    for message in (b"Hello", b"", b"Hello"):
+        payload = compressed(message) if message else b""
+        assert decoded(receiver, payload) == message
+        assert decoded(receiver, compressed(b"Hello", final=True), False) == b"Hello"
+        assert decoded(receiver, b"", False) == b""
+        assert decoded(receiver, b"") == b""
+
+
 def test_without_takeover_nothing_is_remembered() -> None:
     receiver = codec(peer=(12, True))
     history = b"the quick brown fox jumps over the lazy dog"

@@ -31,6 +31,8 @@ TESTED_AS = {
     "roles": ["roles", "roles_extensions"],
     "extensions": ["roles_extensions"],
     "deflate": ["deflate", "deflate_negotiation"],
+    "aio.heartbeat": ["aio.heartbeat", "aio.heartbeat_wheel"],
+    "aio.reconnect": ["aio.reconnect", "aio.reconnect_listener"],
     "aio.server_connection": ["aio.server", "aio.stats"],
     "aio.sending": ["aio.connection", "aio.outbox"],
     "lifts.base": ["lifts.table"],

@@ -229,6 +229,7 @@ class DeflateCodec(MessageCodec):
         "_bits",
         "_compressor",
         "_extension",
+        "_fed",
         "_forgets",
         "_history",
         "_inflater",
@@ -252,6 +253,8 @@ class DeflateCodec(MessageCodec):
         self.threshold, self.concurrency = extension.threshold, extension.concurrency
         self._compressor: Any = None
         self._inflater: Any = None
+        # Whether it got a byte of this message's stream.
+        self._fed = False
         # The last of what was inflated: what a stream that follows an ended one may refer to.
         self._history = b""
 
@@ -280,11 +283,14 @@ class DeflateCodec(MessageCodec):
 
         Raises PayloadTooBig beyond *limit* bytes, ProtocolError (1007) for what is no DEFLATE.
         """
+        if not payload and not self._fed:
+            # Not even the header of an empty block: the tail belongs to no block.
+            self._remember(b"", fin)
+            return ()
         inflater = self._inflater
         if inflater is None:
-            if fin and not payload:
-                return ()  # nothing, not even the header of an empty block, is meant as nothing
             inflater = self._inflater = self._extension.new_inflater(self._peer_bits)
+        self._fed = not fin
         most = self._extension.chunk_size
         if limit is not None and limit < most:
             most = limit + 1
@@ -316,6 +322,7 @@ class DeflateCodec(MessageCodec):
                     rest = inflater.unused_data
                     self._inflater = self._extension.new_inflater(self._peer_bits, self._history)
                     if not rest:
+                        self._fed = False
                         break
                 else:
                     rest = inflater.unconsumed_tail

@@ -1,25 +1,21 @@
-"""The load: small C programs, so that it is never the load that is measured.
-
-They are compiled when first needed, with ``CC`` or else ``cc``, into ``build/load``.
-"""
+"""The load: small C programs, so that it is never the load that is measured."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..contract import Missing, Refused
+from ..contract import Refused
 from ..servers.cores import Role, pinned
+from .deflated import Talk
+from .programs import program, run
 
 __all__ = ["Connections", "Echo", "EchoFigures", "echo"]
 
-SOURCES = Path(__file__).resolve().parent
-BUILD = SOURCES.parent.parent / "build" / "load"
 PATIENCE = 30  # seconds beyond those that a measurement takes by itself
 WARM = 50  # connections that are not measured
 
@@ -50,32 +46,27 @@ def echo(load: Echo, port: int, server: int, seconds: float) -> EchoFigures:
     Raises Refused when an echo is wrong or does not come, Missing without a C compiler.
     """
     arguments = (port, load.connections, load.in_flight, load.size, seconds, load.kind, server)
-    command = [_program("echo_load"), *map(str, arguments)]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE + 2 * seconds,
-            preexec_fn=pinned(Role.LOAD),
-        )
-    except subprocess.TimeoutExpired as expired:
-        raise Refused(f"no figure within {expired.timeout:g} s") from None
-    if done.returncode:
-        raise Refused(done.stderr.strip())
-    found = json.loads(done.stdout)
+    found = run("echo_load", *arguments, timeout=PATIENCE + 2 * seconds)
     return EchoFigures(1 / found["messages_per_second"], found["cpu"], found["p50"], found["p99"])
 
 
 class Connections:
     """Opens connections to the echo server on *port* and keeps them until the context ends.
 
+    Without *talk* the message of each is 20 B of text, and no extension is offered.
     Methods, in this order, raise Refused when a handshake fails or an echo is wrong.
     """
 
-    def __init__(self, port: int, count: int) -> None:
+    def __init__(self, port: int, count: int, talk: Talk | None = None) -> None:
+        self._talk = talk
+        self._count = WARM + count
+        self._directory = TemporaryDirectory(prefix="connect-load-")
+        command = [program("connect_load"), str(port), str(WARM), str(count)]
+        if talk is not None:
+            self._message.write_bytes(talk.frame())
+            command += [talk.offer, str(self._message), str(self._echoes)]
         self._process = subprocess.Popen(
-            [_program("connect_load"), str(port), str(WARM), str(count)],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -83,16 +74,28 @@ class Connections:
             preexec_fn=pinned(Role.LOAD),
         )
 
+    @property
+    def _message(self) -> Path:
+        return Path(self._directory.name) / "message"
+
+    @property
+    def _echoes(self) -> Path:
+        return Path(self._directory.name) / "echoes"
+
     def __enter__(self) -> Connections:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._process.kill()
         self._process.communicate()
+        self._directory.cleanup()
 
-    def warm(self) -> None:
-        """Wait until a few connections are open, so that the server made what it makes once."""
-        self._answer()
+    def warm(self) -> str:
+        """Wait until a few connections are open, so that the server made what it makes once.
+
+        Returns the extension that was agreed on.
+        """
+        return str(self._answer()["agreed"])
 
     def open(self) -> float:
         """Open all, one after the other. Returns seconds for a handshake."""
@@ -103,6 +106,8 @@ class Connections:
         """Have a message echoed on each."""
         self._go_on()
         self._answer()
+        if self._talk is not None:
+            self._talk.check(self._echoes.read_bytes(), self._count)
 
     def _go_on(self) -> None:
         assert self._process.stdin is not None
@@ -117,26 +122,3 @@ class Connections:
             raise Refused(errors.strip())
         answer: dict[str, Any] = json.loads(line)
         return answer
-
-
-@cache
-def _program(name: str) -> str:
-    """The path of a compiled program. Raises Missing when it cannot be compiled."""
-    sources = [SOURCES / f"{name}.c", SOURCES / "client.c"]
-    newest = max(file.stat().st_mtime for file in SOURCES.glob("*.[ch]"))
-    program = BUILD / name
-    if not program.exists() or program.stat().st_mtime < newest:
-        _compile(sources, program)
-    return str(program)
-
-
-def _compile(sources: list[Path], program: Path) -> None:
-    BUILD.mkdir(parents=True, exist_ok=True)
-    compiler = os.environ.get("CC", "cc")
-    command = [*compiler.split(), "-std=gnu11", "-O2", "-Wall", "-o", str(program)]
-    try:
-        done = subprocess.run([*command, *map(str, sources)], capture_output=True, text=True)
-    except FileNotFoundError as error:
-        raise Missing(f"the load generator needs a C compiler: {error}") from None
-    if done.returncode:
-        raise Missing(f"the load generator does not compile: {done.stderr.strip()}")

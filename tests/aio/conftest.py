@@ -65,6 +65,12 @@ def run(
     ]
 
 
+@pytest.fixture
+def run_asyncio() -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    """As `run`, on the loop that a FakeClock can be put on; the log is not looked at."""
+    return lambda main: _run(LOOPS["asyncio"], main)
+
+
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for localhost and its key, in one file."""

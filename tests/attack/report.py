@@ -56,7 +56,7 @@ def _memory(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _mib(growth: int | None) -> str:
-    return "?" if growth is None else f"{growth / MIB:.1f}"
+    return "?" if growth is None else f"{max(growth, 0) / MIB:.1f}"
 
 
 def _failures(results: Sequence[Result]) -> Iterator[str]:

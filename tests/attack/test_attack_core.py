@@ -17,3 +17,5 @@ from .vocabulary import CUTS, Case
 def test_case(case: Case, cut: str) -> None:
     seen = attack(case, CUTS[cut])
     assert complaint(case, seen) is None, seen
+    # Without a network nothing is lost: what came before a violation is there as well.
+    assert seen.messages == list(case.outcome.messages)

@@ -202,7 +202,7 @@ def _negotiated() -> Iterator[Case]:
         yield replace(case, opening=opening)
     case = breaks("RSV1 after a declined offer", "RFC 6455 5.2", 1002, _message(_HELLO))
     opening = head((offer, f"{DEFLATE}; unknown"))
-    yield replace(case, opening=opening)
+    yield replace(case, opening=opening, outcome=replace(case.outcome, statuses=(400,)))
 
 
 CASES = [

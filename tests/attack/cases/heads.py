@@ -76,7 +76,7 @@ def _request_lines() -> Iterator[Case]:
     }
     for name, (line, statuses, ours) in lines.items():
         data = head().replace(b"GET / HTTP/1.1", line)
-        rule = "RFC 9112 3; CVE-2023-49081, CVE-2023-49082"
+        rule = "RFC 9112 3; CVE-2023-49081, CVE-2023-49082" if ours else "RFC 6455 4.2.1, HTTP/1.1"
         yield refuses(f"request line: {name}", rule, statuses, data, ours=ours)
 
 

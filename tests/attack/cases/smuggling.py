@@ -59,7 +59,7 @@ def _failed_upgrades() -> Iterator[Case]:
     rule = "RFC 6455 4.2.1; smuggling by a failed upgrade"
     for name, start, statuses in (
         ("a wrong version", head(*reply("Sec-WebSocket-Version", "777")), 426),
-        ("a wrong key", head(*reply("Sec-WebSocket-Key", "x")), 400),
+        ("no key", head(("Sec-WebSocket-Key", None)), 400),
         ("no upgrade", head(("Upgrade", None)), 426),
         ("a wrong method", head(line="POST / HTTP/1.1"), (405, 400)),
     ):
