@@ -11,7 +11,7 @@ SOURCES := setup.py pyproject.toml $(wildcard wscore/*.px[idy] wscore/_kernels/*
 WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/lifts --ignore=tests/bench" * (sys.version_info < (3, 11)))')
 
 .PHONY: help demo test coverage bench bench-quick bench-end-to-end lint types sanitize kernels neon old-cpus \
-	test-packaging test-accelerated test-browser attack conformance life soak matrix wheels clean
+	test-packaging test-accelerated test-browser attack fuzz fuzz-sanitized conformance life soak matrix wheels clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -97,6 +97,16 @@ life: $(VENV)/.dev ## thousands of connections, cut links, killed servers; LIFE=
 SECONDS ?= 300
 soak: $(VENV)/.dev ## an hour in fast time, and SECONDS of churn: memory has to stay flat
 	$(BIN)/python -W error -m tests.soak --seconds $(SECONDS)
+
+$(VENV)/.fuzz: $(VENV)/.dev
+	$(PIP) --editable '.[fuzz]'
+	touch $@
+
+fuzz: $(VENV)/.fuzz ## every target for SECONDS, guided by coverage with atheris; ARGS: targets
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
+
+fuzz-sanitized: $(VENV)/.fuzz ## the same on an extension with AddressSanitizer, by clang
+	scripts/fuzz.sh $(BIN)/python --seconds $(SECONDS) $(ARGS)
 
 attack: $(VENV)/.dev ## the attack suite against wscore and its peers, or ARGS="--server NAME --port N"
 	if command -v npm >/dev/null; then npm install --silent --prefix .peers/node ws; fi

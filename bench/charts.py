@@ -31,6 +31,10 @@ def _kib(figures: Mapping[str, float]) -> float:
     return figures["bytes"] / KIB
 
 
+def _p99(figures: Mapping[str, float]) -> float:
+    return figures["p99"] * 1000
+
+
 @dataclass(frozen=True)
 class Chart:
     """A question, and a panel for each of *cases*: what it shows, by the case's name."""
@@ -69,6 +73,32 @@ CHARTS = {
         {"connections": "idle, after one message"},
         figure=_kib,
         small_is_good=True,
+    ),
+    "deflate": Chart(
+        "Echo server with permessage-deflate: messages a second, more is better",
+        {
+            "deflate-4KiB-json-level6": "4 KiB JSON, 16 connections, level 6, 4 KiB window",
+            "deflate-4KiB-json-level1": "4 KiB JSON, 16 connections, level 1, 4 KiB window",
+        },
+    ),
+    "deflate-latency": Chart(
+        "p99 of 64 B messages beside compressed ones of 16 MiB, in ms, less is better",
+        {"deflate-latency": "one connection with large messages, one with small ones"},
+        figure=_p99,
+        small_is_good=True,
+    ),
+    "deflate-memory": Chart(
+        "Server with permessage-deflate: memory for a connection in KiB, less is better",
+        {
+            "deflate-connections-20B": "after a message of 20 B, not compressed",
+            "deflate-connections-4KiB": "after a message of 4 KiB, compressed both ways",
+        },
+        figure=_kib,
+        small_is_good=True,
+    ),
+    "deflate-handshakes": Chart(
+        "Server on one core, deflate offered: handshakes a second, more is better",
+        {"deflate-connections-20B": "one after the other"},
     ),
 }
 
@@ -142,7 +172,7 @@ def _provenance(document: Mapping[str, Any]) -> str:
     machine, pace = document["machine"], document["pace"]
     return (
         f"{machine['cpu']}, {machine['python']}, wscore {machine['wscore']['version']}; uvloop "
-        f"unless said; compression off; median of {pace['rounds']} rounds, {machine['when'][:10]}"
+        f"unless said; median of {pace['rounds']} rounds, {machine['when'][:10]}"
     )
 
 

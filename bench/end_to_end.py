@@ -1,10 +1,10 @@
 """``python -m bench.end_to_end [case ...]``: wscore beside its peers over real connections.
 
 Every contender is a process of its own on one core, the load is on another, and both take turns
-in short samples. Compression is off everywhere. Ratios are those of the medians, by the clock;
-beside them stand those of the CPU time that the server used. The two tell the same while a busy
-server gets its whole core. Where the table says that it did not, the clock has measured the
-machine's other work as well, and the CPU time is nearer to the truth.
+in short samples. Compression and pings are off but in the cases about them. Ratios are those of
+the medians, by the clock; beside them stand those of the CPU time that the server used. The two
+tell the same while a busy server gets its whole core. Where the table says that it did not, the
+clock has measured the machine's other work as well, and the CPU time is nearer to the truth.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from .report import duration
 
 HEADS = ("case", "subject", "its time", "rival", "its time", "target", "reached", "by CPU", "")
 KIB = 1024
+# Told beside rate and CPU time where they were measured.
+MEASURES = {"p50": "p50", "p99": "p99", "wire": "on the wire", "bytes": "for an idle connection"}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -94,7 +96,7 @@ def _goal_state(result: Result, goal: Goal) -> str:
 def _limit_state(result: Result, limit: Limit) -> str:
     if limit.subject not in result.figures:
         return "refused" if limit.subject in result.refused else "missing"
-    return "ok" if result.median(limit.subject, "bytes") <= limit.most else "SHORT"
+    return "ok" if result.median(limit.subject, limit.measure) <= limit.most else "SHORT"
 
 
 def table(results: Sequence[Result]) -> str:
@@ -114,9 +116,9 @@ def _rows(result: Result) -> list[tuple[str, ...]]:
         (
             result.case.name,
             goal.subject,
-            _time(result, goal.subject),
+            _figure(result, goal.subject, goal.measure),
             goal.rival,
-            _time(result, goal.rival),
+            _figure(result, goal.rival, goal.measure),
             f"{goal.ratio:g}x" if goal.ratio else "-",
             _reached(result, goal),
             _by_cpu(result, goal),
@@ -129,10 +131,10 @@ def _rows(result: Result) -> list[tuple[str, ...]]:
             result.case.name,
             limit.subject,
             "",
-            "memory",
+            {"bytes": "memory"}.get(limit.measure, limit.measure),
             "",
-            f"{limit.most / KIB:g} KiB",
-            _memory(result, limit.subject),
+            _shown(limit.most, limit.measure),
+            _figure(result, limit.subject, limit.measure),
             "",
             _limit_state(result, limit),
         )
@@ -141,14 +143,14 @@ def _rows(result: Result) -> list[tuple[str, ...]]:
     return goals + limits
 
 
-def _time(result: Result, contender: str) -> str:
-    return duration(result.median(contender)) if contender in result.figures else "-"
-
-
-def _memory(result: Result, contender: str) -> str:
+def _figure(result: Result, contender: str, measure: str = "seconds") -> str:
     if contender not in result.figures:
         return "-"
-    return f"{result.median(contender, 'bytes') / KIB:.1f} KiB"
+    return _shown(result.median(contender, measure), measure)
+
+
+def _shown(figure: float, measure: str) -> str:
+    return f"{figure / KIB:.1f} KiB" if measure in ("bytes", "wire") else duration(figure)
 
 
 def _reached(result: Result, goal: Goal) -> str:
@@ -157,7 +159,7 @@ def _reached(result: Result, goal: Goal) -> str:
 
 
 def _by_cpu(result: Result, goal: Goal) -> str:
-    ratio = result.ratio(goal, "cpu")
+    ratio = result.ratio(goal, "cpu") if goal.measure == "seconds" else None
     return f"{ratio.median:.2f}x" if ratio else "-"
 
 
@@ -168,13 +170,12 @@ def _figures(result: Result) -> list[str]:
         rate = f"{1 / result.median(name):>12,.0f} /s"
         used = result.median(name, "cpu")
         cpu = f"CPU {duration(used):>8}, {used / result.median(name):>4.0%} of the time"
-        more = ""
-        if "p99" in result.figures[name]:
-            p50, p99 = (duration(result.median(name, measure)) for measure in ("p50", "p99"))
-            more = f"  p50 {p50:>8}  p99 {p99:>8}"
-        if "bytes" in result.figures[name]:
-            more = f"  {_memory(result, name):>9} for an idle connection"
-        lines.append(f"  {name:26}{rate}  {cpu}{more}".rstrip())
+        more = [
+            f"  {told} {_figure(result, name, measure):>8}"
+            for measure, told in MEASURES.items()
+            if measure in result.figures[name]
+        ]
+        lines.append(f"  {name:27}{rate}  {cpu}{''.join(more)}".rstrip())
     return [*lines, ""]
 
 

@@ -29,6 +29,7 @@ TESTED_AS = {
     "_rules": ["rules"],
     "http11": ["http11", "http11_responses"],
     "roles": ["roles", "roles_extensions"],
+    "aio.client": ["aio.client", "aio.client_redirects"],
     "extensions": ["roles_extensions"],
     "deflate": ["deflate", "deflate_negotiation"],
     "aio.heartbeat": ["aio.heartbeat", "aio.heartbeat_wheel"],

@@ -109,7 +109,8 @@ class MessageReader:
 
     __slots__ = (
         "_buffer", "_closed", "_count", "_first", "_head", "_in_message", "_key", "_left",
-        "_masked", "_max_fragments", "_max_size", "_message", "_part", "_room", "deflate", "fragments", "messages", "mixed", "nbytes", "pings",
+        "_masked", "_max_fragments", "_max_size", "_message", "_part", "_room", "deflate",
+        "fragments", "messages", "mixed", "nbytes", "pings",
     )  # fmt: skip
 
     def __init__(

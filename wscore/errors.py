@@ -17,6 +17,7 @@ __all__ = [
     "InvalidHeader",
     "InvalidMessage",
     "InvalidOrigin",
+    "InvalidRedirect",
     "InvalidStatus",
     "InvalidURI",
     "InvalidUpgrade",
@@ -146,6 +147,14 @@ class InvalidStatus(InvalidHandshake):
         status = response.status_code
         super().__init__(f"server answered HTTP {status} instead of 101", status)
         self.response = response
+
+
+class InvalidRedirect(InvalidStatus):
+    """The server answered with a redirection that is not followed; the text says why not."""
+
+    def __init__(self, message: str, response: Response) -> None:
+        super().__init__(response)
+        self.args = (f"HTTP {response.status_code} is not followed: {message}",)
 
 
 class InvalidHeader(InvalidHandshake):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidHandshake, InvalidMessage
+from .errors import InvalidHandshake, InvalidMessage, InvalidStatus
 from .extensions import confirm, negotiate
 from .handshake import (
     USER_AGENT,
@@ -277,6 +277,16 @@ class ClientProtocol(HandshakingProtocol):
                 error.__cause__ = cause
                 self._give_up(error)
         super().receive_eof(cause)
+
+    def refusal(self) -> InvalidStatus | None:
+        """The server's refusal, if it has sent one, whether its body has come or not."""
+        if self._parser is not None:
+            try:
+                response = self._parser.feed_eof()
+            except InvalidHandshake:
+                return None
+            return None if response.status_code == 101 else InvalidStatus(response)
+        return self.handshake_error if isinstance(self.handshake_error, InvalidStatus) else None
 
     def _receive_response(self, response: Response) -> Response | None:
         self._response = response

@@ -11,10 +11,19 @@ from typing import Any
 
 from ..contract import Refused
 from ..servers.cores import Role, pinned
-from .deflated import Talk
+from .deflated import Stream, StreamFigures, Talk, stream
 from .programs import program, run
 
-__all__ = ["Connections", "Echo", "EchoFigures", "echo"]
+__all__ = [
+    "Connections",
+    "Echo",
+    "EchoFigures",
+    "Stream",
+    "StreamFigures",
+    "Talk",
+    "echo",
+    "stream",
+]
 
 PATIENCE = 30  # seconds beyond those that a measurement takes by itself
 WARM = 50  # connections that are not measured

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..clients import CLIENTS
-from ..servers import SERVERS
-from . import Echo
+from ..servers import MIB, PLAIN, SERVERS, Deflate, Setting
+from . import Echo, Stream, Talk
 
-__all__ = ["Case", "Goal", "Limit", "cases", "select"]
+__all__ = ["Case", "Goal", "Handshakes", "Limit", "cases", "select"]
 
-KIB, MIB = 1 << 10, 1 << 20
+KIB = 1 << 10
 CONNECTIONS = {64: 16, 4 * KIB: 16, 64 * KIB: 4, MIB: 4}  # for each size of a message
 NAMES = {64: "64B", 4 * KIB: "4KiB", 64 * KIB: "64KiB", MIB: "1MiB"}
 
@@ -18,34 +18,52 @@ LISTENER, COROUTINE = "wscore Listener", "wscore coroutine"
 ON_ASYNCIO, PURE = "wscore Listener, asyncio", "wscore coroutine, pure"
 # Compared where the cost of a message is nearly all there is.
 SMALL_ONLY = (ON_ASYNCIO, "picows core, asyncio", PURE, "websockets, pure")
+HEARTBEATS = {LISTENER: "wscore Listener, heartbeat", COROUTINE: "wscore coroutine, heartbeat"}
 
 
 @dataclass(frozen=True)
 class Goal:
-    """*subject* is to be *ratio* times as fast as *rival*; without a ratio, to be told."""
+    """*subject* is to be *ratio* times as fast as *rival*; without a ratio, to be told.
+
+    With another *measure* than time its figure is to be that many times less.
+    """
 
     subject: str
     rival: str
     ratio: float | None = None
+    measure: str = "seconds"
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A connection of *subject* is to take *most* bytes or fewer."""
+    """The *measure* of *subject* is to be *most*: ``bytes`` for a connection, or ``p99``."""
 
     subject: str
-    most: int
+    most: float
+    measure: str = "bytes"
+
+
+@dataclass(frozen=True)
+class Handshakes:
+    """Connections that are opened, and the message that each has echoed; None for 20 B of text."""
+
+    talk: Talk | None = None
 
 
 @dataclass(frozen=True)
 class Case:
-    """A load for *contenders*: an `Echo`, or what the name says."""
+    """A *load* for *contenders* that serve as *setting* says; None for the clients' round trips.
+
+    A sample lasts *seconds* at least.
+    """
 
     name: str
     contenders: tuple[str, ...]
     goals: tuple[Goal, ...]
     limits: tuple[Limit, ...] = ()
-    echo: Echo | None = None
+    load: Echo | Stream | Handshakes | None = None
+    setting: Setting = PLAIN
+    seconds: float = 0.0
 
 
 # By size of a message and messages in flight. Other echo cases are told, not judged.
@@ -87,22 +105,103 @@ HANDSHAKES = (
 MEMORY = (Limit(LISTENER, 6 * KIB), Limit(COROUTINE, 6 * KIB))
 
 
+# The level and memory of websockets, which others can be told; and aiohttp's, which cannot be told
+# another. The window is websockets' default as well.
+LEVEL_6, LEVEL_1 = Deflate(level=6, mem_level=5, window=12), Deflate(1, 8, 12)
+# picows.websockets accepts an offer that bounds its window, and does not bound it: told in memory.
+COMPRESSING = (LISTENER, COROUTINE, "websockets", "tornado", "Node ws")
+DEFLATING = (
+    Case(
+        "deflate-4KiB-json-level6",
+        COMPRESSING,
+        (
+            Goal(COROUTINE, "websockets", 1.3),
+            Goal(LISTENER, "websockets", 1.3),
+            Goal(COROUTINE, "tornado"),
+            Goal(COROUTINE, "Node ws"),
+        ),
+        load=Stream(16, 64, 4 * KIB, LEVEL_6),
+        setting=Setting(LEVEL_6),
+    ),
+    Case(
+        "deflate-4KiB-json-level1",
+        (*COMPRESSING, "aiohttp"),
+        (
+            Goal(COROUTINE, "aiohttp", 1.1),
+            Goal(LISTENER, "aiohttp", 1.1),
+            Goal(COROUTINE, "websockets"),
+        ),
+        load=Stream(16, 64, 4 * KIB, LEVEL_1),
+        setting=Setting(LEVEL_1),
+    ),
+    Case(
+        "deflate-latency",
+        COMPRESSING,
+        (Goal(COROUTINE, "websockets"),),
+        (Limit(COROUTINE, 0.005, "p99"), Limit(LISTENER, 0.005, "p99")),
+        load=Stream(1, 1, 16 * MIB, LEVEL_6, pulse=0.002),
+        setting=Setting(LEVEL_6, max_size=16 * MIB),
+        seconds=3.0,  # several large messages for each contender
+    ),
+)
+BY_DEFAULT = Setting(Deflate())
+BROWSED = (LISTENER, COROUTINE, "websockets", "aiohttp", "picows.websockets", "tornado", "Node ws")
+SMALL_MEMORY = (Limit(LISTENER, 8 * KIB), Limit(COROUTINE, 8 * KIB))
+DEFLATE_CONNECTIONS = (
+    Case(
+        "deflate-connections-20B",
+        BROWSED,
+        (Goal(COROUTINE, "websockets", 2.0), Goal(LISTENER, "websockets", 2.0)),
+        SMALL_MEMORY,
+        load=Handshakes(Talk(20, compressed=False)),
+        setting=BY_DEFAULT,
+    ),
+    Case(
+        "deflate-connections-20B-compressed",
+        BROWSED,
+        (Goal(COROUTINE, "websockets", measure="bytes"),),
+        load=Handshakes(Talk(20, compressed=True)),
+        setting=BY_DEFAULT,
+    ),
+    Case(
+        "deflate-connections-4KiB",
+        BROWSED,
+        (
+            Goal(COROUTINE, "websockets", 1.0, "bytes"),
+            Goal(LISTENER, "websockets", 1.0, "bytes"),
+        ),
+        load=Handshakes(Talk(4 * KIB, compressed=True, echo_compressed=True)),
+        setting=BY_DEFAULT,
+    ),
+)
+BEATING = tuple(
+    Case(
+        f"heartbeat-64B-{in_flight}",
+        (*HEARTBEATS, *HEARTBEATS.values()),
+        tuple(Goal(beating, silent, 0.98) for silent, beating in HEARTBEATS.items()),
+        load=Echo(16, in_flight, 64, "text"),
+    )
+    for in_flight in (1, 32)
+)
+
+
 def cases() -> list[Case]:
     """All cases, in the order in which they are run."""
-    everybody = tuple(SERVERS)
+    everybody = tuple(name for name in SERVERS if name not in HEARTBEATS.values())
     most = tuple(name for name in everybody if name not in SMALL_ONLY)
     echoes = [
         Case(
             f"echo-{NAMES[size]}-{in_flight}-{kind}",
             everybody if size == 64 else most,
             ECHO_GOALS.get((size, in_flight), TOLD),
-            echo=Echo(connections, in_flight, size, kind),
+            load=Echo(connections, in_flight, size, kind),
         )
         for size, connections in CONNECTIONS.items()
         for in_flight in (1, 32)
         for kind in ("text", "binary")
     ]
-    return [*echoes, CLIENT, Case("connections", most, HANDSHAKES, MEMORY)]
+    connections = Case("connections", most, HANDSHAKES, MEMORY, load=Handshakes())
+    return [*echoes, CLIENT, connections, *DEFLATING, *DEFLATE_CONNECTIONS, *BEATING]
 
 
 def select(prefixes: list[str]) -> list[Case]:

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdnoreturn.h>
 
-enum { OPCODE_TEXT = 1, OPCODE_BINARY = 2, MAX_HEADER = 14 };
+enum { OPCODE_TEXT = 1, OPCODE_BINARY = 2, FIN = 0x80, RSV1 = 0x40, MAX_HEADER = 14 };
 
 noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -70,6 +70,8 @@ static void take_echo(int fd)
     }
     if (size > frame.header + frame.payload)
         die("the server says more than was asked");
+    if ((got[0] & ~RSV1) != (FIN | OPCODE_TEXT))
+        die("the echo begins with 0x%02x", got[0]);
     fwrite(got, 1, size, message.echoes);
 }
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..contract import Refused
-from ..oracle import frame, keys
+from ..oracle import frame, keys, messages
 from ..servers import Deflate
 from .messages import documents
 from .programs import run
@@ -114,7 +114,9 @@ def order(texts: Sequence[bytes]) -> list[bytes]:
 
 def _compress(text: bytes, deflate: Deflate, before: bytes = b"") -> bytes:
     settings = (deflate.level or -1, zlib.DEFLATED, -(deflate.window or 15), deflate.mem_level or 8)
-    compressor = zlib.compressobj(*settings, zdict=before) if before else zlib.compressobj(*settings)
+    compressor = (
+        zlib.compressobj(*settings, zdict=before) if before else zlib.compressobj(*settings)
+    )
     data = compressor.compress(text) + compressor.flush(zlib.Z_SYNC_FLUSH)
     return data.removesuffix(TAIL)
 
@@ -142,7 +144,7 @@ def _check(written: bytes, texts: Sequence[bytes], load: Stream) -> None:
     if payloads.keys() != set(range(load.connections)):
         raise Refused(f"{len(payloads)} of {load.connections} connections had an echo")
     for echoes in payloads.values():
-        if list(_inflated(echoes, load.deflate.window or 15)) != order(texts):
+        if list(_inflated(echoes, load.deflate.window or zlib.MAX_WBITS)) != order(texts):
             raise Refused("the echo is not what was sent")
 
 
@@ -170,9 +172,32 @@ def _inflated(payloads: Iterable[bytes], window: int) -> Iterator[bytes]:
 class Talk:
     """A JSON document of *size* bytes, sent *compressed* or plain, where a browser's offer is made.
 
-    The server compresses the echo as it thinks best.
+    The server compresses the echo as it thinks best, unless it has to be *echo_compressed*.
     """
 
     size: int
     compressed: bool
+    echo_compressed: bool = False
     offer: str = BROWSERS_OFFER
+
+    def frame(self) -> bytes:
+        """The masked frame that every connection sends."""
+        if self.compressed:
+            # A window that lies within whatever the server answers.
+            return _masked(_compress(self._text(), Deflate(6, 8, 9)), 0)
+        return frame(self._text(), keys(0).randbytes(4))
+
+    def check(self, written: bytes, count: int) -> None:
+        """Raise Refused unless *written* holds the frames of *count* right echoes."""
+        echoes = messages(written)
+        if len(echoes) != count:
+            raise Refused(f"{len(echoes)} of {count} echoes came")
+        for payload in echoes:
+            plain = payload == self._text()
+            if not plain and list(_inflated([payload], zlib.MAX_WBITS)) != [self._text()]:
+                raise Refused("the echo is not what was sent")
+            if plain and self.echo_compressed:
+                raise Refused(f"an echo of {self.size} B came uncompressed")
+
+    def _text(self) -> bytes:
+        return documents(1, self.size)[0]

@@ -27,7 +27,6 @@
 #include <unistd.h>
 
 enum { MAX_EVENTS = 256, READ_SIZE = 1 << 20, PULSE_SIZE = 64 };
-enum { FIN = 0x80, RSV1 = 0x40 };
 static const double WARM_UP = 0.2;  /* of SECONDS, before it is counted */
 static const double PATIENCE = 5.0; /* seconds without an echo */
 

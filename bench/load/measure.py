@@ -13,8 +13,8 @@ from ..clients import CLIENTS, round_trips
 from ..contract import Missing, Refused
 from ..interleave import Pace, Ratio, compare
 from ..servers.process import Server, serving
-from . import Connections, Echo, echo
-from .cases import Case, Goal
+from . import Connections, Echo, Stream, echo, stream
+from .cases import Case, Goal, Handshakes
 
 __all__ = ["Result", "run"]
 
@@ -39,8 +39,12 @@ class Result:
     def median(self, contender: str, measure: str = "seconds") -> float:
         return median(self.figures[contender][measure])
 
-    def ratio(self, goal: Goal, measure: str = "seconds") -> Ratio | None:
-        """How many times better the subject is; None when one of the two was not timed."""
+    def ratio(self, goal: Goal, measure: str | None = None) -> Ratio | None:
+        """How many times better the subject is, by the goal's *measure* or another.
+
+        None when one of the two was not timed.
+        """
+        measure = measure or goal.measure
         if not {goal.subject, goal.rival} <= self.figures.keys():
             return None
         return compare(self.figures[goal.subject][measure], self.figures[goal.rival][measure])
@@ -85,20 +89,21 @@ def _sample(name: str, sampler: Sampler, result: Result) -> None:
 
 
 def _samplers(case: Case, pace: Pace, servers: ExitStack, result: Result) -> dict[str, Sampler]:
-    if case.name == "connections":
-        return {name: partial(_connections, name, result) for name in case.contenders}
-    if case.echo is None:
+    seconds = max(pace.seconds, case.seconds)
+    if isinstance(case.load, Handshakes):
+        return {name: partial(_handshakes, name, case.load, result) for name in case.contenders}
+    if case.load is None:
         server = _first(CLIENTS_SERVERS, servers, result)
-        return {name: partial(_round_trips, name, server, pace) for name in CLIENTS}
+        return {name: partial(_round_trips, name, server, seconds) for name in CLIENTS}
     started = _start(case.contenders, servers, result)
-    return {server.name: partial(_echo, case.echo, server, pace) for server in started}
+    return {server.name: partial(_echo, case.load, server, seconds) for server in started}
 
 
 def _start(names: Iterable[str], servers: ExitStack, result: Result) -> list[Server]:
     started = []
     for name in names:
         try:
-            started.append(servers.enter_context(serving(name)))
+            started.append(servers.enter_context(serving(name, result.case.setting)))
             started[-1].freeze()
         except (Missing, Refused) as error:
             result.without(name, error)
@@ -114,21 +119,26 @@ def _first(names: Iterable[str], servers: ExitStack, result: Result) -> Server:
     raise SystemExit(f"no server for the clients: {result.missing | result.refused}")
 
 
-def _echo(load: Echo, server: Server, pace: Pace) -> Figures:
+def _echo(load: Echo | Stream, server: Server, seconds: float) -> Figures:
     with server.awake():
-        return asdict(echo(load, server.port, server.pid, pace.seconds))
+        if isinstance(load, Echo):
+            return asdict(echo(load, server.port, server.pid, seconds))
+        figures, server.facts["agreed"] = stream(load, server.port, server.pid, seconds)
+        return asdict(figures)
 
 
-def _round_trips(name: str, server: Server, pace: Pace) -> Figures:
+def _round_trips(name: str, server: Server, seconds: float) -> Figures:
     with server.awake():
-        return asdict(round_trips(name, server, pace.seconds))
+        return asdict(round_trips(name, server, seconds))
 
 
-def _connections(name: str, result: Result) -> Figures:
+def _handshakes(name: str, load: Handshakes, result: Result) -> Figures:
     """By a server that is new: memory that was used once is not given back."""
-    with serving(name) as server, Connections(server.port, CONNECTIONS) as connections:
-        result.facts[name] = server.facts
-        connections.warm()
+    with (
+        serving(name, result.case.setting) as server,
+        Connections(server.port, CONNECTIONS, load.talk) as connections,
+    ):
+        result.facts[name] = {**server.facts, "agreed": connections.warm()}
         before, cpu = server.resident(), server.cpu_time()
         seconds = connections.open()
         cpu = server.cpu_time() - cpu

@@ -12,10 +12,14 @@ __all__ = ["documents"]
 
 NAMES = ("Ada", "Bartosz", "Chioma", "Dmitri", "Élise", "Fatima", "Goran", "Hye-jin", "Ígor")
 ROOMS = ("general", "support", "trading", "random", "incidents")
-WORDS = (
-    "the order was filled at a better price than yesterday please look at sensor seven again "
-    "deploy finished restart it after lunch who has seen this error before thanks works now"
-).split()
+PHRASES = (
+    "the order was filled at a better price than yesterday",
+    "please look at sensor seven again",
+    "deploy finished",
+    "restart it after lunch",
+    "who has seen this error before?",
+    "thanks, works now",
+)
 
 
 @cache
@@ -34,7 +38,7 @@ def _document(random: Random, size: int) -> bytes:
 
 
 def _as_json(events: list[str], more: str) -> bytes:
-    return f'{{"events": [{", ".join(events)}], "more": "{more}"}}'.encode()
+    return f'{{"more": "{more}", "events": [{", ".join(events)}]}}'.encode()
 
 
 def _event(random: Random) -> str:
@@ -43,7 +47,7 @@ def _event(random: Random) -> str:
         "at": f"2026-03-{random.randint(1, 28):02}T12:{random.randint(0, 59):02}:07Z",
         "room": random.choice(ROOMS),
         "user": {"name": random.choice(NAMES), "score": round(random.gauss(50, 20), 2)},
-        "text": " ".join(random.choices(WORDS, k=random.randint(3, 14))),
+        "text": "; ".join(random.sample(PHRASES, k=random.randint(1, 3))),
         "seen": random.random() < 0.5,
     }
     return json.dumps(event, ensure_ascii=False)

@@ -18,7 +18,17 @@ from typing import NamedTuple
 
 from ..contract import Missing
 
-__all__ = ["MIB", "PLAIN", "ROOT", "SERVERS", "Contender", "Deflate", "Options", "Setting", "require"]
+__all__ = [
+    "MIB",
+    "PLAIN",
+    "ROOT",
+    "SERVERS",
+    "Contender",
+    "Deflate",
+    "Options",
+    "Setting",
+    "require",
+]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MIB = 1 << 20

@@ -8,7 +8,6 @@ from aiohttp import WSMsgType, web
 
 from . import Deflate, Options, entry
 
-
 # What its compressor uses and cannot be told to change; the window is the one that is offered.
 LEVEL, MEM_LEVEL = 1, 8
 

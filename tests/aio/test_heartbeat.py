@@ -10,7 +10,6 @@ import pytest
 from rawpeer import PING, echo, fill, raw_client, serving, until, uri
 
 import wscore
-from wscore.aio.heartbeat import TICKS
 from wscore.aio.shared import share
 from wscore.protocol import State
 from wscore.testing import FakeClock, pair
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Run = Callable[[Any], Any]
-
-TICK = 1 / TICKS
 
 
 def assert_unanswered(error: BaseException | None, seconds: str) -> None:

@@ -21,7 +21,7 @@ def main() -> None:
         print(f"attacking {name} ...", file=sys.stderr, flush=True)
         try:
             results.append(_attacked(name, options))
-        except NotRunning as error:
+        except (NotRunning, OSError) as error:
             if options.server:
                 raise SystemExit(str(error)) from None
             print(f"{error}: left out", file=sys.stderr)

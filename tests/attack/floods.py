@@ -283,7 +283,7 @@ def _floods() -> Iterator[Flood]:
     yield Flood("a bomb of 64 MiB", "CVE-2018-1000518", bomb, 2 * MIB)
     yield Flood("ten bombs of 64 MiB", "CVE-2018-1000518", many_bombs, 4 * MIB)
     yield Flood("100,000 pings, pongs unread", "RFC 6455 5.5.3", unread_pings, 2 * MIB, True)
-    yield Flood("100,000 pings, pongs read", "RFC 6455 5.5.2", read_pings, 4 * MIB, True)
+    yield Flood("100,000 pings, pongs read", "RFC 6455 5.5.2", read_pings, 8 * MIB, True)
     yield Flood("100,000 pongs", "RFC 6455 5.5.3", pongs, 2 * MIB)
     yield Flood("100,000 empty messages", "RFC 6455 10.4", empty_messages, 8 * MIB, True)
     yield Flood("64 MiB of messages, echoes unread", "back-pressure", unread_echoes, 24 * MIB, True)

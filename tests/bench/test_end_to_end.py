@@ -182,7 +182,7 @@ def test_a_case_names_who_was_timed_and_who_was_not(monkeypatch: pytest.MonkeyPa
     absent = Contender("picows", "listener", distribution="no-such-distribution")
     monkeypatch.setitem(SERVERS, "absent", absent)
     goals = (Goal("wscore Listener", "wscore coroutine", 0.001), Goal("wscore Listener", "absent"))
-    case = Case("echo", ("wscore Listener", "wscore coroutine", "absent"), goals, echo=SMALL)
+    case = Case("echo", ("wscore Listener", "wscore coroutine", "absent"), goals, load=SMALL)
     result = run(case, Pace(seconds=BRIEFLY, rounds=2))
     assert list(result.figures) == ["wscore Listener", "wscore coroutine"]
     assert all(len(taken) == 2 for taken in result.figures["wscore Listener"].values())

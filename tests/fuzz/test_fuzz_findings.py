@@ -28,6 +28,10 @@ FINDINGS = {
         "client",
         b"\0\0\0" + encoded(b"junk\r\n\r\n") + b"\xc7",
     ),
+    "a compressed message of no bytes broke the next one": (
+        "inflate",
+        bytes.fromhex("01000001000b000500faff48656c6c6f000000000100"),
+    ),
 }
 
 

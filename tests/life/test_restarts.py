@@ -31,9 +31,15 @@ class Clients:
 
     def __init__(self, port: int) -> None:
         self.uri = f"ws://127.0.0.1:{port}/"
-        self.backoff = wscore.Backoff(initial_delay=DELAY, max_delay=2 * DELAY, max_retries=None)
+        self.backoff = wscore.Backoff(
+            initial_delay=DELAY, max_delay=2 * DELAY, max_retries=None, on_failure=self.lost
+        )
+        self.delays: list[float] = []
         self.connected: dict[int, float] = {}
         self.served: set[int] = set()
+
+    def lost(self, failure: Any) -> None:
+        self.delays.append(failure.delay)
 
     async def stay(self, number: int) -> None:
         async for ws in wscore.connect(self.uri, reconnect=self.backoff):
@@ -64,13 +70,22 @@ class Clients:
 
 async def _restart(server: Child, clients: Clients) -> tuple[Child, list[float]]:
     """Kill and start again; and how long after that each client was connected."""
-    clients.served.clear()
-    clients.connected.clear()
+    for noted in (clients.served, clients.connected, clients.delays):
+        noted.clear()
     killed = perf_counter()
     server.kill()
     server = await asyncio.to_thread(Child, "echo_server.py", port=server.hello, **SERVER)
     await clients.all_served()
+    _assert_spread(clients.delays[:CLIENTS])
     return server, [moment - killed for moment in clients.connected.values()]
+
+
+def _assert_spread(delays: list[float]) -> None:
+    """By the delays that were drawn; when they come back depends on the machine, too."""
+    assert len(delays) == CLIENTS
+    assert statistics.pstdev(delays) > DELAY / 2 / 12**0.5 / 2
+    busiest = max(Counter(int(delay / SLOT) for delay in delays).values())
+    assert busiest < CLIENTS / 4, "they come back all at once"
 
 
 def test_all_clients_come_back(short: bool, figure: Callable[[str], None]) -> None:
@@ -100,5 +115,3 @@ def test_all_clients_come_back(short: bool, figure: Callable[[str], None]) -> No
         drawn = " ".join(str(slots[slot]) for slot in range(min(slots), max(slots) + 1))
         figure(f"restart {number}: back after {min(spread):.2f} to {max(spread):.2f} s, by "
                f"{SLOT * 1e3:.0f} ms: {drawn}")  # fmt: skip
-        assert statistics.pstdev(spread) > DELAY / 2 / 12**0.5 / 2, "they come back all at once"
-        assert max(slots.values()) < CLIENTS * 0.4

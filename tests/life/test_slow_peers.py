@@ -103,9 +103,11 @@ def count(short: bool) -> int:
 
 
 def _assert_bounded(sender: Sender, figure: Callable[[str], None], waits: list[float]) -> None:
-    figure(f"{sender.count} MiB offered, at most {sender.peak / MESSAGE:.1f} MiB held; others' echo: "
-           f"median {statistics.median(waits) * 1e3:.1f} ms, "
-           f"longest {max(waits) * 1e3:.0f} ms of {len(waits)}")  # fmt: skip
+    figure(
+        f"{sender.count} MiB offered, at most {sender.peak / MESSAGE:.1f} MiB held; "
+        f"others' echo: median {statistics.median(waits) * 1e3:.1f} ms, "
+        f"longest {max(waits) * 1e3:.0f} ms of {len(waits)}"
+    )
     assert MESSAGE < sender.peak < CAP + SLACK
     assert len(waits) >= 20
 

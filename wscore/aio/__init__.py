@@ -1,5 +1,6 @@
 """The asyncio engine: `serve`, `connect`, and the connections between."""
 
+from .auth import basic_auth
 from .backoff import Backoff, Failure
 from .client import ClientConnection, connect, unix_connect
 from .connection import Connection
@@ -19,6 +20,7 @@ __all__ = [
     "ServerConnection",
     "ServerStats",
     "Stats",
+    "basic_auth",
     "connect",
     "prometheus",
     "serve",

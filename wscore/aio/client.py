@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidHandshake
+from ..errors import InvalidHandshake, InvalidRedirect, InvalidStatus
 from ..frames import CloseCode
 from ..handshake import USER_AGENT
+from ..headers import Headers
+from ..redirects import MAX_REDIRECTS, follow, is_redirect, is_same_origin, without_credentials
 from ..roles import ClientProtocol
+from ..uri import parse_uri
 from .backoff import Backoff, Tries
 from .connection import Connection
 from .heartbeat import rhythm
@@ -24,11 +27,16 @@ if TYPE_CHECKING:
 
     from ..extensions import Extension
     from ..headers import HeadersLike
+    from ..http11 import Request, Response
+    from ..uri import WebSocketURI
     from .listener import Listener
     from .options import Compression
     from .outbox import Overflow
 
 __all__ = ["ClientConnection", "connect", "unix_connect"]
+
+# Keywords that say where to connect, whatever the URI says.
+_ADDRESS = frozenset({"host", "port", "server_hostname"})
 
 
 class ClientConnection(Connection):
@@ -55,9 +63,9 @@ class ClientConnection(Connection):
         self.attempt = self.reconnections = 0
         self._answered: asyncio.Future[None] = loop.create_future()
 
-    async def shake_hands(self) -> None:
-        """Send the request and wait for the answer. Raises InvalidHandshake, OSError."""
-        self.protocol.send_request(self.protocol.connect())
+    async def shake_hands(self, request: Request) -> None:
+        """Send *request* and wait for the answer. Raises InvalidHandshake, OSError."""
+        self.protocol.send_request(request)
         self.flush_all()
         await self._answered
 
@@ -88,8 +96,9 @@ class connect:
 
     With a *listener*, a `Listener` class or instance, messages go to its callbacks. *host*,
     *port*, *sock* and *path* (of a unix socket) say where to connect when it is not where the URI
-    says; ``ssl=None`` makes a context with the default checks for ``wss``. Limits and heartbeats
-    are those of `serve`. Other keyword arguments go to `loop.create_connection`.
+    says; ``ssl=None`` makes a context with the default checks for ``wss``. Redirections are
+    followed, 10 at most, never from ``wss`` to ``ws``; credentials stay with their origin. Limits
+    and heartbeats are those of `serve`. Other keyword arguments go to `loop.create_connection`.
 
     ``async for ws in connect(...)`` makes another connection whenever the last was lost, and with
     *reconnect*, a `Backoff`, a *listener* stays connected until `close`.
@@ -131,7 +140,7 @@ class connect:
         self._handshake: dict[str, Any] = {
             "origin": origin,
             "subprotocols": subprotocols,
-            "headers": additional_headers,
+            "headers": Headers(additional_headers),
             "user_agent": user_agent_header,
             "max_size": max_size,
             "max_fragments": max_fragments,
@@ -149,6 +158,8 @@ class connect:
         self._sock = sock
         self._connecting = connecting
         self._connection: ClientConnection | None = None
+        # The last one whose handshake was begun.
+        self._opening: ClientConnection | None = None
         self._reconnect = reconnect
         self._staying: Staying | None = None
         if reconnect is not None:
@@ -157,17 +168,47 @@ class connect:
                 self._staying = Staying(self._connect_in_time, reconnect)
 
     async def _connect(self, tries: Tries | None) -> ClientConnection:
+        uri, headers = parse_uri(self._uri), self._handshake["headers"]
+        for _ in range(MAX_REDIRECTS + 1):
+            try:
+                return await self._connect_to(uri, headers, tries)
+            except InvalidStatus as refused:
+                if not is_redirect(refused.response):
+                    raise
+                response = refused.response
+                target = follow(uri, response)
+            self._check_may_go(uri, target, response)
+            if not is_same_origin(uri, target):
+                headers = without_credentials(headers)
+            uri = target
+        raise InvalidRedirect(f"there were {MAX_REDIRECTS} before", response)
+
+    def _check_may_go(self, uri: WebSocketURI, target: WebSocketURI, response: Response) -> None:
+        """Where the address is the caller's, another origin would not be reached by it."""
+        if self._sock is not None:
+            raise InvalidRedirect("the socket that was given is used up", response)
+        given = self._path is not None or _ADDRESS & self._connecting.keys()
+        if given and not is_same_origin(uri, target):
+            raise InvalidRedirect("it leads away from the address that was given", response)
+
+    async def _connect_to(
+        self, uri: WebSocketURI, headers: HeadersLike, tries: Tries | None
+    ) -> ClientConnection:
         loop = asyncio.get_running_loop()
-        protocol = ClientProtocol(self._uri, buffer=share(loop).buffer, **self._handshake)
+        options = {**self._handshake, "headers": headers}
+        protocol = ClientProtocol(uri, buffer=share(loop).buffer, **options)
+        request = protocol.connect()  # what cannot be asked for is refused before anybody is
+        self._opening = None
 
         def connection() -> ClientConnection:
             return ClientConnection(protocol, loop, self._listener, **self._options)
 
-        ws = await self._dial(connection, self._where(protocol))
+        ws = await self._dial(connection, self._where(uri))
         if tries is not None:
             ws.attempt, ws.reconnections = tries.retries, tries.connections
+        self._opening = ws
         try:
-            await ws.shake_hands()
+            await ws.shake_hands(request)
         except BaseException:
             ws.abort()
             raise
@@ -184,8 +225,8 @@ class connect:
             _, ws = await loop.create_unix_connection(factory, self._path, **where)
         return ws
 
-    def _where(self, protocol: ClientProtocol) -> dict[str, Any]:
-        uri, where = protocol.uri, dict(self._connecting)
+    def _where(self, uri: WebSocketURI) -> dict[str, Any]:
+        where = dict(self._connecting)
         if uri.secure:
             where["ssl"] = self._ssl or _default_ssl()
             where.setdefault("server_hostname", uri.host)
@@ -201,8 +242,14 @@ class connect:
     async def _connect_in_time(self, tries: Tries | None = None) -> ClientConnection:
         try:
             self._connection = await asyncio.wait_for(self._connect(tries), self._open_timeout)
-        except asyncio.TimeoutError:  # another class before Python 3.11
-            raise TimeoutError("the opening handshake took too long") from None
+        except asyncio.TimeoutError as error:  # another class before Python 3.11
+            if isinstance(error, OSError) and error.errno:
+                raise  # the system's own: nobody answers at that address
+            # A server that refused, and keeps the body of that to itself, has said enough.
+            refusal = None if self._opening is None else self._opening.protocol.refusal()
+            raise refusal or TimeoutError("the opening handshake took too long") from None
+        finally:
+            self._opening = None
         return self._connection
 
     def _check_repeatable(self) -> None:

@@ -30,7 +30,7 @@ __all__ = ["ServerConnection"]
 class ServerConnection(Connection):
     """A server's side of a connection."""
 
-    __slots__ = ("_asking", "_open_timer", "server")
+    __slots__ = ("_asking", "_open_timer", "server", "username")
 
     protocol: ServerProtocol
     ends_stream = True
@@ -43,6 +43,8 @@ class ServerConnection(Connection):
             **options.connection,
         )
         self.server = server
+        # Who `basic_auth` has let in.
+        self.username: str | None = None
         self._open_timer: asyncio.TimerHandle | None = None
         # The task that asks the application for its answer to the handshake.
         self._asking: asyncio.Task[None] | None = None
