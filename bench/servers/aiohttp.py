@@ -20,7 +20,7 @@ class Echo:
         self._max_size = options.max_size
 
     async def __call__(self, request: web.Request) -> web.WebSocketResponse:
-        ws = web.WebSocketResponse(compress=self._compress, max_msg_size=self._max_size)
+        ws = web.WebSocketResponse(compress=self._compress, max_msg_size=self._max_size + 1)
         await ws.prepare(request)
         async for message in ws:
             if message.type is WSMsgType.TEXT:

@@ -338,7 +338,7 @@ def test_a_cancelled_iteration_leaves_nothing_behind(run: Run) -> None:
     run(main())
 
 
-@pytest.mark.parametrize("call", ["wait_closed", "close"])
+@pytest.mark.parametrize("call", ["wait_closed", "close", "__aenter__"])
 def test_a_client_that_stays_can_be_closed_after_a_cancelled_call(run: Run, call: str) -> None:
     async def main() -> None:
         network = Network()

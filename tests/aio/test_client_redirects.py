@@ -198,9 +198,11 @@ def test_an_earlier_answer_is_no_refusal(run: Run) -> None:
         await peer.reader.read()
 
     async def main() -> None:
-        async with raw_server(silent, shake=False) as other:
-            async with serving(echo, process_request=redirecting(other.uri)) as server:
-                with pytest.raises(TimeoutError):
-                    await wscore.connect(uri(server, "/away"), open_timeout=0.1)
+        async with (
+            raw_server(silent, shake=False) as other,
+            serving(echo, process_request=redirecting(other.uri)) as server,
+        ):
+            with pytest.raises(TimeoutError):
+                await wscore.connect(uri(server, "/away"), open_timeout=0.1)
 
     run(main())

@@ -361,3 +361,51 @@ def test_a_connection_may_be_lost_while_a_message_is_encoded(run: Run) -> None:
             await asyncio.sleep(0.01)
 
     run(main())
+
+
+def test_text_is_encoded_elsewhere_too_and_keeps_its_place(run: Run) -> None:
+    async def main() -> None:
+        received: list[Any] = []
+
+        async def handler(ws: wscore.Connection) -> None:
+            received.extend([message async for message in ws])
+
+        async with serving(handler, compression=Numbered()) as server:
+            ws = await wscore.connect(uri(server), compression=Numbered())
+            texts = ["ß" * (LARGE + 1), "a", "€" * (3 * LARGE), "b"]
+            await asyncio.gather(*[ws.send(text) for text in texts])
+            with pytest.raises(UnicodeEncodeError):
+                await ws.send("ß" * LARGE + "\ud800")
+            await ws.send("ß" * (LARGE + 1), text=False)
+            await ws.close()
+            await until(lambda: len(received) == 5)
+            assert received == [*texts, ("ß" * (LARGE + 1)).encode()]
+
+    run(main())
+
+
+@pytest.mark.parametrize("codec", [None, Numbered(threshold=1 << 30)])
+def test_a_flood_lets_others_have_their_turns(run: Run, codec: Any) -> None:
+    async def main() -> None:
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        async def handler(ws: wscore.Connection) -> None:
+            task = asyncio.ensure_future(others())
+            for _ in range(20_000):
+                await ws.send("a message of twenty.")
+            task.cancel()
+
+        async with (
+            serving(handler, compression=codec) as server,
+            wscore.connect(uri(server), compression=codec, max_queue=None) as ws,
+        ):
+            await ws.wait_closed()
+        assert turns >= 20_000 * 22 // 65536
+
+    run(main())

@@ -27,9 +27,10 @@ def basic_auth(
 ) -> Callable[[ServerConnection, Request], Awaitable[Response | None]]:
     """Let in those who give a user name and its password; ``connection.username`` names them.
 
-    *credentials* maps user names to passwords, and is read once, or is a function, a coroutine function perhaps,
-    that gets both and says whether they are right. Comparing takes as long for a wrong name as for
-    a wrong password. Others get 401. Without TLS a password goes over the network as it is.
+    *credentials* maps user names to passwords, and is read once; or it is a function, a coroutine
+    function perhaps, that gets both and says whether they are right. Comparing takes as long for a
+    wrong name as for a wrong password. Others get 401. Without TLS a password goes over the
+    network as it is.
 
     Raises ValueError for a *realm* that cannot stand in a header.
     """

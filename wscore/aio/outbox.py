@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from time import sleep
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from ..errors import SendQueueFull
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     import asyncio
 
     from .._types import Buffer
+    from ..extensions import MessageCodec
     from .sending import SendingWire
 
-__all__ = ["LARGE", "MAX_FRAME", "Outbox", "Overflow"]
+__all__ = ["LARGE", "MAX_FRAME", "Outbox", "Overflow", "utf8_in_slices"]
 
 Overflow: TypeAlias = Literal["wait", "drop_newest", "drop_oldest", "close"]
 
@@ -153,7 +155,7 @@ class Outbox:
         if len(item.payload) <= LARGE:
             self._encoded(item, codec.encode(_as_bytes(item.payload)))
             return
-        self._job = self._connection.run_elsewhere(codec.encode, _as_bytes(item.payload))
+        self._job = self._connection.run_elsewhere(_compress, codec, item.payload)
         self._job.add_done_callback(lambda job: self._job_done(item, job))
 
     def _job_done(self, item: _Outgoing, job: asyncio.Future[bytes]) -> None:
@@ -197,6 +199,19 @@ class Outbox:
             connection.start_close(code, reason)
         else:
             connection.caught_up()
+
+
+def utf8_in_slices(text: str) -> bytes:
+    """Encode *text* on a thread, and let go of the GIL often: encoding all at once would not."""
+    slices = []
+    for start in range(0, len(text), LARGE):
+        slices.append(text[start : start + LARGE].encode())
+        sleep(0)
+    return b"".join(slices)
+
+
+def _compress(codec: MessageCodec, payload: str | bytes | memoryview) -> bytes:
+    return codec.encode(utf8_in_slices(payload) if isinstance(payload, str) else bytes(payload))
 
 
 def _as_bytes(payload: str | bytes | memoryview) -> bytes:

@@ -88,6 +88,8 @@ class Staying:
         # Why there will be no more connections.
         self._error: Exception | None = None
         self.connection: ClientConnection | None = None
+        # Whether `close` was called: before Python 3.12, `wait_for` may lose a cancellation.
+        self._ended = False
 
     async def start(self) -> ClientConnection:
         """Return the first connection. Raises what `open_one` raises, RuntimeError."""
@@ -104,6 +106,7 @@ class Staying:
 
     async def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Close the connection, if there is one, and make no other. Raises ValueError."""
+        self._ended = True
         try:
             if self.connection is not None:
                 await self.connection.close(code, reason)
@@ -122,6 +125,9 @@ class Staying:
     async def _stay(self) -> None:
         try:
             async for ws in connections(self._dial, self._backoff):
+                if self._ended:
+                    await ws.close()
+                    return
                 self.connection = ws
                 if not self._first.done():
                     self._first.set_result(ws)
