@@ -84,7 +84,7 @@ class MessageDecoder:
                         return False
         except (ProtocolError, PayloadTooBig) as violation:
             # A connection keeps what ended it; it must not keep what was decoded until then.
-            self._pieces = self._fresh = self._earlier = None
+            self._frame = self._pieces = self._fresh = self._earlier = None
             raise violation.with_traceback(None) from None
         self._pieces = None
         return True

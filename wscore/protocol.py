@@ -170,7 +170,8 @@ class Protocol:
             try:
                 decoded = self.decoder.decode(frame, whole=not self.reader.fragments)
             except (ProtocolError, PayloadTooBig) as violation:
-                self.receive_event(violation)
+                # Its frames would keep the message.
+                self.receive_event(violation.with_traceback(None))
             else:
                 if decoded is not None:
                     self._events.append(decoded)

@@ -85,7 +85,7 @@ class EncodedReads:
             self._decoder.begin(frame, whole)
             return self._decoder.finish() if self._decoder.work(LARGE) else _UNFINISHED
         except (ProtocolError, PayloadTooBig) as violation:
-            return violation
+            return violation.with_traceback(None)  # whose frames would keep the message
 
     # On another thread
 
@@ -100,7 +100,7 @@ class EncodedReads:
             self._decoder.work()
             return self._decoder.finish()
         except (ProtocolError, PayloadTooBig) as violation:
-            return violation
+            return violation.with_traceback(None)  # whose frames would keep the message
 
     def _finished(self, job: asyncio.Future[Any]) -> None:
         self.busy = False

@@ -95,6 +95,7 @@ class Staying:
         """Return the first connection. Raises what `open_one` raises, RuntimeError."""
         if self._task is not None:
             raise RuntimeError("this client was started already")
+        self._ended = False
         loop = asyncio.get_running_loop()
         self._first = loop.create_future()
         self._task = loop.create_task(self._stay())

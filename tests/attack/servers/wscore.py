@@ -13,7 +13,10 @@ from ..core import ORIGINS, SUBPROTOCOLS
 from . import HOST, announce, run
 
 # Short, so that those who stall are seen to be dropped.
-OPTIONS: dict[str, Any] = {"open_timeout": 2, "close_timeout": 1, "subprotocols": SUBPROTOCOLS}
+OPTIONS: dict[str, Any] = {
+    "open_timeout": 2, "close_timeout": 1, "subprotocols": SUBPROTOCOLS,
+    "max_unsent": 64 << 20,  # one case has 40 MiB echoed before it reads
+}  # fmt: skip
 
 
 class Echo(wscore.Listener):
