@@ -98,3 +98,22 @@ def test_a_refusal_comes_before_diverting(writer: Any) -> None:
     writer.refusal = lambda: RuntimeError("closed")
     with pytest.raises(RuntimeError, match="closed"):
         writer.message(b"x")
+
+
+@pytest.mark.parametrize("character", ["ß", "€", "\ud7ff", "\ue000", "😀"])
+def test_large_text_is_diverted_whatever_it_is_written_with(writer: Any, character: str) -> None:
+    diverted: list[str] = []
+
+    def divert(opcode: int, payload: Any, compress: bool | None) -> bool:
+        diverted.append(payload if isinstance(payload, str) else bytes(payload).decode())
+        return False
+
+    writer.codec, writer.divert, writer.divert_from = NumberedCodec(), divert, 4
+    text = character * 70_000
+    assert writer.message(text) is False
+    assert diverted == [text]
+    for surrogate in ("\ud800", "\udbff", "\udc00", "\udfff"):
+        for place in (0, 1, 35_000, 70_000):
+            with pytest.raises(UnicodeEncodeError):
+                writer.message(text[:place] + surrogate + text[place:])
+    assert len(diverted) == 1

@@ -46,6 +46,24 @@ cdef object open_message(Span *span, object message):
     return message
 
 
+cdef bint is_encodable(object text):
+    """Whether *text* has no surrogates, which UTF-8 has no form for."""
+    cdef Py_ssize_t i, size = PyUnicode_GET_LENGTH(text)
+    cdef int kind = PyUnicode_KIND(text)
+    cdef const uint16_t *narrow = <const uint16_t *>PyUnicode_DATA(text)
+    cdef const uint32_t *wide = <const uint32_t *>PyUnicode_DATA(text)
+    cdef uint16_t narrow_found = 0
+    cdef uint32_t wide_found = 0
+    # Without a way out, so that the compiler makes vectors of it.
+    if kind == 2:
+        for i in range(size):
+            narrow_found |= (narrow[i] & 0xf800) == 0xd800
+    elif kind == 4:
+        for i in range(size):
+            wide_found |= (wide[i] & 0xfffff800u) == 0xd800
+    return not (narrow_found or wide_found)
+
+
 cdef bytes span_bytes(Span *span, object owner):
     if PyBytes_CheckExact(owner):
         return <bytes>owner
@@ -99,6 +117,8 @@ cdef class FrameWriter:
         cdef bint is_text = PyUnicode_Check(message) if text is None else text
         cdef int opcode = 1 if is_text else 2
         cdef Span span
+        if self.is_left_unencoded(message, compress):
+            return self.divert(opcode, message, compress)
         message = open_message(&span, message)
         try:
             if span.size >= self.divert_from and self.divert is not None:
@@ -111,6 +131,15 @@ cdef class FrameWriter:
             close_span(&span)
         self.messages += 1
         return self.send_or_gather()
+
+    cdef bint is_left_unencoded(self, object message, object compress) except -1:
+        """Whether text is diverted as it is: encoding megabytes would hold up the event loop."""
+        return (
+            self.codec is not None and self.divert is not None and compress is not False
+            and PyUnicode_Check(message) and not PyUnicode_IS_COMPACT_ASCII(message)
+            and PyUnicode_GET_LENGTH(message) >= max(self.divert_from, LEAVE_FROM)
+            and is_encodable(message)
+        )
 
     cdef bint encodes(self, Py_ssize_t size, object compress) except -1:
         return size >= self.codec.threshold if compress is None else compress

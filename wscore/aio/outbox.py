@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from sys import getsizeof
 from time import sleep
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
@@ -74,9 +75,10 @@ class Outbox:
         Raises SendQueueFull and ConnectionClosed, as the policy says.
         """
         data = payload if isinstance(payload, (str, bytes)) else bytes(payload)
-        if self._has_room(len(data)):
+        size = _size(data)
+        if self._has_room(size):
             self._queue.append(_Outgoing(opcode, data, compress))
-            self.size += len(data)
+            self.size += size
             self.pump()
         return self._connection.protocol.writer.writable
 
@@ -135,7 +137,7 @@ class Outbox:
             if item.encoded or item.opcode == Opcode.CONT:
                 kept.append(item)
             else:
-                freed += len(item.payload)
+                freed += _size(item.payload)
                 self.dropped += 1
         self._queue.extendleft(reversed(kept))
         self.size -= freed
@@ -172,12 +174,12 @@ class Outbox:
         self.pump()
 
     def _encoded(self, item: _Outgoing, payload: bytes) -> None:
-        self.size += len(payload) - len(item.payload)
+        self.size += len(payload) - _size(item.payload)
         self._queue.appendleft(item._replace(payload=payload, encoded=True))
 
     def _write(self, item: _Outgoing) -> None:
         payload = item.payload
-        self.size -= len(payload)
+        self.size -= _size(payload)
         writer = self._connection.protocol.writer
         rsv1 = item.encoded and item.opcode != Opcode.CONT
         if len(payload) <= MAX_FRAME:
@@ -199,6 +201,13 @@ class Outbox:
             connection.start_close(code, reason)
         else:
             connection.caught_up()
+
+
+def _size(payload: str | bytes | memoryview) -> int:
+    """Bytes that *payload* holds; text that is not ASCII may wait as it is."""
+    if isinstance(payload, str) and not payload.isascii():
+        return getsizeof(payload)
+    return len(payload)
 
 
 def utf8_in_slices(text: str) -> bytes:
