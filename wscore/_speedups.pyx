@@ -238,6 +238,8 @@ cdef bint utf8_is_valid(const uint8_t *src, Py_ssize_t size) noexcept:
 cdef unicode decode(const uint8_t *src, Py_ssize_t size):
     """Text of valid or invalid UTF-8; None when invalid."""
     cdef int width = 0
+    cdef size_t count
+    cdef void *into
     cdef unicode text
     # CPython shares the strings of one character.
     if wscore_active.utf8_count == NULL or size <= 2:
@@ -247,14 +249,29 @@ cdef unicode decode(const uint8_t *src, Py_ssize_t size):
             return None
     if wscore_active.is_ascii(src, min(size, ASCII_PROBE)):
         text = PyUnicode_New(size, 0x7f)
-        if wscore_active.mask_ascii(<uint8_t *>PyUnicode_DATA(text), src, size, 0):
+        if copy_ascii(<uint8_t *>PyUnicode_DATA(text), src, size):
             return text
     if not utf8_is_valid(src, size):
         return None
-    cdef size_t count = wscore_active.utf8_count(src, size, &width)
+    count = wscore_active.utf8_count(src, size, &width)
     text = PyUnicode_New(count, 0xff if width == 1 else 0xffff if width == 2 else 0x10ffff)
-    wscore_active.utf8_widen(PyUnicode_DATA(text), width, src, size)
+    into = PyUnicode_DATA(text)
+    if size < RELEASE_GIL_FROM:
+        wscore_active.utf8_widen(into, width, src, size)
+    else:
+        with nogil:
+            wscore_active.utf8_widen(into, width, src, size)
     return text
+
+
+cdef bint copy_ascii(uint8_t *into, const uint8_t *src, Py_ssize_t size) noexcept:
+    """Copy as long as it is ASCII; whether that was all of it."""
+    cdef bint ascii
+    if size < RELEASE_GIL_FROM:
+        return wscore_active.mask_ascii(into, src, size, 0)
+    with nogil:
+        ascii = wscore_active.mask_ascii(into, src, size, 0)
+    return ascii
 
 
 cdef unicode masked_text(const uint8_t *src, Py_ssize_t size, uint32_t key):
