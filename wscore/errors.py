@@ -17,6 +17,7 @@ __all__ = [
     "InvalidHeader",
     "InvalidMessage",
     "InvalidOrigin",
+    "InvalidProxyStatus",
     "InvalidRedirect",
     "InvalidStatus",
     "InvalidURI",
@@ -24,6 +25,7 @@ __all__ = [
     "NegotiationError",
     "PayloadTooBig",
     "ProtocolError",
+    "ProxyError",
     "ReconnectionFailed",
     "SendQueueFull",
     "WebSocketError",
@@ -155,6 +157,18 @@ class InvalidRedirect(InvalidStatus):
     def __init__(self, message: str, response: Response) -> None:
         super().__init__(response)
         self.args = (f"HTTP {response.status_code} is not followed: {message}",)
+
+
+class ProxyError(InvalidHandshake):
+    """The proxy did not open a way to the server."""
+
+
+class InvalidProxyStatus(ProxyError):
+    """The proxy answered CONNECT with another ``status`` than 2xx; ``response`` is its answer."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(f"proxy answered HTTP {response.status_code}", response.status_code)
+        self.response = response
 
 
 class InvalidHeader(InvalidHandshake):

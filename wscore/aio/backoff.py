@@ -9,7 +9,13 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-from ..errors import ConnectionClosed, InvalidHandshake, InvalidStatus, ReconnectionFailed
+from ..errors import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidProxyStatus,
+    InvalidStatus,
+    ReconnectionFailed,
+)
 from ..frames import CloseCode
 
 __all__ = ["Backoff", "Failure", "Tries", "closed_for_good", "worth_retrying"]
@@ -35,7 +41,7 @@ def worth_retrying(error: Exception) -> bool:
     """Whether another try may end better: the table in the documentation of reconnection."""
     if isinstance(error, ConnectionClosed):
         return _end_of(error) in _RETRY_CODES and not closed_for_good(error)
-    if isinstance(error, InvalidStatus):
+    if isinstance(error, (InvalidStatus, InvalidProxyStatus)):
         return error.status >= 500 or error.status in _RETRY_STATUSES
     if isinstance(error, InvalidHandshake):
         # The stream ended before the handshake did.
@@ -134,7 +140,7 @@ class Backoff:
 
 def retry_after(error: Exception) -> float:
     """Seconds that a server asked us to stay away (RFC 9110 10.2.3); 0 when it did not."""
-    if not isinstance(error, InvalidStatus):
+    if not isinstance(error, (InvalidStatus, InvalidProxyStatus)):
         return 0.0
     values = error.response.headers.get_all("Retry-After")
     if len(values) != 1:

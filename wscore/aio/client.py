@@ -16,6 +16,7 @@ from .backoff import Backoff, Tries
 from .connection import Connection
 from .heartbeat import rhythm
 from .options import enabled_extensions, queue_limit, unsent_limit
+from .proxy import connect_through, default_ssl, find_proxy
 from .reconnect import Staying, connections, open_one
 from .routes import as_listener
 from .shared import share
@@ -103,6 +104,8 @@ class connect:
     ``async for ws in connect(...)`` makes another connection whenever the last was lost, and with
     *reconnect*, a `Backoff`, a *listener* stays connected until `close`.
 
+    *proxy* is the URL of an HTTP or SOCKS proxy, None for none, True for those of the environment.
+
     Raises InvalidURI, InvalidHandshake (`InvalidStatus` has the server's answer), OSError, and
     TimeoutError after *open_timeout* seconds.
     """
@@ -131,6 +134,7 @@ class connect:
         ssl: tls.SSLContext | None = None,
         path: str | None = None,
         sock: socket.socket | None = None,
+        proxy: str | bool | None = True,
         reconnect: Backoff | None = None,
         **connecting: Any,
     ) -> None:
@@ -156,6 +160,7 @@ class connect:
         self._ssl = ssl
         self._path = path
         self._sock = sock
+        self._proxy = proxy
         self._connecting = connecting
         self._connection: ClientConnection | None = None
         # The last one whose handshake was begun.
@@ -219,16 +224,21 @@ class connect:
     ) -> ClientConnection:
         """Make the transport; `wscore.testing` has one without a network."""
         loop = asyncio.get_running_loop()
-        if self._path is None:
-            _, ws = await loop.create_connection(factory, **where)
-        else:
+        if self._path is not None:
             _, ws = await loop.create_unix_connection(factory, self._path, **where)
+            return ws
+        if self._sock is None:
+            proxy = find_proxy(self._proxy, where["host"], where["port"], "ssl" in where)
+            if proxy is not None:
+                through: ClientConnection = await connect_through(proxy, factory, where)
+                return through
+        _, ws = await loop.create_connection(factory, **where)
         return ws
 
     def _where(self, uri: WebSocketURI) -> dict[str, Any]:
         where = dict(self._connecting)
         if uri.secure:
-            where["ssl"] = self._ssl or _default_ssl()
+            where["ssl"] = self._ssl or default_ssl()
             where.setdefault("server_hostname", uri.host)
         elif self._ssl is not None:
             raise ValueError("ssl is for wss URIs")
@@ -302,9 +312,3 @@ class connect:
 def unix_connect(path: str, uri: str = "ws://localhost/", **options: Any) -> connect:
     """`connect` over the unix socket at *path*."""
     return connect(uri, path=path, **options)
-
-
-def _default_ssl() -> tls.SSLContext:
-    import ssl
-
-    return ssl.create_default_context()

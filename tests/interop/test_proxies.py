@@ -1,0 +1,109 @@
+"""Through real proxies: tinyproxy for CONNECT, microsocks for SOCKS5."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import time
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import wscore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TINYPROXY = """
+Port {port}
+Listen 127.0.0.1
+Timeout 30
+PidFile "{folder}/pid"
+LogFile "{folder}/log"
+LogLevel Critical
+MaxClients 20
+Allow 127.0.0.1
+BasicAuth me secret
+"""
+
+
+def program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        if os.environ.get("WSCORE_REQUIRE_PROXIES"):
+            pytest.fail(f"{name} is not installed")
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(command: list[str], port: int) -> Iterator[None]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            assert process.poll() is None, "it did not start"
+            with closing(socket.socket()) as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+def tinyproxy(tmp_path: Path) -> Iterator[str]:
+    port = free_port()
+    config = tmp_path / "tinyproxy.conf"
+    config.write_text(TINYPROXY.format(port=port, folder=tmp_path))
+    with running([program("tinyproxy"), "-d", "-c", str(config)], port):
+        yield f"http://me:secret@127.0.0.1:{port}"
+
+
+@pytest.fixture
+def microsocks() -> Iterator[str]:
+    port = free_port()
+    command = ["-q", "-i", "127.0.0.1", "-p", str(port), "-u", "me", "-P", "secret"]
+    with running([program("microsocks"), *command], port):
+        yield f"socks5h://me:secret@127.0.0.1:{port}"
+
+
+async def echo(ws: wscore.ServerConnection) -> None:
+    async for message in ws:
+        await ws.send(message)
+
+
+async def talk(proxy: str) -> None:
+    async with wscore.serve(echo, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with wscore.connect(f"ws://127.0.0.1:{port}/", proxy=proxy) as ws:
+            for message in ("text", b"x" * 300_000):
+                await ws.send(message)
+                assert await ws.recv() == message
+
+
+@pytest.mark.parametrize("name", ["tinyproxy", "microsocks"])
+def test_messages_go_through(name: str, request: pytest.FixtureRequest) -> None:
+    asyncio.run(talk(request.getfixturevalue(name)))
+
+
+@pytest.mark.parametrize("name", ["tinyproxy", "microsocks"])
+def test_a_wrong_password(name: str, request: pytest.FixtureRequest) -> None:
+    proxy: Any = request.getfixturevalue(name).replace("secret", "guess")
+    with pytest.raises(wscore.ProxyError) as caught:
+        asyncio.run(talk(proxy))
+    if name == "tinyproxy":
+        assert isinstance(caught.value, wscore.InvalidProxyStatus)
+        assert caught.value.status in (401, 407)
