@@ -50,6 +50,7 @@ ABOUT_ALL = {
     "aio.corpus_live",
     "aio.ending",
     "aio.limits",
+    "aio.tls",
 }
 # Folders of tests against something other than modules, each with a make target or a README.
 OTHER_TESTS = {"accelerated", "attack", "bench", "browser", "conformance", "fuzz", "interop",

@@ -75,7 +75,7 @@ def tinyproxy(tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def microsocks() -> Iterator[str]:
     port = free_port()
-    command = ["-q", "-i", "127.0.0.1", "-p", str(port), "-u", "me", "-P", "secret"]
+    command = ["-i", "127.0.0.1", "-p", str(port), "-u", "me", "-P", "secret"]
     with running([program("microsocks"), *command], port):
         yield f"socks5h://me:secret@127.0.0.1:{port}"
 

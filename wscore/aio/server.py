@@ -10,6 +10,7 @@ from ..handshake import Origins
 from .admission import Admission
 from .heartbeat import rhythm
 from .listening import Listening, listen
+from .logs import logger
 from .options import enabled_extensions, queue_limit, unsent_limit
 from .routes import Routes
 from .server_connection import ServerConnection
@@ -61,6 +62,8 @@ class Server:
         self.tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
+        # Whether pages of any origin are let in, and nothing was said about that yet.
+        self._any_origin = options.protocol["origins"] is None
         self.listening: Listening
 
     # For connections
@@ -86,6 +89,15 @@ class Server:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
+
+    def look_at_cookies(self, request: Request) -> None:
+        """Warn, once, when any site's page could connect in its visitors' names."""
+        if self._any_origin and "Cookie" in request.headers:
+            self._any_origin = False
+            logger.warning(
+                "cookies came with a handshake and origins= is not set: "
+                "pages of any site can connect with the cookies of their visitors"
+            )
 
     # For applications
 

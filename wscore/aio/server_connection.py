@@ -143,6 +143,7 @@ class ServerConnection(Connection):
             return
         self._cancel_open_timer()
         self.server.tally.accepted += 1
+        self.server.look_at_cookies(request)
         self.flush_all()
         handler = self.server.routes.find(request.path)
         listener = as_listener(cast("Handler", handler))
