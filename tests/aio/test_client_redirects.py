@@ -63,7 +63,7 @@ def test_secrets_do_not_go_to_another_origin(run: Run, status: int) -> None:
 
 def test_secrets_stay_within_the_origin(run: Run) -> None:
     async def main() -> None:
-        async with serving(echo, process_request=redirecting("/new")) as server:
+        async with serving(echo, origins=[None], process_request=redirecting("/new")) as server:
             where = uri(server, "/away").replace("//", "//me:word@")
             async with wscore.connect(where, additional_headers={"Cookie": "a=b"}) as ws:
                 assert ws.request is not None

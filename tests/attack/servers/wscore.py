@@ -13,10 +13,7 @@ from ..core import ORIGINS, SUBPROTOCOLS
 from . import HOST, announce, run
 
 # Short, so that those who stall are seen to be dropped.
-OPTIONS: dict[str, Any] = {
-    "open_timeout": 2, "close_timeout": 1, "subprotocols": SUBPROTOCOLS,
-    "max_unsent": 64 << 20,  # one case has 40 MiB echoed before it reads
-}  # fmt: skip
+OPTIONS: dict[str, Any] = {"open_timeout": 2, "close_timeout": 1, "subprotocols": SUBPROTOCOLS}
 
 
 class Echo(wscore.Listener):
