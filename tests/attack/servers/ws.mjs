@@ -14,7 +14,11 @@ const server = new WebSocketServer({
 
 server.on("connection", (socket) => {
   socket.on("error", () => {}); // the library closes; without a listener the process would end
-  socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
+  // As the others do: no more is read until the answer has left.
+  socket.on("message", (data, isBinary) => {
+    socket.pause();
+    socket.send(data, { binary: isBinary }, () => socket.resume());
+  });
 });
 
 server.on("listening", () => {
