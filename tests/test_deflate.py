@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import tracemalloc
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import wscore
 from wscore import PayloadTooBig, ProtocolError
 from wscore.deflate import DeflateCodec, PerMessageDeflate
 
@@ -94,13 +96,43 @@ def test_one_compressor_serves_all_connections_that_forget() -> None:
     assert all(sender._compressor is None for sender in senders)
 
 
-@pytest.mark.parametrize("size", [65536, 65537])
-def test_large_messages_have_a_compressor_of_their_own(size: int) -> None:
+def test_connections_on_many_threads_do_not_meet_in_the_compressor() -> None:
     extension = PerMessageDeflate()
-    sender = DeflateCodec(extension, 12, True, 12, True)
-    assert inflated([sender.encode(bytes(size))], takeover=False) == [bytes(size)]
-    assert bool(extension._shared) is (size == 65536)
-    assert sender._compressor is None
+    messages = [json.dumps([n] * 20_000).encode() for n in range(8)]
+
+    def talk(message: bytes) -> list[bytes]:
+        sender = DeflateCodec(extension, 12, True, 12, True)
+        return [sender.encode(message) for _ in range(10)]
+
+    with ThreadPoolExecutor(len(messages)) as threads:
+        for message, payloads in zip(messages, threads.map(talk, messages), strict=True):
+            assert inflated(payloads, takeover=False) == [message] * 10
+
+
+class Exhausted:
+    """A compressor that took the data, and then had no memory to flush it."""
+
+    def __init__(self, compressor: Any) -> None:
+        self.compress = compressor.compress
+
+    def flush(self, mode: int) -> bytes:
+        raise MemoryError
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+@pytest.mark.parametrize("fin", [False, True])
+def test_nothing_of_a_message_that_failed_is_in_the_next_one(
+    monkeypatch: pytest.MonkeyPatch, forgets: bool, fin: bool
+) -> None:
+    extension = PerMessageDeflate()
+    sender, other = [DeflateCodec(extension, 12, forgets, 12, forgets) for _ in range(2)]
+    real = extension.new_compressor
+    with monkeypatch.context() as patch:
+        patch.setattr(extension, "new_compressor", lambda bits: Exhausted(real(bits)))
+        with pytest.raises(MemoryError):
+            sender.encode(b"a secret", fin)
+    for each in (sender, other):
+        assert inflated([each.encode(JSON)], takeover=False) == [JSON]
 
 
 # In --------------------------------------------------------------------------------------------
@@ -134,6 +166,19 @@ def test_a_payload_may_be_cut_anywhere(size: int, final: bool) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("final", [False, True])
+def test_every_way_to_cut_a_payload_in_three(backend: str, final: bool) -> None:
+    receiver = codec(backend=backend)
+    payload = compressed(b"Hello, Hello", final=final)
+    for first in range(len(payload) + 1):
+        for second in range(first, len(payload) + 1):
+            opening = [payload[:first], payload[first:second]]
+            fragments = [decoded(receiver, part, False) for part in opening]
+            fragments.append(decoded(receiver, payload[second:], True))
+            assert b"".join(fragments) == b"Hello, Hello"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_stream_that_ended_is_followed_by_another(backend: str) -> None:
     receiver = codec(backend=backend)
     for _ in range(3):
@@ -153,6 +198,19 @@ def test_the_window_outlives_a_stream_that_ended(backend: str, ends: bytes) -> N
     payload = (second.compress(history) + second.flush(zlib.Z_SYNC_FLUSH))[:-4]
     assert len(payload) < 10
     assert decoded(receiver, payload) == history
+    stream = first.removesuffix(b"\x00") + payload
+    assert decoded(codec(backend=backend), stream) == history * 2, "nor in one message"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_window_of_8_bits_is_read(backend: str) -> None:
+    """Which zlib cannot write: it makes one of 9, and here refers back by fewer bytes."""
+    receiver = codec(peer=(8, False), backend=backend)
+    compressor = zlib.compressobj(wbits=-9)
+    for message in (b"Hello" * 10, b"Hello" * 20, b"Hello" * 10):
+        payload = compressor.compress(message) + compressor.flush(zlib.Z_SYNC_FLUSH)
+        assert decoded(receiver, payload[:-4]) == message
+    assert len(receiver._history) == 200
 
 
 def test_a_message_of_no_bytes_leaves_the_window_alone() -> None:
@@ -199,6 +257,7 @@ def test_forms_of_a_message(payload: str, message: bytes) -> None:
     "payload",
     [
         bytes.fromhex("07"),  # block type 3
+        bytes.fromhex("03"),  # an empty last block that the tail would end
         bytes.fromhex("000800f7ff48656c6c6f"),  # a stored block that would swallow the tail
         bytes.fromhex("000900f6ff48656c6c6f"),  # and more than that
         compressed(JSON)[:-10],
@@ -214,6 +273,23 @@ def test_what_is_no_deflate_fails(payload: bytes, fin: bool) -> None:
         decoded(receiver, payload, fin)
         decoded(receiver, b"", True)
     assert caught.value.code == 1007
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("message", [b"Hello", JSON, bytes(5000)])
+def test_a_payload_that_lost_its_end_fails(backend: str, message: bytes) -> None:
+    """Else it is a part of its message, and what is missing is taken from the next one."""
+    payload = compressed(message)
+    for size in range(1, len(payload)):
+        with pytest.raises(ProtocolError):
+            decoded(codec(backend=backend), payload[:size])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_tail_that_was_sent_fails(backend: str) -> None:
+    """The one that is appended then begins a block, which the next message would go on with."""
+    with pytest.raises(ProtocolError):
+        decoded(codec(backend=backend), compressed(b"Hello") + TAIL)
 
 
 # The bound -------------------------------------------------------------------------------------
@@ -241,9 +317,13 @@ def test_a_bomb_is_stopped_while_it_inflates() -> None:
         tracemalloc.stop()
 
 
-def test_nothing_is_held_before_it_is_needed() -> None:
-    codecs = [codec() for _ in range(3)]
-    assert all(each._compressor is None and each._inflater is None for each in codecs)
+def test_nothing_is_held_that_is_not_needed() -> None:
+    sender = receiver = codec()
+    assert (sender._compressor, receiver._inflater, receiver._history) == (None, None, b"")
+    for message in (JSON, bytes(100_000), b"Hello"):
+        assert decoded(receiver, sender.encode(message)) == message
+        assert receiver._inflater is None
+        assert len(receiver._history) <= 4096
 
 
 # With others -----------------------------------------------------------------------------------
@@ -267,15 +347,51 @@ def test_two_codecs_understand_each_other(messages: Any, bits: int, forgets: boo
         assert b"".join(got) == message
 
 
+@pytest.mark.parametrize("bits", [9, 12, 15])
+@pytest.mark.parametrize("peer_bits", [9, 12, 15])
 @pytest.mark.parametrize("forgets", [False, True])
-@pytest.mark.parametrize("bits", [9, 15])
-def test_websockets_understands_and_is_understood(forgets: bool, bits: int) -> None:
+@pytest.mark.parametrize("peer_forgets", [False, True])
+def test_websockets_understands_and_is_understood(
+    bits: int, peer_bits: int, forgets: bool, peer_forgets: bool
+) -> None:
     theirs = pytest.importorskip("websockets.extensions.permessage_deflate")
     frames = pytest.importorskip("websockets.frames")
-    other = theirs.PerMessageDeflate(forgets, forgets, bits, bits, {})
-    ours = codec(bits, forgets, (bits, forgets))
+    other = theirs.PerMessageDeflate(forgets, peer_forgets, bits, peer_bits, {})
+    ours = codec(bits, forgets, (peer_bits, peer_forgets))
     for message in MESSAGES:
         frame = frames.Frame(frames.Opcode.BINARY, ours.encode(message), rsv1=True)
         assert other.decode(frame).data == message
         sent = other.encode(frames.Frame(frames.Opcode.BINARY, message))
         assert decoded(ours, bytes(sent.data)) == message
+
+
+@pytest.mark.parametrize("bits", [9, 12, 15])
+@pytest.mark.parametrize("peer_bits", [9, 12, 15])
+@pytest.mark.parametrize("forgets", [False, True])
+@pytest.mark.parametrize("peer_forgets", [False, True])
+def test_wsproto_understands_and_is_understood(
+    bits: int, peer_bits: int, forgets: bool, peer_forgets: bool
+) -> None:
+    """In fragments, where nothing needs to be flushed before the last one."""
+    wsproto = pytest.importorskip("wsproto")
+    extensions = pytest.importorskip("wsproto.extensions")
+    events = pytest.importorskip("wsproto.events")
+    connection = pytest.importorskip("wsproto.connection")
+    # It is the server; ours is the client.
+    deflate = extensions.PerMessageDeflate(forgets, bits, peer_forgets, peer_bits)
+    deflate._enabled = True
+    other = connection.Connection(wsproto.ConnectionType.SERVER, [deflate])
+    ours = codec(bits, forgets, (peer_bits, peer_forgets))
+    for message in MESSAGES:
+        half = len(message) // 2
+        parts = [ours.encode(message[:half], False), ours.encode(message[half:])]
+        other.receive_data(
+            wscore.encode_frame(2, parts[0], fin=False, rsv1=True, mask=bytes(4))
+            + wscore.encode_frame(0, parts[1], mask=bytes(4))
+        )
+        assert b"".join(event.data for event in other.events()) == message
+        received = []
+        for part, fin in ((message[:half], False), (message[half:], True)):
+            sent = other.send(events.BytesMessage(data=part, message_finished=fin))
+            received.append(decoded(ours, sent[wscore.parse_header(sent).size :], fin))
+        assert b"".join(received) == message

@@ -204,7 +204,7 @@ def test_open_timeout(run: Run, drips: bool) -> None:
     async def main() -> None:
         async with raw_server(slow, shake=False) as server:
             start = time.perf_counter()
-            with pytest.raises(asyncio.TimeoutError):
+            with pytest.raises(TimeoutError):
                 await wscore.connect(server.uri, open_timeout=0.1)
             assert 0.05 < time.perf_counter() - start < 5
 
