@@ -197,10 +197,9 @@ class PerMessageDeflate(Extension):
         self._shared[bits] = compressor
 
     def new_inflater(self, bits: int, history: bytes = b"") -> Any:
-        # 9 is the least that all libraries have, and reads a window of 8, too.
         if history:
-            return self._library.decompressobj(-max(bits, 9), zdict=history)
-        return self._library.decompressobj(-max(bits, 9))
+            return self._library.decompressobj(-bits, zdict=history)
+        return self._library.decompressobj(-bits)
 
     @property
     def error(self) -> type[Exception]:
