@@ -100,6 +100,10 @@ class PerMessageDeflate(Extension):
         )
         self.threshold, self.chunk_size, self.concurrency = threshold, chunk_size, concurrency
         self._library = _load(backend)
+        # What it raises for data that it cannot inflate.
+        self.error: type[Exception] = self._library.error
+        # Its flush that keeps the window, and the one that forgets it.
+        self.flushes = self._library.Z_SYNC_FLUSH, self._library.Z_FULL_FLUSH
         self._level = self._library.Z_DEFAULT_COMPRESSION if level is None else level
         self._mem_level = mem_level
         most = 3 if backend == "isal" else 9
@@ -200,17 +204,6 @@ class PerMessageDeflate(Extension):
         if history:
             return self._library.decompressobj(-bits, zdict=history)
         return self._library.decompressobj(-bits)
-
-    @property
-    def error(self) -> type[Exception]:
-        """What the library raises for data that it cannot inflate."""
-        error: type[Exception] = self._library.error
-        return error
-
-    @property
-    def flushes(self) -> tuple[int, int]:
-        """The library's flush that keeps its window, and the one that forgets it."""
-        return self._library.Z_SYNC_FLUSH, self._library.Z_FULL_FLUSH
 
 
 def _load(backend: str) -> Any:
