@@ -150,7 +150,7 @@ def test_use_kernel_of_no_name(backend: ModuleType, name: Any) -> None:
 
 Parameters = list[tuple[str, str, Any]]
 _C_TYPES = re.compile(
-    r"\b(bool|bint|int|Py_ssize_t|str|object|ReadBuffer|bytes)\s+(?=\w)|\s+not None"
+    r"\b(bool|bint|int|Py_ssize_t|str|object|list|ReadBuffer|bytes)\s+(?=\w)|\s+not None"
 )
 
 
@@ -235,10 +235,21 @@ def test_signatures_of_the_compiled_backend(compiled: ModuleType, name: str) -> 
     assert in_docstring(find(compiled, name)) == in_stub()[name]
 
 
+def required(backend: ModuleType, kind: str) -> dict[str, Any]:
+    """What the constructor of *kind* cannot do without."""
+    reader, writer = backend.MessageReader(masked=True), backend.FrameWriter(masked=True)
+    return {
+        "MessageReader": {"masked": True},
+        "FrameWriter": {"masked": True},
+        "MessageQueue": {"reader": reader, "writer": writer, "loop": None, "done": None,
+                         "current_task": None},
+        "Dispatcher": {"reader": reader, "writer": writer, "connection": None, "listener": None},
+    }.get(kind, {})  # fmt: skip
+
+
 @pytest.mark.parametrize(("kind", "attribute"), attributes_in_stub())
 def test_attributes(backend: ModuleType, kind: str, attribute: str) -> None:
-    options = {"MessageReader": {"masked": True}, "FrameWriter": {"masked": True}}
-    assert hasattr(getattr(backend, kind)(**options.get(kind, {})), attribute)
+    assert hasattr(getattr(backend, kind)(**required(backend, kind)), attribute)
 
 
 def test_constructors_take_what_the_stub_says(backend: ModuleType) -> None:
@@ -247,11 +258,12 @@ def test_constructors_take_what_the_stub_says(backend: ModuleType) -> None:
         if name.endswith(".__init__"):
             kind = getattr(backend, name.partition(".")[0])
             values = {arg: default for arg, _, default in declared if default != "required"}
-            required = {arg: True for arg, _, default in declared if default == "required"}
-            kind(**required, **values)
-            for missing in required:
+            needed = required(backend, kind.__name__)
+            assert [arg for arg, _, default in declared if default == "required"] == list(needed)
+            kind(**needed, **values)
+            for missing in needed:
                 with pytest.raises(TypeError):
-                    kind(**{arg: True for arg in required if arg != missing})
+                    kind(**{arg: needed[arg] for arg in needed if arg != missing})
             if any(how == "keyword" for _, how, _ in declared):
                 with pytest.raises(TypeError):
                     kind(True)

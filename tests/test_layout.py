@@ -20,8 +20,10 @@ TESTS = ROOT / "tests"
 TESTED_AS = {
     "_speedups": ["mask", "utf8", "header", "threads"],
     "_reader": ["reader", "reader_limits", "reader_buffers", "corpus"],
-    "_writer": ["writer", "writer_attached", "writer_encoded", "writer_keys"],
+    "_writer": ["writer", "writer_attached", "writer_encoded", "writer_keys", "writer_socket"],
+    "_delivery": ["delivery"],
     "_fallback": ["backend"],
+    "_fallback_delivery": ["delivery"],
     "_fallback_kernels": ["mask", "utf8", "header"],
     "_fallback_reader": ["reader", "reader_limits", "reader_buffers", "corpus"],
     "_fallback_writer": ["writer", "writer_attached", "writer_encoded", "writer_keys"],

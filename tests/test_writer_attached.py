@@ -24,9 +24,15 @@ class Wire:
         self.written: list[bytes] = []
         self.pieces: list[Any] = []
         self.gathered = 0
-        self.writer.attach(self.buffer, self.write_one, self.write_all, self.gather)
+        self.closing = False
+        self.writer.attach(self.buffer, self, self.write_all, self.gather)
 
-    def write_one(self, data: Any) -> None:
+    # As transport
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def write(self, data: Any) -> None:
         self.written.append(bytes(data))
         self.pieces.append(data)
 
@@ -168,11 +174,19 @@ def test_errors_of_the_transport_come_through(backend: ModuleType) -> None:
     def broken(data: Any) -> None:
         raise ConnectionResetError
 
-    wire.writer.attach(wire.buffer, broken, broken, wire.gather)
+    wire.write = broken  # type: ignore[method-assign]
     with pytest.raises(ConnectionResetError):
         wire.writer.message("a")
     with pytest.raises(ConnectionResetError):
         wire.writer.message(bytes(CORK_LIMIT))
+
+
+def test_nothing_is_written_while_the_transport_is_closing(wire: Wire) -> None:
+    wire.closing = True
+    wire.writer.message("a")
+    wire.writer.message(bytes(CORK_LIMIT))
+    wire.writer.flush()
+    assert (wire.written, len(wire.writer)) == ([], 0)
 
 
 def test_attach_needs_a_read_buffer(backend: ModuleType) -> None:

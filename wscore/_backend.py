@@ -13,7 +13,9 @@ __all__ = [
     "BACKEND",
     "CPU_FEATURES",
     "KERNEL",
+    "Dispatcher",
     "FrameWriter",
+    "MessageQueue",
     "MessageReader",
     "ReadBuffer",
     "Utf8Validator",
@@ -52,7 +54,9 @@ if _kernel:
 BACKEND = "python" if _chosen.__name__.endswith("_fallback") else "compiled"
 KERNEL = _chosen.current_kernel()
 CPU_FEATURES = _chosen.CPU_FEATURES
+Dispatcher = _chosen.Dispatcher
 FrameWriter = _chosen.FrameWriter
+MessageQueue = _chosen.MessageQueue
 MessageReader = _chosen.MessageReader
 ReadBuffer = _chosen.ReadBuffer
 Utf8Validator = _chosen.Utf8Validator

@@ -1,5 +1,6 @@
 """The pure-Python twin of `_speedups`: same names, signatures and results, no compiler."""
 
+from ._fallback_delivery import Dispatcher, MessageQueue
 from ._fallback_kernels import (
     CPU_FEATURES,
     Utf8Validator,
@@ -18,7 +19,9 @@ from ._fallback_writer import FrameWriter
 
 __all__ = [
     "CPU_FEATURES",
+    "Dispatcher",
     "FrameWriter",
+    "MessageQueue",
     "MessageReader",
     "ReadBuffer",
     "Utf8Validator",

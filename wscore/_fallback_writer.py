@@ -54,7 +54,8 @@ class FrameWriter:
 
     An attached writer sends messages by itself: the first since the last read of *buffer* at
     once, so that a lone answer is not delayed; for others *gather* is called, which has to see to
-    a `flush` soon. While ``corked`` is true messages wait for `uncork`. 64 KiB never wait.
+    a `flush` soon. While ``corked`` is true messages wait for `uncork`. 64 KiB never wait; that
+    so much was gathered, ``crowded`` says until it is cleared.
 
     A ``codec`` (see `wscore.extensions.MessageCodec`) encodes messages from its threshold on.
     Messages of ``divert_from`` bytes and more go to ``divert(opcode, payload, compress)`` instead.
@@ -69,11 +70,12 @@ class FrameWriter:
         "_gather",
         "_masked",
         "_size",
+        "_transport",
         "_write_all",
-        "_write_one",
         "_wrote_after",
         "codec",
         "corked",
+        "crowded",
         "divert",
         "divert_from",
         "messages",
@@ -88,12 +90,13 @@ class FrameWriter:
         self._frames: list[bytes] = []
         self._size = 0
         self._buffer: ReadBuffer | None = None
-        self._write_one: Callable[[Any], object]
+        self._transport: Any
         self._write_all: Callable[[list[Any]], object]
         self._gather: Callable[[], object]
         self._wrote_after = -1
         self.messages = self.nbytes = self.pings = 0
         self.corked = False
+        self.crowded = False
         self.writable = True
         self.refusal: Callable[[], BaseException] | None = None
         self.codec: MessageCodec | None = None
@@ -107,15 +110,20 @@ class FrameWriter:
     def attach(
         self,
         buffer: ReadBuffer,
-        write_one: Callable[[Any], object],
+        transport: Any,
         write_all: Callable[[list[Any]], object],
         gather: Callable[[], object],
+        socket: int = -1,
     ) -> None:
-        """Send from now on: one buffer by *write_one*, several by *write_all*."""
+        """Send from now on: one buffer by ``transport.write``, several by *write_all*.
+
+        *socket* is what the transport writes to. The compiled writer does so itself while the
+        transport holds nothing; with -1 the transport does all.
+        """
         if not isinstance(buffer, ReadBuffer):
             raise TypeError("buffer must be a ReadBuffer")
         self._buffer = buffer
-        self._write_one, self._write_all, self._gather = write_one, write_all, gather
+        self._transport, self._write_all, self._gather = transport, write_all, gather
         self._wrote_after = buffer.reads - 1
 
     def message(
@@ -143,6 +151,7 @@ class FrameWriter:
         if self._buffer is None:
             return self.writable
         if self._size >= _CORK_LIMIT:
+            self.crowded = self.corked or self._wrote_after == self._buffer.reads
             self.flush()
         elif not self.corked:
             if self._wrote_after != self._buffer.reads:
@@ -157,10 +166,12 @@ class FrameWriter:
         self.flush()
 
     def flush(self) -> None:
-        """Send what is here. Without `attach` it stays for `take`."""
+        """Send what is here; without `attach` it stays for `take`, when closing it is dropped."""
         if self._frames and self._buffer is not None:
             self._wrote_after = self._buffer.reads
-            self._write_one(self.take()[0])
+            output = self.take()[0]
+            if not self._transport.is_closing():
+                self._transport.write(output)
 
     def write(
         self, opcode: int, payload: str | Buffer = b"", fin: bool = True, rsv1: bool = False

@@ -190,6 +190,9 @@ cdef class MessageReader:
         return self.buffer.view
 
     def commit(self, Py_ssize_t nbytes, /):
+        return self.committed(nbytes)
+
+    cdef list committed(self, Py_ssize_t nbytes):
         cdef bint direct = self.direct and self.part is not None
         cdef Py_ssize_t offered = 0
         self.direct = False

@@ -6,6 +6,7 @@
 """
 
 import os
+from contextvars import copy_context
 
 cimport cython
 from cpython.buffer cimport (
@@ -36,6 +37,8 @@ cdef extern from "Python.h":
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
     Py_ssize_t PY_SSIZE_T_MAX
     int _PyBytes_Resize(PyObject **data, Py_ssize_t size) except -1
+    int PyContext_Enter(object context) except -1
+    int PyContext_Exit(object context) except -1
 
 cdef extern from "_kernels/kernel.h" nogil:
     ctypedef struct wscore_kernel:
@@ -67,6 +70,9 @@ cdef extern from "_kernels/header.h" nogil:
     int wscore_parse_header(const uint8_t *p, size_t available, wscore_header *header)
     Py_ssize_t wscore_header_size(Py_ssize_t length, bint masked)
     Py_ssize_t wscore_write_header(uint8_t *out, uint8_t first, uint64_t length, const uint8_t *key)
+
+cdef extern from "_kernels/send.h" nogil:
+    Py_ssize_t wscore_send(int socket, const void *data, size_t size)
 
 # From this size on a call lets other threads run meanwhile. Two threads that mask gain from 256 KiB
 # on (bench/gil.py), but one that computes keeps the GIL for 5 ms once it has it.
@@ -412,3 +418,4 @@ def encode_frame(int opcode, payload=b"", *, bint fin=True, bint rsv1=False, mas
 
 include "_reader.pxi"
 include "_writer.pxi"
+include "_delivery.pxi"

@@ -20,6 +20,10 @@ class SpyTransport:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.transport, name)
 
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What the transport says, but no socket that could be written to past the spy."""
+        return default if name == "socket" else self.transport.get_extra_info(name, default)
+
     def write(self, data: Any) -> None:
         self.writes.append(bytes(data))
         self.transport.write(data)

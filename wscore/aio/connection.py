@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from .._backend import Dispatcher
 from ..errors import ConnectionClosedOK
 from ..frames import Close, CloseCode, Frame, Opcode
 from ..protocol import State
@@ -156,7 +157,11 @@ class Connection(SendingWire):
         A cancelled call loses nothing. Raises ConnectionClosed, ConcurrencyError when another
         call is waiting, UnicodeDecodeError, RuntimeError when a `Listener` takes the messages.
         """
-        message = await self._open_inbox().take()
+        inbox = self._inbox or self._open_inbox()
+        while (message := inbox.take()) is None:
+            await inbox
+        if type(message) is Part:
+            message = await inbox.join(message)
         return message if decode is None else _decoded(message, decode)
 
     async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[str | bytes]:
@@ -171,17 +176,11 @@ class Connection(SendingWire):
         return self
 
     async def __anext__(self) -> str | bytes:
-        inbox = self._inbox
-        if inbox is None:
-            inbox = self._open_inbox()
+        inbox = self._inbox or self._open_inbox()
         try:
-            # As `Inbox.take` does; one coroutine less for each message counts.
-            while not inbox.ready:
-                if not inbox.refill():
-                    await inbox.arrival()
-            if type(inbox.ready[-1]) is not Part:
-                return inbox.ready.pop()  # type: ignore[no-any-return]
-            return await inbox.take()
+            while (message := inbox.take()) is None:
+                await inbox
+            return message if type(message) is not Part else await inbox.join(message)
         except ConnectionClosedOK:
             raise StopAsyncIteration from None
 
@@ -252,7 +251,11 @@ class Connection(SendingWire):
         log_opened(self)
         if listener is None:
             self._inbox = Inbox(self, self._max_queue)
-        deliver: Deliver = self._dispatch if self._inbox is None else self._inbox.receive
+            direct: Deliver = self._inbox.sort
+        else:
+            dispatcher = Dispatcher(self.protocol.reader, self.protocol.writer, self, listener)
+            direct = dispatcher.dispatch
+        deliver = direct
         if traffic.isEnabledFor(DEBUG):
             deliver = log_traffic(self, deliver)
         if self.protocol.decoder is not None:
@@ -260,11 +263,12 @@ class Connection(SendingWire):
             deliver = self._reads.receive
         self.start_sending()
         if self._inbox is not None:
-            self._inbox.take_read = deliver
+            self._inbox.deliver_by(deliver)
             self.give_reads_to(self._inbox.updated)
+        elif deliver is direct:
+            self.give_reads_to(dispatcher.updated)
         else:
-            direct = deliver == self._dispatch
-            self.give_reads_to(self._call_back if direct else partial(self._pass_on, deliver))
+            self.give_reads_to(partial(self._pass_on, deliver))
         if self._rhythm is not None and not self.lost:
             self._heartbeat = Heartbeat(self, self._rhythm, self._share.wheel(self.loop))
         if listener is not None:
@@ -279,13 +283,14 @@ class Connection(SendingWire):
         for event in events:
             if type(event) is str or type(event) is bytes:
                 messages.append(event)
-            elif type(event) is not Frame and (messages or self._open_inbox().ready):
+            elif type(event) is not Frame and (messages or self._open_inbox().waiting):
                 # A Close, or a violation, after messages: let the handler answer those first.
                 self.last_event = event
+                self._open_inbox().eventful = True
                 self.give_reads_to(self._drop)
                 self.loop.call_later(_LAST_ANSWERS, self.take_last_event)
             else:
-                self._react(event)
+                self.react(event)
         self.flush()
         return messages
 
@@ -293,39 +298,16 @@ class Connection(SendingWire):
         """Handle what ended the reading, if that still has to be done."""
         event, self.last_event = self.last_event, None
         if event is not None:
-            self._react(event)
+            self.react(event)
 
     @property
     def decoding(self) -> bool:
         """Whether a message is being decoded on another thread."""
         return self._reads is not None and self._reads.busy
 
-    def _call_back(self, nbytes: int) -> None:
-        reader = self.protocol.reader
-        self._dispatch(reader.commit(nbytes), nbytes, reader.mixed)
-
     def _pass_on(self, deliver: Deliver, nbytes: int) -> None:
         reader = self.protocol.reader
         deliver(reader.commit(nbytes), nbytes, reader.mixed)
-
-    def _dispatch(self, events: list[Any], nbytes: int, mixed: bool) -> None:
-        listener = self._listener
-        assert listener is not None
-        on_message = listener.on_message
-        writer = self.protocol.writer
-        writer.corked = True
-        try:
-            for event in events:
-                if mixed and not isinstance(event, (str, bytes)):
-                    self._react(event)
-                else:
-                    on_message(self, event)
-        except Exception:
-            self._callback_failed()
-        if self.transport.is_closing():
-            writer.take()
-        else:
-            writer.uncork()
 
     def _on_event(self, event: Any) -> None:
         if type(event) is Frame:
@@ -383,7 +365,7 @@ class Connection(SendingWire):
 
     def _tell_the_end(self) -> None:
         if self._inbox is not None:
-            self._inbox.wake()
+            self._inbox.end()
         if self._listener is not None:
             rcvd = self.protocol.close_rcvd or Close(CloseCode.ABNORMAL_CLOSURE)
             self._guard(self._listener.on_close, self, rcvd)
@@ -392,9 +374,9 @@ class Connection(SendingWire):
         try:
             callback(*arguments)
         except Exception:
-            self._callback_failed()
+            self.callback_failed()
 
-    def _callback_failed(self) -> None:
+    def callback_failed(self) -> None:
         logger.exception("listener failed", extra=about(self))
         self.fail(CloseCode.INTERNAL_ERROR)
 

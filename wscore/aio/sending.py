@@ -26,7 +26,7 @@ _WHOLE = frozenset({str, bytes, bytearray, memoryview})
 class SendingWire(Wire):
     """A wire that messages are sent on."""
 
-    __slots__ = ("_outbox", "_sending", "_unsent_limit", "write")
+    __slots__ = ("_outbox", "_sending", "_unsent_limit", "_writer", "write")
 
     write: Callable[..., bool]
     """``write(message, text=None, compress=None) -> bool``: send a message and never wait.
@@ -45,7 +45,8 @@ class SendingWire(Wire):
         **options: Any,
     ) -> None:
         super().__init__(protocol, loop, **options)
-        self.write = protocol.writer.message
+        self._writer = protocol.writer
+        self.write = self._writer.message
         # What cannot be written yet, once there was anything.
         self._outbox: Outbox | None = None
         self._unsent_limit = unsent_limit
@@ -64,7 +65,7 @@ class SendingWire(Wire):
 
     def start_sending(self) -> None:
         """The connection is open: messages may be written."""
-        self.protocol.writer.divert = self._divert
+        self._writer.divert = self._divert
         self.caught_up()
 
     async def send(
@@ -82,7 +83,7 @@ class SendingWire(Wire):
         """
         while self._sending is not None:
             await asyncio.shield(self._sending)
-        writer = self.protocol.writer
+        writer = self._writer
         if writer.codec is not None and _takes_long(message) and compress is not False:
             message, text = await self._encode_text(message), text is not False
         if type(message) in _WHOLE or not isinstance(message, (Iterable, AsyncIterable)):
@@ -96,8 +97,9 @@ class SendingWire(Wire):
             await self._send_fragments(message, text, compress)
         if not writer.writable:
             await self.drain()
-        elif (self._gathering or writer.corked) and not len(writer):
+        elif writer.crowded:
             # So much was sent in this turn that it was written already: let others have theirs.
+            writer.crowded = False
             await asyncio.sleep(0)
 
     async def _encode_text(self, message: Any) -> bytes:
@@ -125,7 +127,7 @@ class SendingWire(Wire):
         self._sending = self.loop.create_future()
         begun = False
         try:
-            while not self.protocol.writer.writable:
+            while not self._writer.writable:
                 await self.drain()
             async for part in _each(parts):
                 if begun:
@@ -174,13 +176,12 @@ class SendingWire(Wire):
 
     def fell_behind(self) -> None:
         """Have messages wait in the outbox."""
-        writer = self.protocol.writer
-        writer.divert_from = 0
-        writer.writable = False
+        self._writer.divert_from = 0
+        self._writer.writable = False
 
     def caught_up(self) -> None:
         """Have messages written at once again, but large ones."""
-        writer = self.protocol.writer
+        writer = self._writer
         behind = writer.divert_from == 0
         writer.divert_from = 1 + (MAX_FRAME if writer.codec is None else LARGE)
         if behind:

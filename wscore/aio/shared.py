@@ -18,12 +18,14 @@ __all__ = ["LoopShare", "share"]
 
 class LoopShare:
     """The memory that sockets are read into, the connections that are flushed together, the timer
-    of their heartbeats, and the threads that large messages are compressed on."""
+    of their heartbeats, the threads that large messages are compressed on, and a future that is
+    done."""
 
-    __slots__ = ("_gathering", "_threads", "_wheel", "buffer")
+    __slots__ = ("_done", "_gathering", "_threads", "_wheel", "buffer")
 
     # It must not know its loop: `_shares` would keep both for ever.
     def __init__(self) -> None:
+        self._done: ref[asyncio.Future[None]] | None = None
         self._gathering: list[Wire] = []
         self._threads: dict[int, ThreadPoolExecutor] = {}
         self._wheel: ref[Wheel] | None = None
@@ -42,6 +44,15 @@ class LoopShare:
             wheel = Wheel(loop)
             self._wheel = ref(wheel)
         return wheel
+
+    def done(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+        """A future with a result; the connections that need it hold it."""
+        done = None if self._done is None else self._done()
+        if done is None:
+            done = loop.create_future()
+            done.set_result(None)
+            self._done = ref(done)
+        return done
 
     def threads(self, most: int) -> ThreadPoolExecutor:
         """Up to *most* threads, started when they are needed."""

@@ -86,7 +86,7 @@ class Wire(asyncio.BufferedProtocol):
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(self.write_limit)
         self.protocol.writer.attach(
-            self._share.buffer, self.transport.write, self._write_all, self.write_soon
+            self._share.buffer, transport, self._write_all, self.write_soon, _socket(transport)
         )
 
     def eof_received(self) -> bool | None:
@@ -159,7 +159,7 @@ class Wire(asyncio.BufferedProtocol):
         threads = self._share.threads(codec.concurrency)
         return self.loop.run_in_executor(threads, work, *arguments)
 
-    def _react(self, event: Event) -> None:
+    def react(self, event: Event) -> None:
         """Have the protocol handle what is not a whole message."""
         self.protocol.receive_event(event)
         for made in self.protocol.events():
@@ -207,10 +207,7 @@ class Wire(asyncio.BufferedProtocol):
 
     def flush(self) -> None:
         """Write everything that was gathered."""
-        if self.transport.is_closing():
-            self.protocol.writer.take()
-        else:
-            self.protocol.writer.flush()
+        self.protocol.writer.flush()
 
     async def drain(self) -> None:
         """Wait until the peer keeps up. Raises ConnectionClosed when it is gone."""
@@ -288,3 +285,11 @@ class Wire(asyncio.BufferedProtocol):
         """Wait until the connection is gone."""
         while not self.lost:
             await self._wait()
+
+
+def _socket(transport: asyncio.BaseTransport) -> int:
+    """What may be written to past the transport; -1 for none."""
+    socket = transport.get_extra_info("socket")
+    if socket is None or transport.get_extra_info("sslcontext") is not None:
+        return -1
+    return socket.fileno()  # type: ignore[no-any-return]

@@ -1,0 +1,232 @@
+"""From the reader to the application in pure Python: the twin of `_delivery.pxi`."""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Future, Task
+    from collections.abc import Callable, Generator
+    from contextvars import Context
+
+    from ._fallback_reader import MessageReader
+    from ._fallback_writer import FrameWriter
+
+
+class MessageQueue:
+    """Messages that a connection has received, in order; awaiting it waits for more.
+
+    One task at a time may wait. What a read brings is given to it *within* that read: a future
+    would have it go on a turn of the loop later, which costs another poll of the system and, for
+    lone messages, a fifth of the time. Where a task is running while messages come, the one that
+    waits does go on a turn later.
+
+    ``direct`` is whether a read of nothing but messages is put here at once; everything else goes
+    to `receive`. ``eventful`` has `before_waiting` called although nobody waits yet.
+
+    To asyncio the queue is the future that the task waits for: see `asyncio.isfuture`. *done* is
+    one that has its result, None, which the task is told of instead: a real one is faster for it.
+    *current_task* is that of asyncio, which this layer does not import.
+    """
+
+    __slots__ = (
+        "_asyncio_future_blocking",
+        "_callback",
+        "_context",
+        "_current_task",
+        "_done",
+        "_later",
+        "_loop",
+        "_reader",
+        "_ready",
+        "_writer",
+        "direct",
+        "eventful",
+        "nbytes",
+    )
+
+    def __init__(
+        self,
+        reader: MessageReader,
+        writer: FrameWriter,
+        loop: AbstractEventLoop,
+        done: Future[None],
+        current_task: Callable[[AbstractEventLoop], Task[Any] | None],
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._loop = loop
+        self._done = done
+        self._current_task = current_task
+        self._ready: list[Any] = []
+        self._later: list[Any] = []
+        # Of the task that waits.
+        self._callback: Callable[[Any], object] | None = None
+        self._context: Context
+        self._asyncio_future_blocking = False
+        self.direct = True
+        self.eventful = False
+        # Bytes of the reads that brought what is waiting.
+        self.nbytes = 0
+
+    # For subclasses to say
+
+    def before_reading(self) -> None:
+        """A read has come in while messages are waiting."""
+        raise NotImplementedError
+
+    def receive(self, events: list[Any], nbytes: int, mixed: bool) -> None:
+        """A read of *nbytes* brought *events*; *mixed* says if they are not only messages."""
+        raise NotImplementedError
+
+    def before_waiting(self) -> None:
+        """A task is about to wait. May raise what it gets instead."""
+        raise NotImplementedError
+
+    def gather_answers(self) -> None:
+        """Several messages came at once: have what is written from now on wait a little."""
+        raise NotImplementedError
+
+    # From the transport
+
+    @property
+    def waiting(self) -> int:
+        """How many are not taken yet."""
+        return len(self._ready) + len(self._later)
+
+    @property
+    def awaited(self) -> bool:
+        """Whether a task is waiting."""
+        return self._callback is not None
+
+    def updated(self, nbytes: int) -> None:
+        """Take a read of *nbytes* from the transport."""
+        if self._ready:
+            self.before_reading()
+        events = self._reader.commit(nbytes)
+        if self._reader.mixed or not self.direct:
+            self.receive(events, nbytes, self._reader.mixed)
+        elif events:
+            self.put(events, nbytes)
+
+    def put(self, messages: list[Any], nbytes: int) -> None:
+        """Queue what a read of *nbytes* brought; the list is the queue's from now on."""
+        several = len(messages) > 1
+        if self._ready or self._later:
+            self._later += messages
+            self.nbytes += nbytes
+        else:
+            messages.reverse()
+            self._ready = messages
+            self.nbytes = nbytes
+        if self._callback is None or self._current_task(self._loop) is not None:
+            self.wake()
+            if several:
+                self.gather_answers()
+        elif several:
+            # The answers will be several as well.
+            self._writer.corked = True
+            self._resume()
+            self._writer.uncork()
+        else:
+            self._resume()
+
+    def wake(self) -> None:
+        """Let the task look again, a turn of the loop later."""
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            self._loop.call_soon(callback, self._done, context=self._context)
+
+    def _resume(self) -> None:
+        """Let the task go on at once."""
+        self._context.run(self._call_back)
+
+    def _call_back(self) -> None:
+        callback, self._callback = self._callback, None
+        assert callback is not None
+        try:
+            callback(self._done)
+        except (KeyboardInterrupt, SystemExit) as stop:
+            # They are to end the loop; the transport would take them for errors of its own.
+            self._loop.call_soon(_raise, stop)
+
+    def _refill(self) -> bool:
+        """Make what came later ready; whether there was anything."""
+        if not self._later:
+            return False
+        self._later.reverse()
+        self._ready, self._later = self._later, []
+        return True
+
+    def take(self) -> Any:
+        """Return the next message, None when nothing is waiting."""
+        return self._ready.pop() if self._ready or self._refill() else None
+
+    # As awaitable
+
+    def __await__(self) -> Generator[MessageQueue, None, None]:
+        """Wait until something has come. Raises what `before_waiting` raises."""
+        if self.eventful or self._callback is not None:
+            self.before_waiting()
+        self._asyncio_future_blocking = True
+        yield self
+
+    # As the future that a task waits for
+
+    def get_loop(self) -> AbstractEventLoop:
+        return self._loop
+
+    def add_done_callback(
+        self, callback: Callable[[Any], object], *, context: Context | None = None
+    ) -> None:
+        self._callback, self._context = callback, context or copy_context()
+
+    def cancel(self, msg: object = None) -> bool:
+        callback, self._callback = self._callback, None
+        if callback is None:
+            return False
+        # A real one tells the task, so the queue can be waited for again at once.
+        cancelled: Future[None] = self._loop.create_future()
+        cancelled.add_done_callback(callback, context=self._context)
+        return cancelled.cancel(msg)
+
+
+class Dispatcher:
+    """Hands messages to ``listener.on_message``, and everything else to the connection.
+
+    What the listener writes meanwhile leaves in one write. Its exceptions go to
+    ``connection.callback_failed``.
+    """
+
+    __slots__ = ("_connection", "_listener", "_reader", "_writer")
+
+    def __init__(
+        self, reader: MessageReader, writer: FrameWriter, connection: Any, listener: Any
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._connection = connection
+        self._listener = listener
+
+    def updated(self, nbytes: int) -> None:
+        """Take a read of *nbytes* from the transport."""
+        self.dispatch(self._reader.commit(nbytes), nbytes, self._reader.mixed)
+
+    def dispatch(self, events: list[Any], nbytes: int, mixed: bool) -> None:
+        """Hand over *events*; *mixed* says if they are not only messages."""
+        connection, on_message = self._connection, self._listener.on_message
+        self._writer.corked = True
+        try:
+            for event in events:
+                if mixed and not isinstance(event, (str, bytes)):
+                    connection.react(event)
+                else:
+                    on_message(connection, event)
+        except Exception:
+            connection.callback_failed()
+        self._writer.uncork()
+
+
+def _raise(stop: BaseException) -> None:
+    raise stop
