@@ -173,6 +173,10 @@ class FrameWriter:
             if not self._transport.is_closing():
                 self._transport.write(output)
 
+    def pass_on(self, data: bytes | memoryview) -> None:
+        """Send *data*, which need not be a frame, the way that `flush` does."""
+        self._transport.write(data)
+
     def write(
         self, opcode: int, payload: str | Buffer = b"", fin: bool = True, rsv1: bool = False
     ) -> None:

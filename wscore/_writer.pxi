@@ -171,7 +171,9 @@ cdef class FrameWriter:
         if self.transport.is_closing():
             self.take()
             return
-        if self.socket >= 0 and self.done is None and self.send():
+        if self.done is None and self.send(self.out, self.used):
+            self.out = None
+            self.used = 0
             return
         output = self.take()
         if len(output) == 1:
@@ -179,23 +181,23 @@ cdef class FrameWriter:
         else:
             self.write_all(output)
 
-    cdef bint send(self) except -1:
+    def pass_on(self, data):
+        if not (PyBytes_CheckExact(data) and self.send(data, PyBytes_GET_SIZE(data))):
+            self.transport.write(data)
+
+    cdef bint send(self, bytes data, Py_ssize_t size) except -1:
         """Write past the transport while it holds nothing itself; whether all is done.
 
-        Its own way costs a microsecond more. What the system does not take now, and what it has
-        against the socket, is the transport's affair.
+        Its own way costs a microsecond more, and uvloop's waits for the end of the turn. What the
+        system does not take now, and what it has against the socket, is the transport's affair.
         """
         cdef Py_ssize_t sent
-        if self.transport.get_write_buffer_size():
+        if self.socket < 0 or self.transport.get_write_buffer_size():
             return False
-        sent = wscore_send(self.socket, PyBytes_AS_STRING(self.out), self.used)
-        if sent < self.used:
-            if sent > 0:
-                self.transport.write(self.take()[0][sent:])
-            return sent > 0
-        self.out = None
-        self.used = 0
-        return True
+        sent = wscore_send(self.socket, PyBytes_AS_STRING(data), size)
+        if 0 < sent < size:
+            self.transport.write(data[sent:size])
+        return sent > 0
 
     def write(self, int opcode, payload=b"", bint fin=True, bint rsv1=False):
         self.add_frame(opcode, payload, fin, rsv1)

@@ -141,10 +141,11 @@ class ServerConnection(Connection):
         if response.status_code != 101:
             self._refused(self._reason(request, response))
             return
+        # At once, so that the peer goes on while we prepare for its messages.
+        self.flush_all()
         self._cancel_open_timer()
         self.server.tally.accepted += 1
         self.server.look_at_cookies(request)
-        self.flush_all()
         handler = self.server.routes.find(request.path)
         listener = as_listener(cast("Handler", handler))
         self.open(listener, early)

@@ -237,7 +237,7 @@ class Wire(asyncio.BufferedProtocol):
         ending = bool(output) and output[-1] is SEND_EOF
         for data in output:
             if len(data):
-                self.transport.write(data)
+                self.protocol.writer.pass_on(data)
         if not (ending or (self._both_closed() and self.ends_stream)):
             return
         try:
