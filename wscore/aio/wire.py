@@ -288,8 +288,11 @@ class Wire(asyncio.BufferedProtocol):
 
 
 def _socket(transport: asyncio.BaseTransport) -> int:
-    """What may be written to past the transport; -1 for none."""
-    socket = transport.get_extra_info("socket")
-    if socket is None or transport.get_extra_info("sslcontext") is not None:
+    """What may be written to past *transport*; -1 for none.
+
+    Only of the transports that are known to add nothing to what they are given.
+    """
+    known = type(transport).__module__ in ("asyncio.selector_events", "uvloop.loop")
+    if not known or transport.get_extra_info("sslcontext") is not None:
         return -1
-    return socket.fileno()  # type: ignore[no-any-return]
+    return transport.get_extra_info("socket").fileno()  # type: ignore[no-any-return]
