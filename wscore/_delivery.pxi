@@ -1,9 +1,45 @@
 # From the reader to the application: messages wait for a task, or callbacks take them at once.
 
+@cython.final
+cdef class Waiter:
+    """What the task that waits for a queue sees; see `_fallback_delivery.Waiter`."""
+
+    cdef public bint _asyncio_future_blocking
+    cdef bint spent
+    cdef object loop
+    cdef object callback, context  # of the task
+
+    def __next__(self):
+        # The task gets this once, to wait for it, and goes on when it is called back.
+        if not self._asyncio_future_blocking:
+            raise StopIteration
+        return self
+
+    def get_loop(self):
+        return self.loop
+
+    def add_done_callback(self, callback, *, context=None):
+        # An empty context is false.
+        self.callback, self.context = callback, copy_context() if context is None else context
+
+    def cancel(self, msg=None):
+        callback = self.spend()
+        if callback is None:
+            return False
+        cancelled = self.loop.create_future()
+        cancelled.add_done_callback(callback, context=self.context)
+        return cancelled.cancel(msg)
+
+    cdef object spend(self):
+        callback, self.callback = self.callback, None
+        self.spent = self.spent or callback is not None
+        return callback
+
+
 cdef class MessageQueue:
     """Messages not taken yet, and the task that waits for one; see `_fallback.MessageQueue`."""
 
-    cdef public bint _asyncio_future_blocking, direct, eventful
+    cdef public bint direct, eventful
     cdef readonly Py_ssize_t nbytes
     cdef MessageReader reader
     cdef FrameWriter writer
@@ -11,7 +47,7 @@ cdef class MessageQueue:
     # The next message is the last of `ready`; what came after is in order in `later`. Two lists
     # take 112 bytes while they are empty, a deque 760.
     cdef list ready, later
-    cdef object callback, context  # of the task that waits
+    cdef Waiter waiter
 
     def __init__(
         self, MessageReader reader not None, FrameWriter writer not None, loop, done, current_task
@@ -39,11 +75,14 @@ cdef class MessageQueue:
 
     @property
     def awaited(self):
-        return self.callback is not None
+        return self.is_awaited()
+
+    cdef bint is_awaited(self) noexcept:
+        return self.waiter is not None and self.waiter.callback is not None
 
     def updated(self, Py_ssize_t nbytes):
         cdef list events
-        if len(self.ready):
+        if len(self.ready) or len(self.later):
             self.before_reading()
         events = self.reader.committed(nbytes)
         if self.reader.mixed or not self.direct:
@@ -73,19 +112,19 @@ cdef class MessageQueue:
 
     cdef bint may_resume(self) except -1:
         # Transports that own a socket read in callbacks of the loop only; asking costs 50 ns.
-        return self.callback is not None and (
+        return self.is_awaited() and (
             self.writer.socket >= 0 or self.current_task(self.loop) is None
         )
 
     cpdef wake(self):
-        callback, self.callback = self.callback, None
+        callback = None if self.waiter is None else self.waiter.spend()
         if callback is not None:
-            self.loop.call_soon(callback, self.done, context=self.context)
+            self.loop.call_soon(callback, self.done, context=self.waiter.context)
 
     cdef int resume(self) except -1:
-        context = self.context
+        context = self.waiter.context
         PyContext_Enter(context)
-        callback, self.callback = self.callback, None
+        callback, self.waiter.callback = self.waiter.callback, None
         try:
             callback(self.done)
         except (KeyboardInterrupt, SystemExit) as stop:
@@ -104,35 +143,14 @@ cdef class MessageQueue:
     def take(self):
         return self.ready.pop() if len(self.ready) or self.refill() else None
 
-    # As awaitable
-
     def __await__(self):
-        if self.eventful or self.callback is not None:
+        if self.eventful or self.is_awaited():
             self.before_waiting()
-        self._asyncio_future_blocking = True
-        return self
-
-    def __next__(self):
-        # The task gets this once, to wait for it, and goes on when it is called back.
-        if not self._asyncio_future_blocking:
-            raise StopIteration
-        return self
-
-    # As the future that a task waits for
-
-    def get_loop(self):
-        return self.loop
-
-    def add_done_callback(self, callback, *, context=None):
-        self.callback, self.context = callback, context or copy_context()
-
-    def cancel(self, msg=None):
-        callback, self.callback = self.callback, None
-        if callback is None:
-            return False
-        cancelled = self.loop.create_future()
-        cancelled.add_done_callback(callback, context=self.context)
-        return cancelled.cancel(msg)
+        if self.waiter is None or self.waiter.spent:
+            self.waiter = Waiter.__new__(Waiter)
+            self.waiter.loop = self.loop
+        self.waiter._asyncio_future_blocking = True
+        return self.waiter
 
 
 @cython.final

@@ -14,6 +14,48 @@ if TYPE_CHECKING:
     from ._fallback_writer import FrameWriter
 
 
+class Waiter:
+    """What the task that waits for a queue sees: to asyncio a future (see `asyncio.isfuture`).
+
+    The task is told of a real one instead, which is faster for it. As long as tasks go on within
+    a read, one waiter serves them all. Once it has told a task to go on later it is ``spent``:
+    until then the task may still be cancelled, and that must not strike the next one.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_loop", "callback", "context", "spent")
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self._loop = loop
+        self._asyncio_future_blocking = False
+        # Of the task.
+        self.callback: Callable[[Any], object] | None = None
+        self.context: Context
+        self.spent = False
+
+    def get_loop(self) -> AbstractEventLoop:
+        return self._loop
+
+    def add_done_callback(
+        self, callback: Callable[[Any], object], *, context: Context | None = None
+    ) -> None:
+        # An empty context is false.
+        self.callback, self.context = callback, copy_context() if context is None else context
+
+    def cancel(self, msg: object = None) -> bool:
+        callback = self.spend()
+        if callback is None:
+            return False
+        cancelled: Future[None] = self._loop.create_future()
+        cancelled.add_done_callback(callback, context=self.context)
+        return cancelled.cancel(msg)
+
+    def spend(self) -> Callable[[Any], object] | None:
+        """Return what the task is to be told by, once."""
+        callback, self.callback = self.callback, None
+        self.spent = self.spent or callback is not None
+        return callback
+
+
 class MessageQueue:
     """Messages that a connection has received, in order; awaiting it waits for more.
 
@@ -25,21 +67,18 @@ class MessageQueue:
     ``direct`` is whether a read of nothing but messages is put here at once; everything else goes
     to `receive`. ``eventful`` has `before_waiting` called although nobody waits yet.
 
-    To asyncio the queue is the future that the task waits for: see `asyncio.isfuture`. *done* is
-    one that has its result, None, which the task is told of instead: a real one is faster for it.
-    *current_task* is that of asyncio, which this layer does not import.
+    *done* is a future with a result, and *current_task* that of asyncio, which this layer does not
+    import.
     """
 
     __slots__ = (
-        "_asyncio_future_blocking",
-        "_callback",
-        "_context",
         "_current_task",
         "_done",
         "_later",
         "_loop",
         "_reader",
         "_ready",
+        "_waiter",
         "_writer",
         "direct",
         "eventful",
@@ -61,10 +100,7 @@ class MessageQueue:
         self._current_task = current_task
         self._ready: list[Any] = []
         self._later: list[Any] = []
-        # Of the task that waits.
-        self._callback: Callable[[Any], object] | None = None
-        self._context: Context
-        self._asyncio_future_blocking = False
+        self._waiter: Waiter | None = None
         self.direct = True
         self.eventful = False
         # Bytes of the reads that brought what is waiting.
@@ -98,11 +134,11 @@ class MessageQueue:
     @property
     def awaited(self) -> bool:
         """Whether a task is waiting."""
-        return self._callback is not None
+        return self._waiter is not None and self._waiter.callback is not None
 
     def updated(self, nbytes: int) -> None:
         """Take a read of *nbytes* from the transport."""
-        if self._ready:
+        if self._ready or self._later:
             self.before_reading()
         events = self._reader.commit(nbytes)
         if self._reader.mixed or not self.direct:
@@ -120,7 +156,7 @@ class MessageQueue:
             messages.reverse()
             self._ready = messages
             self.nbytes = nbytes
-        if self._callback is None or self._current_task(self._loop) is not None:
+        if not self.awaited or self._current_task(self._loop) is not None:
             self.wake()
             if several:
                 self.gather_answers()
@@ -134,16 +170,17 @@ class MessageQueue:
 
     def wake(self) -> None:
         """Let the task look again, a turn of the loop later."""
-        callback, self._callback = self._callback, None
-        if callback is not None:
-            self._loop.call_soon(callback, self._done, context=self._context)
+        callback = None if self._waiter is None else self._waiter.spend()
+        if self._waiter is not None and callback is not None:
+            self._loop.call_soon(callback, self._done, context=self._waiter.context)
 
     def _resume(self) -> None:
         """Let the task go on at once."""
-        self._context.run(self._call_back)
+        assert self._waiter is not None
+        self._waiter.context.run(self._call_back, self._waiter)
 
-    def _call_back(self) -> None:
-        callback, self._callback = self._callback, None
+    def _call_back(self, waiter: Waiter) -> None:
+        callback, waiter.callback = waiter.callback, None
         assert callback is not None
         try:
             callback(self._done)
@@ -163,33 +200,14 @@ class MessageQueue:
         """Return the next message, None when nothing is waiting."""
         return self._ready.pop() if self._ready or self._refill() else None
 
-    # As awaitable
-
-    def __await__(self) -> Generator[MessageQueue, None, None]:
+    def __await__(self) -> Generator[Waiter, None, None]:
         """Wait until something has come. Raises what `before_waiting` raises."""
-        if self.eventful or self._callback is not None:
+        if self.eventful or self.awaited:
             self.before_waiting()
-        self._asyncio_future_blocking = True
-        yield self
-
-    # As the future that a task waits for
-
-    def get_loop(self) -> AbstractEventLoop:
-        return self._loop
-
-    def add_done_callback(
-        self, callback: Callable[[Any], object], *, context: Context | None = None
-    ) -> None:
-        self._callback, self._context = callback, context or copy_context()
-
-    def cancel(self, msg: object = None) -> bool:
-        callback, self._callback = self._callback, None
-        if callback is None:
-            return False
-        # A real one tells the task, so the queue can be waited for again at once.
-        cancelled: Future[None] = self._loop.create_future()
-        cancelled.add_done_callback(callback, context=self._context)
-        return cancelled.cancel(msg)
+        if self._waiter is None or self._waiter.spent:
+            self._waiter = Waiter(self._loop)
+        self._waiter._asyncio_future_blocking = True
+        yield self._waiter
 
 
 class Dispatcher:

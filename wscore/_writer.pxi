@@ -168,20 +168,15 @@ cdef class FrameWriter:
         if self.buffer is None or (self.out is None and self.done is None):
             return
         self.wrote_after = self.buffer.reads
-        if self.transport.is_closing():
-            self.take()
-            return
-        if self.done is None and self.send(self.out, self.used):
-            self.out = None
-            self.used = 0
-            return
         output = self.take()
+        if self.transport.is_closing():
+            return
         if len(output) == 1:
-            self.transport.write(output[0])
+            self.pass_on(output[0])
         else:
             self.write_all(output)
 
-    def pass_on(self, data):
+    cpdef pass_on(self, data):
         if not (PyBytes_CheckExact(data) and self.send(data, PyBytes_GET_SIZE(data))):
             self.transport.write(data)
 
