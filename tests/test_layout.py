@@ -51,6 +51,7 @@ ABOUT_ALL = {
     "aio.cancellation",
     "aio.corpus_live",
     "aio.delivery_live",
+    "aio.delivery_load",
     "aio.ending",
     "aio.limits",
     "aio.tls",

@@ -53,6 +53,25 @@ def test_read_buffer_counts_reads(backend: ModuleType) -> None:
     assert shared.reads == 3
 
 
+def test_filled_tells_that_there_may_be_more(backend: ModuleType) -> None:
+    reader = backend.MessageReader(masked=True, buffer=backend.ReadBuffer(40))
+    frame = header(34)
+    for data, filled in ((frame + bytes(34), True), (frame + bytes(33), False), (b"\0", False)):
+        fill(reader, data)
+        assert reader.filled is filled, len(data)
+    assert len(frame) == 6
+
+
+def test_filled_of_a_payload_that_is_read_into_place(compiled: ModuleType) -> None:
+    reader = compiled.MessageReader(masked=True)
+    fill(reader, header(DIRECT_FROM + 1))
+    fill(reader, b"x")
+    assert not reader.filled
+    assert len(reader.get_buffer()) == DIRECT_FROM
+    reader.commit(DIRECT_FROM)
+    assert reader.filled
+
+
 @pytest.mark.parametrize("sizehint", [-1, 0, 1, 65536, MIB])
 def test_the_view_is_the_whole_shared_buffer(backend: ModuleType, sizehint: int) -> None:
     reader = backend.MessageReader(masked=True, buffer=backend.ReadBuffer(512))
@@ -254,7 +273,7 @@ def test_an_idle_reader_is_small(backend: ModuleType, used: bool) -> None:
         each = tracemalloc.get_traced_memory()[0] / READERS
     finally:
         tracemalloc.stop()
-    assert each < 300
+    assert each < 320
 
 
 def test_an_unfinished_header_costs_a_reader_little(backend: ModuleType) -> None:

@@ -112,7 +112,7 @@ cdef class MessageQueue:
 
     cdef bint may_resume(self) except -1:
         # Transports that own a socket read in callbacks of the loop only; asking costs 50 ns.
-        return self.is_awaited() and (
+        return self.is_awaited() and not self.reader.filled and (
             self.writer.socket >= 0 or self.current_task(self.loop) is None
         )
 
@@ -178,6 +178,8 @@ cdef class Dispatcher:
                     self.connection.react(event)
                 else:
                     self.listener.on_message(self.connection, event)
+        except (KeyboardInterrupt, SystemExit) as stop:
+            self.connection.loop.call_soon(raise_again, stop)
         except Exception:
             self.connection.callback_failed()
         self.writer.uncork()

@@ -100,7 +100,8 @@ class MessageReader:
     it is dropped) and, last, the ProtocolError or PayloadTooBig that ended the reading; after
     that every call raises ProtocolError.
 
-    ``mixed`` tells whether the last list has anything in it but whole messages. ``messages``,
+    ``mixed`` tells whether the last list has anything in it but whole messages, and ``filled``
+    whether the last `commit` was of all that was offered, so that more may wait. ``messages``,
     ``nbytes`` and ``pings`` count what has come so far: messages once they are whole, and bytes.
 
     A message whose first frame has RSV1, or that begins while ``fragments`` is true, is not
@@ -110,7 +111,7 @@ class MessageReader:
     __slots__ = (
         "_buffer", "_closed", "_count", "_first", "_head", "_in_message", "_key", "_left",
         "_masked", "_max_fragments", "_max_size", "_message", "_part", "_room", "deflate",
-        "fragments", "messages", "mixed", "nbytes", "pings",
+        "filled", "fragments", "messages", "mixed", "nbytes", "pings",
     )  # fmt: skip
 
     def __init__(
@@ -129,7 +130,7 @@ class MessageReader:
         if buffer is not None and not isinstance(buffer, ReadBuffer):
             raise TypeError("buffer must be a ReadBuffer")
         self._buffer = buffer
-        self.fragments = self.mixed = False
+        self.filled = self.fragments = self.mixed = False
         # Whole messages, bytes and pings so far, for statistics.
         self.messages = self.nbytes = self.pings = 0
         # False, True after a Close, None after a violation.
@@ -162,6 +163,7 @@ class MessageReader:
         """
         if self._buffer is None or not 0 <= nbytes <= len(self._buffer):
             raise ValueError("commit of more bytes than get_buffer offered")
+        self.filled = nbytes == len(self._buffer)
         self._buffer.reads += 1
         return self._consume(bytes(self._buffer._view[:nbytes]))
 

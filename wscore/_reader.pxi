@@ -142,7 +142,7 @@ cdef class MessageReader:
     """Turns what a peer sends after the handshake into messages; see `_fallback.MessageReader`."""
 
     cdef public bint deflate, fragments
-    cdef readonly bint mixed
+    cdef readonly bint filled, mixed
     cdef readonly uint64_t messages, nbytes, pings  # so far, for statistics
     cdef bint masked, failed, closed, direct
     cdef Py_ssize_t max_size, max_fragments
@@ -202,6 +202,7 @@ cdef class MessageReader:
             offered = PyBytes_GET_SIZE(self.buffer.memory)
         if not 0 <= nbytes <= offered:
             raise ValueError("commit of more bytes than get_buffer offered")
+        self.filled = nbytes == offered
         if self.buffer is not None:
             self.buffer.reads += 1
         if direct:
