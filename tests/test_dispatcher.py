@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from asyncio import CancelledError
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ class Rig(Wire):
             raise LookupError
         if message == "leave":
             raise SystemExit
+        if message == "cancelled":
+            raise CancelledError
         self.writer.message(message)
 
     def react(self, event: Any) -> None:
@@ -92,6 +95,13 @@ def test_an_exception_goes_to_the_connection(rig: Rig, culprit: Any) -> None:
     assert rig.log[:2] == ["a", "b"]
     assert rig.log[3:] == [LookupError]
     assert rig.writes() == [[b"a", b"b", b"failed"]]
+    assert not rig.writer.corked
+
+
+def test_a_cancelled_future_is_an_error_of_the_listener(rig: Rig) -> None:
+    rig.read("a", "cancelled", "never")
+    assert rig.log == ["a", "cancelled", CancelledError]
+    assert rig.writes() == [[b"a", b"failed"]]
     assert not rig.writer.corked
 
 

@@ -175,10 +175,25 @@ def test_errors_of_the_transport_come_through(backend: ModuleType) -> None:
         raise ConnectionResetError
 
     wire.write = broken  # type: ignore[method-assign]
+    wire.writer.attach(wire.buffer, wire, broken, wire.gather)
     with pytest.raises(ConnectionResetError):
         wire.writer.message("a")
     with pytest.raises(ConnectionResetError):
         wire.writer.message(bytes(CORK_LIMIT))
+
+
+def test_crowded_tells_that_much_was_gathered(wire: Wire) -> None:
+    wire.writer.message(bytes(CORK_LIMIT))
+    assert not wire.writer.crowded, "it was alone"
+    wire.writer.message(bytes(CORK_LIMIT))
+    assert wire.writer.crowded
+    wire.writer.crowded = False
+    wire.read_something()
+    wire.writer.corked = True
+    wire.writer.message(bytes(CORK_LIMIT // 2))
+    assert not wire.writer.crowded
+    wire.writer.message(bytes(CORK_LIMIT // 2))
+    assert wire.writer.crowded
 
 
 def test_nothing_is_written_while_the_transport_is_closing(wire: Wire) -> None:

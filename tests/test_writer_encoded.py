@@ -117,3 +117,17 @@ def test_large_text_is_diverted_whatever_it_is_written_with(writer: Any, charact
             with pytest.raises(UnicodeEncodeError):
                 writer.message(text[:place] + surrogate + text[place:])
     assert len(diverted) == 1
+
+
+def test_what_the_codec_was_given_makes_it_crowded(writer: Any) -> None:
+    """Compressing takes its time, however little comes out of it."""
+    writer.codec = NumberedCodec()
+    for _ in range(2):
+        writer.message(bytes(65535))
+        assert not writer.crowded
+        writer.message(b"1")
+        assert writer.crowded
+        writer.crowded = False
+    writer.codec = None
+    writer.message(bytes(65536))
+    assert not writer.crowded

@@ -23,17 +23,14 @@ cdef class Waiter:
         self.callback, self.context = callback, copy_context() if context is None else context
 
     def cancel(self, msg=None):
-        callback = self.spend()
+        callback, self.callback = self.callback, None
         if callback is None:
             return False
+        self.spent = True
         cancelled = self.loop.create_future()
         cancelled.add_done_callback(callback, context=self.context)
+        self.context = None
         return cancelled.cancel(msg)
-
-    cdef object spend(self):
-        callback, self.callback = self.callback, None
-        self.spent = self.spent or callback is not None
-        return callback
 
 
 cdef class MessageQueue:
@@ -117,14 +114,14 @@ cdef class MessageQueue:
         )
 
     cpdef wake(self):
-        callback = None if self.waiter is None else self.waiter.spend()
-        if callback is not None:
-            self.loop.call_soon(callback, self.done, context=self.waiter.context)
+        if self.is_awaited():
+            self.loop.call_soon(self.waiter.callback, self.done, context=self.waiter.context)
+            self.waiter.callback = self.waiter = None
 
     cdef int resume(self) except -1:
-        context = self.waiter.context
+        callback, context = self.waiter.callback, self.waiter.context
         PyContext_Enter(context)
-        callback, self.waiter.callback = self.waiter.callback, None
+        self.waiter.callback = self.waiter.context = None
         try:
             callback(self.done)
         except (KeyboardInterrupt, SystemExit) as stop:
@@ -180,7 +177,7 @@ cdef class Dispatcher:
                     self.listener.on_message(self.connection, event)
         except (KeyboardInterrupt, SystemExit) as stop:
             self.connection.loop.call_soon(raise_again, stop)
-        except Exception:
+        except BaseException:
             self.connection.callback_failed()
         self.writer.uncork()
 

@@ -18,8 +18,8 @@ class Waiter:
     """What the task that waits for a queue sees: to asyncio a future (see `asyncio.isfuture`).
 
     The task is told of a real one instead, which is faster for it. As long as tasks go on within
-    a read, one waiter serves them all. Once it has told a task to go on later it is ``spent``:
-    until then the task may still be cancelled, and that must not strike the next one.
+    a read, one waiter serves them all. Once a task is to go on later it has a waiter of its own,
+    ``spent`` when it was cancelled: cancelled again, it must not strike the next one.
     """
 
     __slots__ = ("_asyncio_future_blocking", "_loop", "callback", "context", "spent")
@@ -29,7 +29,7 @@ class Waiter:
         self._asyncio_future_blocking = False
         # Of the task.
         self.callback: Callable[[Any], object] | None = None
-        self.context: Context
+        self.context: Context | None = None
         self.spent = False
 
     def get_loop(self) -> AbstractEventLoop:
@@ -42,18 +42,14 @@ class Waiter:
         self.callback, self.context = callback, copy_context() if context is None else context
 
     def cancel(self, msg: object = None) -> bool:
-        callback = self.spend()
+        callback, self.callback = self.callback, None
         if callback is None:
             return False
+        self.spent = True
         cancelled: Future[None] = self._loop.create_future()
         cancelled.add_done_callback(callback, context=self.context)
+        self.context = None
         return cancelled.cancel(msg)
-
-    def spend(self) -> Callable[[Any], object] | None:
-        """Return what the task is to be told by, once."""
-        callback, self.callback = self.callback, None
-        self.spent = self.spent or callback is not None
-        return callback
 
 
 class MessageQueue:
@@ -171,18 +167,22 @@ class MessageQueue:
 
     def wake(self) -> None:
         """Let the task look again, a turn of the loop later."""
-        callback = None if self._waiter is None else self._waiter.spend()
-        if self._waiter is not None and callback is not None:
-            self._loop.call_soon(callback, self._done, context=self._waiter.context)
+        waiter = self._waiter
+        if waiter is not None and waiter.callback is not None:
+            self._loop.call_soon(waiter.callback, self._done, context=waiter.context)
+            waiter.callback = self._waiter = None
 
     def _resume(self) -> None:
         """Let the task go on at once."""
-        assert self._waiter is not None
-        self._waiter.context.run(self._call_back, self._waiter)
+        waiter = self._waiter
+        assert waiter is not None
+        assert waiter.context is not None
+        waiter.context.run(self._call_back, waiter)
 
     def _call_back(self, waiter: Waiter) -> None:
-        callback, waiter.callback = waiter.callback, None
+        callback = waiter.callback
         assert callback is not None
+        waiter.callback = waiter.context = None
         try:
             callback(self._done)
         except (KeyboardInterrupt, SystemExit) as stop:
@@ -244,7 +244,7 @@ class Dispatcher:
                     on_message(connection, event)
         except (KeyboardInterrupt, SystemExit) as stop:
             connection.loop.call_soon(_raise, stop)
-        except Exception:
+        except BaseException:  # CancelledError, of a future that was cancelled
             connection.callback_failed()
         self._writer.uncork()
 

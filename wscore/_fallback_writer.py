@@ -55,7 +55,7 @@ class FrameWriter:
     An attached writer sends messages by itself: the first since the last read of *buffer* at
     once, so that a lone answer is not delayed; for others *gather* is called, which has to see to
     a `flush` soon. While ``corked`` is true messages wait for `uncork`. 64 KiB never wait; that
-    so much was gathered, ``crowded`` says until it is cleared.
+    so much was gathered, or given to the codec, ``crowded`` says until it is cleared.
 
     A ``codec`` (see `wscore.extensions.MessageCodec`) encodes messages from its threshold on.
     Messages of ``divert_from`` bytes and more go to ``divert(opcode, payload, compress)`` instead.
@@ -66,6 +66,7 @@ class FrameWriter:
 
     __slots__ = (
         "_buffer",
+        "_encoded",
         "_frames",
         "_gather",
         "_masked",
@@ -94,6 +95,8 @@ class FrameWriter:
         self._write_all: Callable[[list[Any]], object]
         self._gather: Callable[[], object]
         self._wrote_after = -1
+        # Bytes given to the codec since they last made it crowded.
+        self._encoded = 0
         self.messages = self.nbytes = self.pings = 0
         self.corked = False
         self.crowded = False
@@ -148,6 +151,7 @@ class FrameWriter:
             self.write(opcode, payload)
         else:
             self.write(opcode, self.codec.encode(bytes(payload)), rsv1=True)
+            self._count_encoded(size)
         if self._buffer is None:
             return self.writable
         if self._size >= _CORK_LIMIT:
@@ -159,6 +163,12 @@ class FrameWriter:
             else:
                 self._gather()
         return self.writable
+
+    def _count_encoded(self, size: int) -> None:
+        self._encoded += size
+        if self._encoded >= _CORK_LIMIT:
+            self.crowded = True
+            self._encoded = 0
 
     def uncork(self) -> None:
         """Send what was gathered, and what is written from now on."""

@@ -95,7 +95,7 @@ cdef class FrameWriter:
     cdef ReadBuffer buffer
     cdef uint64_t wrote_after  # reads of the buffer when a frame was last written at once
     cdef bint masked
-    cdef Py_ssize_t used, done_size
+    cdef Py_ssize_t used, done_size, encoded
     cdef bytes out  # gathered so far, `used` bytes of it
     cdef list done  # full outputs and payloads left in place, before `out`
 
@@ -130,6 +130,7 @@ cdef class FrameWriter:
                 self.add(first_byte(opcode, span.size, True, False), span.data, span.size, message)
             else:
                 self.add_frame(opcode, self.codec.encode(span_bytes(&span, message)), True, True)
+                self.count_encoded(span.size)
         finally:
             close_span(&span)
         self.messages += 1
@@ -146,6 +147,12 @@ cdef class FrameWriter:
 
     cdef bint encodes(self, Py_ssize_t size, object compress) except -1:
         return size >= self.codec.threshold if compress is None else compress
+
+    cdef void count_encoded(self, Py_ssize_t size) noexcept:
+        self.encoded += size
+        if self.encoded >= CORK_LIMIT:
+            self.crowded = True
+            self.encoded = 0
 
     cdef object send_or_gather(self):
         if self.buffer is None:

@@ -273,6 +273,26 @@ def test_other_messages_wait_for_the_end_of_a_fragmented_one(run: Run) -> None:
     run(main())
 
 
+def test_an_iterable_of_large_parts_leaves_others_their_turns(run: Run) -> None:
+    async def main() -> None:
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        turns = 0
+        async with opened(compression=None) as (ws, _):
+            other = asyncio.ensure_future(count())
+            await asyncio.sleep(0)
+            before = turns
+            await ws.send(bytes(65536) for _ in range(10))
+            assert turns - before >= 10
+            other.cancel()
+
+    run(main())
+
+
 def test_an_iterable_that_raises_fails_the_connection(run: Run) -> None:
     async def broken() -> AsyncIterator[str]:
         yield "a"

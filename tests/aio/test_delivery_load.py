@@ -68,7 +68,8 @@ def test_a_slow_reader_gets_everything_in_order(
     sent: list[int] = []
     run(main())
     through = max(sum(map(len, spy.writes)) for spy in spies)
-    if wscore.BACKEND == "compiled" and not place.serving:
+    on_uvloop = type(spies[0].transport).__module__ == "uvloop.loop"
+    if wscore.BACKEND == "compiled" and on_uvloop and not place.serving:
         assert 0 < through < 0.9 * sent[0], "both ways were used"
     else:
         assert through >= sent[0]

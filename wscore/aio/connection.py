@@ -373,7 +373,7 @@ class Connection(SendingWire):
     def _guard(self, callback: Any, *arguments: Any) -> None:
         try:
             callback(*arguments)
-        except Exception:
+        except (Exception, asyncio.CancelledError):
             self.callback_failed()
 
     def callback_failed(self) -> None:

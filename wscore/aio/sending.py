@@ -135,8 +135,7 @@ class SendingWire(Wire):
                 else:
                     self.protocol.send(part, text=text, fin=False, compress=compress)
                     begun = True
-                self.write_soon()
-                await self.drain()
+                await self._part_written()
             if begun:
                 self.protocol.send_continuation(b"", fin=True)
                 self.write_soon()
@@ -148,6 +147,17 @@ class SendingWire(Wire):
         finally:
             sending, self._sending = self._sending, None
             sending.set_result(None)
+
+    async def _part_written(self) -> None:
+        """Gather small parts; after 64 KiB let the peer and others have their turn."""
+        much = len(self._writer) >= LARGE
+        if much:
+            self.flush()
+        else:
+            self.write_soon()
+        await self.drain()
+        if much:
+            await asyncio.sleep(0)
 
     # What the peer does not take
 
