@@ -28,13 +28,13 @@ READ_SIZE = 4096
 class Wire:
     """A reader, an attached writer, and as the transport what was written: payloads by write."""
 
-    def __init__(self, backend: ModuleType, sock: int = -1) -> None:
+    def __init__(self, backend: ModuleType, fileno: Callable[[], int] | None = None) -> None:
         buffer = backend.ReadBuffer(READ_SIZE)
         self.reader = backend.MessageReader(masked=True, buffer=buffer)
         self.writer = backend.FrameWriter(masked=False)
         self.written: list[bytes] = []
         self.gathers = 0
-        self.writer.attach(buffer, self, self.writelines, self.gather, sock)
+        self.writer.attach(buffer, self, self.writelines, self.gather, fileno)
 
     def gather(self) -> None:
         self.gathers += 1
@@ -77,9 +77,12 @@ class Rig(Wire):
     """A queue on a loop; its hooks and what the test's tasks do stand in ``log``, in order."""
 
     def __init__(
-        self, backend: ModuleType, loop: asyncio.AbstractEventLoop, sock: int = -1
+        self,
+        backend: ModuleType,
+        loop: asyncio.AbstractEventLoop,
+        fileno: Callable[[], int] | None = None,
     ) -> None:
-        super().__init__(backend, sock)
+        super().__init__(backend, fileno)
         self.loop = loop
         self.log: list[Any] = []
         self.refusals: list[Exception] = []

@@ -89,7 +89,7 @@ def test_it_does_so_where_the_writer_has_a_socket(backend: ModuleType, loop: Any
     """The compiled queue does not ask who runs there."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        rig = Rig(backend, loop, ours.fileno())
+        rig = Rig(backend, loop, ours.fileno)
         test_the_waiting_task_goes_on_within_the_read(rig)
 
 

@@ -182,7 +182,7 @@ def test_answers_leave_as_one_datagram_where_there_is_a_socket(compiled: Any, lo
         pytest.skip("no such sockets here")
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with ours, theirs:
-        rig = Rig(compiled, loop, ours.fileno())
+        rig = Rig(compiled, loop, ours.fileno)
 
         async def main() -> None:
             task = await rig.waiter(_echo(rig, 4))

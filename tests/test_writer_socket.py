@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import signal
 import socket
 import sys
@@ -31,7 +32,7 @@ class Line:
     ``events`` has what the transport was given; ``expected`` what the peer has to get in all.
     """
 
-    def __init__(self, backend: ModuleType, *, fd: int | None = None) -> None:
+    def __init__(self, backend: ModuleType, *, past: bool = True) -> None:
         self.ours, self.theirs = socket.socketpair()
         self.ours.setblocking(False)
         self.theirs.setblocking(False)
@@ -43,8 +44,8 @@ class Line:
         self.expected = bytearray()
         self.received = bytearray()
         self.closing = False
-        fd = self.ours.fileno() if fd is None else fd
-        self.writer.attach(self.buffer, self, self.writelines, self.gather, fd)
+        fileno = self.ours.fileno if past else None
+        self.writer.attach(self.buffer, self, self.writelines, self.gather, fileno)
 
     # As transport
 
@@ -141,7 +142,7 @@ def test_gathered_frames_go_past_it_in_one_write(compiled: ModuleType) -> None:
     with line.ours, line.theirs:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         with ours, theirs:
-            line.writer.attach(line.buffer, line, line.writelines, line.gather, ours.fileno())
+            line.writer.attach(line.buffer, line, line.writelines, line.gather, ours.fileno)
             line.writer.corked = True
             for payload in (b"a", b"b", b"c"):
                 line.writer.message(payload)
@@ -221,6 +222,28 @@ def test_the_rest_of_a_partial_write_is_the_transports(line: Line) -> None:
     assert partial, "the system took all or nothing every time"
 
 
+def test_a_transport_that_got_nothing_is_not_asked_again(line: Line) -> None:
+    """asyncio's takes 60 ns to say what it holds."""
+    asked = 0
+
+    def size() -> int:
+        nonlocal asked
+        asked += 1
+        return len(line.held)
+
+    line.get_write_buffer_size = size  # type: ignore[method-assign]
+    line.held += b"from before"
+    for expected in (1, 2, 3, 3, 3):
+        line.send(b"a")
+        assert asked == expected
+        if asked == 2:
+            line.held.clear()
+    line.writer.message(bytes(CORK_LIMIT))
+    assert line.held, "several pieces are the transport's"
+    line.send(b"a")
+    assert asked == 4
+
+
 @pytest.mark.parametrize("way", ["message", "pass_on"])
 def test_a_full_socket_leaves_all_to_the_transport(line: Line, way: str) -> None:
     line.fill()
@@ -241,7 +264,7 @@ def test_any_mixture_arrives_in_order(compiled: ModuleType, masked: bool) -> Non
     line.writer = compiled.FrameWriter(masked=masked)
     with line.ours, line.theirs:
         line.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
-        line.writer.attach(line.buffer, line, line.writelines, line.gather, line.ours.fileno())
+        line.writer.attach(line.buffer, line, line.writelines, line.gather, line.ours.fileno)
         dice = random.Random(6455)
         payloads = [b"%d " % n + bytes(int(2 ** dice.uniform(0, 17))) for n in range(1500)]
         for number, payload in enumerate(payloads):
@@ -292,6 +315,32 @@ def test_a_peer_that_is_gone_is_the_transports_affair(line: Line) -> None:
     assert line.events[1:] == [b"b"]
 
 
+def test_what_the_system_says_is_kept(compiled: ModuleType) -> None:
+    """A reset is told once: the transport would get no more than EPIPE."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
+    line = Line(compiled)
+    with ours, theirs, line.ours, line.theirs:
+        line.writer.attach(line.buffer, line, line.writelines, line.gather, ours.fileno)
+        assert line.writer.send_error is None
+        # l_onoff 1, l_linger 0: close sends RST.
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        theirs.close()
+        select.select([ours], [], [], 10)
+        line.send(b"a")
+        assert isinstance(line.writer.send_error, ConnectionResetError)
+        assert line.events == [line.expected]
+        with pytest.raises(BrokenPipeError):
+            ours.send(b"a")
+
+
+def test_a_full_socket_is_no_error(line: Line) -> None:
+    line.fill()
+    line.send(b"a")
+    assert line.writer.send_error is None
+
+
 GONE = """
 import signal, socket
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -306,7 +355,7 @@ class Transport:
 
 transport = Transport()
 writer = backend.FrameWriter(masked=False)
-writer.attach(backend.ReadBuffer(10), transport, print, print, ours.fileno())
+writer.attach(backend.ReadBuffer(10), transport, print, print, ours.fileno)
 writer.message("a")
 assert transport.written == b"\\x81\\x01a"
 """
@@ -326,7 +375,7 @@ def test_a_socket_that_is_closed_is_the_transports_affair(line: Line) -> None:
 
 
 def test_without_a_socket_the_transport_does_all(compiled: ModuleType) -> None:
-    line = Line(compiled, fd=-1)
+    line = Line(compiled, past=False)
     try:
         line.send(b"a")
         line.writer.pass_on(b"b")

@@ -110,7 +110,7 @@ cdef class MessageQueue:
     cdef bint may_resume(self) except -1:
         # Transports that own a socket read in callbacks of the loop only; asking costs 50 ns.
         return self.is_awaited() and not self.reader.filled and (
-            self.writer.socket >= 0 or self.current_task(self.loop) is None
+            self.writer.fileno is not None or self.current_task(self.loop) is None
         )
 
     cpdef wake(self):

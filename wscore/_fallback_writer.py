@@ -86,6 +86,8 @@ class FrameWriter:
         "writable",
     )
 
+    send_error: OSError | None = None
+
     def __init__(self, *, masked: bool) -> None:
         self._masked = bool(masked)
         self._frames: list[bytes] = []
@@ -116,12 +118,14 @@ class FrameWriter:
         transport: Any,
         write_all: Callable[[list[Any]], object],
         gather: Callable[[], object],
-        socket: int = -1,
+        fileno: Callable[[], int] | None = None,
     ) -> None:
         """Send from now on: one buffer by ``transport.write``, several by *write_all*.
 
-        *socket* is what the transport writes to. The compiled writer does so itself while the
-        transport holds nothing; with -1 the transport does all.
+        *fileno* gives the descriptor of the transport's socket, -1 once that is closed. The
+        compiled writer writes to it while the transport holds nothing; without it the transport
+        does all. What the system says against that is the transport's affair, but the system says
+        it once: ``send_error`` keeps it.
         """
         if not isinstance(buffer, ReadBuffer):
             raise TypeError("buffer must be a ReadBuffer")

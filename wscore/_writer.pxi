@@ -91,10 +91,12 @@ cdef class FrameWriter:
     cdef public Py_ssize_t divert_from
     cdef readonly uint64_t messages, nbytes, pings  # so far, for statistics
     cdef object transport, write_all, gather
-    cdef int socket  # of the transport, -1 when only it may write
+    cdef readonly object send_error
+    cdef object is_closing  # of the transport; to look it up each time costs 25 ns
+    cdef object fileno  # of its socket, None when only the transport may write
     cdef ReadBuffer buffer
     cdef uint64_t wrote_after  # reads of the buffer when a frame was last written at once
-    cdef bint masked
+    cdef bint masked, idle  # idle: the transport holds nothing, because it got nothing
     cdef Py_ssize_t used, done_size, encoded
     cdef bytes out  # gathered so far, `used` bytes of it
     cdef list done  # full outputs and payloads left in place, before `out`
@@ -102,16 +104,16 @@ cdef class FrameWriter:
     def __init__(self, *, bint masked):
         self.masked = masked
         self.writable = True
-        self.socket = -1
         self.divert_from = PY_SSIZE_T_MAX
 
     def __len__(self):
         return self.done_size + self.used
 
-    def attach(self, ReadBuffer buffer not None, transport, write_all, gather, int socket=-1):
+    def attach(self, ReadBuffer buffer not None, transport, write_all, gather, fileno=None):
         self.buffer = buffer
         self.transport, self.write_all, self.gather = transport, write_all, gather
-        self.socket = socket
+        self.is_closing, self.fileno = transport.is_closing, fileno
+        self.idle = False
         self.wrote_after = buffer.reads - 1
 
     def message(self, message, text=None, compress=None):
@@ -175,31 +177,33 @@ cdef class FrameWriter:
         if self.buffer is None or (self.out is None and self.done is None):
             return
         self.wrote_after = self.buffer.reads
-        output = self.take()
-        if self.transport.is_closing():
+        output = self.take_out() if self.done is None else self.take()
+        if self.is_closing():
             return
-        if len(output) == 1:
-            self.pass_on(output[0])
+        if PyBytes_CheckExact(output):
+            self.pass_on(output)
         else:
+            self.idle = False
             self.write_all(output)
 
     cpdef pass_on(self, data):
-        if not (PyBytes_CheckExact(data) and self.send(data, PyBytes_GET_SIZE(data))):
-            self.transport.write(data)
+        cdef Py_ssize_t sent = 0
+        if PyBytes_CheckExact(data) and self.may_send():
+            sent = wscore_send(self.fileno(), PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        if sent < 0 and sent != -EAGAIN:
+            self.send_error = OSError(-sent, os.strerror(-sent))
+        if sent < len(data):
+            self.idle = False
+            self.transport.write(data[sent:] if sent > 0 else data)
 
-    cdef bint send(self, bytes data, Py_ssize_t size) except -1:
-        """Write past the transport while it holds nothing itself; whether all is done.
+    cdef bint may_send(self) except -1:
+        """Whether to write past the transport, which has a slower way: it holds nothing itself.
 
-        Its own way costs a microsecond more, and uvloop's waits for the end of the turn. What the
-        system does not take now, and what it has against the socket, is the transport's affair.
+        What the system does not take now, and what it has against the socket, is its affair.
         """
-        cdef Py_ssize_t sent
-        if self.socket < 0 or self.transport.get_write_buffer_size():
-            return False
-        sent = wscore_send(self.socket, PyBytes_AS_STRING(data), size)
-        if 0 < sent < size:
-            self.transport.write(data[sent:size])
-        return sent > 0
+        if not self.idle and self.fileno is not None:
+            self.idle = not self.transport.get_write_buffer_size()
+        return self.idle
 
     def write(self, int opcode, payload=b"", bint fin=True, bint rsv1=False):
         self.add_frame(opcode, payload, fin, rsv1)
@@ -285,12 +289,16 @@ cdef class FrameWriter:
     cdef int finish_out(self) except -1:
         if self.out is None:
             return 0
-        if PyBytes_GET_SIZE(self.out) != self.used:
-            self.resize(self.used)
         if self.done is None:
             self.done = []
-        self.done.append(self.out)
         self.done_size += self.used
+        self.done.append(self.take_out())
+        return 0
+
+    cdef object take_out(self):
+        if PyBytes_GET_SIZE(self.out) != self.used:
+            self.resize(self.used)
+        out = self.out
         self.out = None
         self.used = 0
-        return 0
+        return out

@@ -9,6 +9,9 @@ from wscore.deflate import PerMessageDeflate
 
 from . import Deflate, Options, entry
 
+# 32 messages of 1 MiB are in flight at most; peers that write without waiting have no bound.
+MAX_UNSENT = 64 << 20
+
 
 class Echo(wscore.Listener):
     """Answers within the callback."""
@@ -40,6 +43,7 @@ async def _serve(handler: Any, options: Options) -> None:
         options.port,
         compression=compression,
         max_size=options.max_size,
+        max_unsent=MAX_UNSENT,
         **told,
     ) as server:
         entry.announce(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,13 @@ from rawpeer import (
     TEXT,
     Echo,
     RawPeer,
+    address,
     close_payload,
     echo,
     fill,
     raw_client,
     raw_server,
+    request,
     serving,
     until,
     uri,
@@ -200,6 +203,36 @@ def test_a_reset_wakes_everybody(run: Run) -> None:
             await _assert_all_wake(ws, ws.recv(), ws.send("a"), ws.send("b"), ws.drain(), pong)
 
     full = asyncio.Event()
+    run(main())
+
+
+def test_a_reset_that_a_write_meets_first_is_named(run: Run) -> None:
+    async def handler(ws: wscore.ServerConnection) -> None:
+        await ws.recv()
+        # l_onoff 1, l_linger 0: close sends RST.
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        peer.close()
+        ws.write("a")
+        try:
+            await ws.recv()
+        except ConnectionClosedError as error:
+            outcome.set_result(error)
+
+    async def main() -> None:
+        nonlocal peer, outcome
+        loop = asyncio.get_running_loop()
+        outcome = loop.create_future()
+        async with serving(handler) as server:
+            peer = socket.create_connection(address(server))
+            peer.setblocking(False)
+            await loop.sock_sendall(peer, request())
+            await loop.sock_recv(peer, 1000)
+            await loop.sock_sendall(peer, wscore.encode_frame(TEXT, b"a", mask=bytes(4)))
+            error = await outcome
+            assert isinstance(error.__cause__, ConnectionResetError)
+
+    peer: socket.socket
+    outcome: asyncio.Future[ConnectionClosedError]
     run(main())
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import platform
 import weakref
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from isolated import start
 from rawpeer import echo, serving, uri
 
 import wscore
@@ -75,3 +78,32 @@ def test_a_turn_ends_once_for_all(run: Run) -> None:
             assert [wire.ended for wire in wires] == [turn] * 3
 
     run(main())
+
+
+FREED = """
+import asyncio, resource
+import wscore.aio.shared
+
+async def main():
+    {before}
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(50):
+        messages = [b"x" * 1048000 for _ in range(4)]
+        del messages
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others keep memory otherwise")
+def test_memory_of_large_messages_is_kept_for_the_next() -> None:
+    def faults(before: str) -> int:
+        done = start(FREED.format(before=before))
+        assert done.returncode == 0, done.stderr
+        return int(done.stdout)
+
+    kept = faults("wscore.aio.shared.share(asyncio.get_running_loop())")
+    returned = faults("pass")
+    assert kept < 5000, "four messages are 1,024 pages"
+    assert returned > 20000, "the C library keeps it by itself"

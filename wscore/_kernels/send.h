@@ -2,6 +2,7 @@
 #ifndef WSCORE_SEND_H
 #define WSCORE_SEND_H
 
+#include <errno.h>
 #include <stddef.h>
 
 #ifdef _WIN32
@@ -9,7 +10,7 @@
 /* Proactor loops have writes of their own under way. */
 static inline ptrdiff_t wscore_send(int socket, const void *data, size_t size) {
     (void)socket, (void)data, (void)size;
-    return -1;
+    return -EAGAIN;
 }
 
 #else
@@ -21,9 +22,10 @@ static inline ptrdiff_t wscore_send(int socket, const void *data, size_t size) {
 #define MSG_NOSIGNAL 0 /* Python ignores SIGPIPE */
 #endif
 
-/* How many of *size* bytes the system took; -1 for an error, or when it takes none now. */
+/* How many of *size* bytes the system took; -EAGAIN when it takes none now, or -errno. */
 static inline ptrdiff_t wscore_send(int socket, const void *data, size_t size) {
-    return send(socket, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ptrdiff_t sent = send(socket, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 ? -errno : sent;
 }
 
 #endif

@@ -86,7 +86,7 @@ class Wire(asyncio.BufferedProtocol):
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(self.write_limit)
         self.protocol.writer.attach(
-            self._share.buffer, transport, self._write_all, self.write_soon, _socket(transport)
+            self._share.buffer, transport, self._write_all, self.write_soon, _fileno(transport)
         )
 
     def eof_received(self) -> bool | None:
@@ -99,6 +99,8 @@ class Wire(asyncio.BufferedProtocol):
         self.lost = True
         if sys.version_info < (3, 11):
             self.transport.close()  # else it warns of TLS transports that the peer closed
+        if isinstance(exc, BrokenPipeError):
+            exc = self.protocol.writer.send_error or exc
         if exc is None and self.protocol.close_rcvd is None:
             exc = EOFError("the stream ended without a close frame")
         self.protocol.receive_eof(exc)
@@ -287,12 +289,15 @@ class Wire(asyncio.BufferedProtocol):
             await self._wait()
 
 
-def _socket(transport: asyncio.BaseTransport) -> int:
-    """What may be written to past *transport*; -1 for none.
+# Transports that others may write past: of those unknown nobody knows what they add.
+_SOCKETS = {"uvloop.loop", "asyncio.selector_events"}
 
-    uvloop's transports write at the end of a turn, and see to it that nobody closes their socket.
-    asyncio's write at once; of others it is not known what they add to what they are given.
+
+def _fileno(transport: asyncio.BaseTransport) -> Callable[[], int] | None:
+    """What gives the descriptor to write to past *transport*, -1 once it is closed; None for none.
+
+    uvloop's transports write at the end of a turn, asyncio's take a microsecond more to do so.
     """
-    if type(transport).__module__ != "uvloop.loop" or transport.get_extra_info("sslcontext"):
-        return -1
-    return transport.get_extra_info("socket").fileno()  # type: ignore[no-any-return]
+    if type(transport).__module__ not in _SOCKETS or transport.get_extra_info("sslcontext"):
+        return None
+    return transport.get_extra_info("socket").fileno  # type: ignore[no-any-return]
