@@ -324,6 +324,8 @@ def test_nothing_is_sent_before_the_handshake(protocol: Any) -> None:
             call("a")
     with pytest.raises(RuntimeError, match="opening handshake"):
         protocol.send_continuation("a", fin=True)
+    with pytest.raises(RuntimeError, match="opening handshake"):
+        protocol.close()
     assert protocol.data_to_send() == []
 
 

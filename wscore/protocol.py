@@ -36,9 +36,14 @@ if TYPE_CHECKING:
     from .extensions import MessageCodec
     from .http11 import Request, Response
 
-__all__ = ["TRANSITIONS", "Move", "Protocol", "State"]
+__all__ = ["TRANSITIONS", "Move", "Protocol", "State", "as_bytes"]
 
 SEND_EOF = b""
+
+
+def as_bytes(data: str | Buffer) -> bytes:
+    """The bytes of a payload. Raises TypeError for a number, of which `bytes` makes zeros."""
+    return data.encode() if isinstance(data, str) else bytes(memoryview(data))
 
 
 class State(IntEnum):
@@ -141,7 +146,7 @@ class Protocol:
     def receive_data(self, data: Buffer) -> None:
         """Take bytes that were read from the stream."""
         if self.state is State.CONNECTING:
-            self._receive_handshake(bytes(data))
+            self._receive_handshake(bytes(memoryview(data)))
         elif not self.discarding:
             self.receive_events(self.reader.feed(data))
 
@@ -290,9 +295,7 @@ class Protocol:
         """A fragment as it is sent."""
         if not self._encoding or self.writer.codec is None:
             return data
-        return self.writer.codec.encode(
-            data.encode() if isinstance(data, str) else bytes(data), fin
-        )
+        return self.writer.codec.encode(as_bytes(data), fin)
 
     def ping(self, data: str | Buffer = b"") -> None:
         """Write a ping of at most 125 bytes. Raises ConnectionClosed, ValueError."""
@@ -308,10 +311,13 @@ class Protocol:
         """Begin the closing handshake; nothing may be sent after it.
 
         Once the connection is closing this does nothing. Raises ValueError for a code that may
-        not be sent or a reason of more than 123 bytes.
+        not be sent or a reason of more than 123 bytes, RuntimeError before the opening handshake
+        is done.
         """
         close = Close(code, reason)
         close.serialize()
+        if self.state is State.CONNECTING:
+            raise self._not_open()
         if self.state is State.OPEN:
             self._move(Move.CLOSE_SENT)
             self._send_close(close)

@@ -424,3 +424,25 @@ def test_a_handler_that_only_sends_learns_that_the_peer_left(run: Run) -> None:
         assert left[0].__cause__ is not None
 
     run(main())
+
+
+@pytest.mark.parametrize("compression", [None, "deflate"])
+def test_a_number_is_no_payload(run: Run, compression: str | None) -> None:
+    """Of 3 `bytes` makes three zeros."""
+
+    async def main() -> None:
+        async with (
+            serving(echo) as server,
+            wscore.connect(uri(server), compression=compression) as ws,
+        ):
+            for wrong in (3, [3], [3, "a"]):
+                with pytest.raises(TypeError):
+                    await ws.send(wrong)
+            with pytest.raises(TypeError):
+                await ws.ping(3)
+            with pytest.raises(TypeError):
+                await ws.pong(3)
+            await ws.send(["a", "b"])
+            assert await ws.recv() == "ab"
+
+    run(main())

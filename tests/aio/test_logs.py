@@ -139,6 +139,23 @@ def test_traffic(run: Run, caplog: pytest.LogCaptureFixture, handler: Any) -> No
     run(main())
 
 
+def test_traffic_in_fragments(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "wscore.traffic")
+
+    async def main() -> None:
+        async with serving(echo) as server, wscore.connect(uri(server)) as ws:
+            await ws.send(["hel", "lo"])
+            assert await ws.recv() == "hello"
+            with pytest.raises(TypeError):
+                await ws.send([3])
+            told = [record.getMessage() for record in caplog.records
+                    if getattr(record, "websocket", None) == ws.id]  # fmt: skip
+        expected = ["sending fragment 'hel'", "sending fragment 'lo'", "received 'hello'"]
+        assert [text for text in told if "ing " in text or "received" in text] == expected
+
+    run(main())
+
+
 def test_nothing_is_made_for_a_log_that_is_off(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "wscore")
 

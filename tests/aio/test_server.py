@@ -202,6 +202,23 @@ def test_errors_of_the_application_are_500_and_logged(
     caplog.clear()
 
 
+def test_closing_before_the_handshake_is_answered_is_such_an_error(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def close(ws: wscore.ServerConnection, _: Any) -> None:
+        await ws.close()
+
+    async def main() -> None:
+        async with serving(echo, process_request=close) as server:
+            with pytest.raises(InvalidStatus) as caught:
+                await wscore.connect(uri(server))
+        assert caught.value.status == 500
+        assert "opening handshake" in caplog.text
+
+    run(main())
+    caplog.clear()
+
+
 def test_origins_are_checked(run: Run) -> None:
     async def main() -> None:
         async with serving(echo, origins=["https://a.example"]) as server:

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from .._backend import Dispatcher
 from ..errors import ConnectionClosedOK
 from ..frames import Close, CloseCode, Frame, Opcode
-from ..protocol import State
+from ..protocol import State, as_bytes
 from .encoded_reads import EncodedReads
 from .heartbeat import Heartbeat
 from .inbox import Inbox, Part
@@ -195,7 +195,7 @@ class Connection(SendingWire):
         Without *data* four random bytes are sent. Raises ConnectionClosed, and RuntimeError when
         a ping with the same *data* is on its way.
         """
-        payload = os.urandom(4) if data is None else _payload(data)
+        payload = os.urandom(4) if data is None else as_bytes(data)
         if self.pings and payload in self.pings:
             raise RuntimeError("a ping with the same data is on its way")
         waiter: asyncio.Future[float] = self.loop.create_future()
@@ -220,13 +220,14 @@ class Connection(SendingWire):
     async def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Close and wait until the connection is gone, ``close_timeout`` seconds at most.
 
-        Closing again does nothing but wait. Raises ValueError for a code that may not be sent.
+        Closing again does nothing but wait. Raises ValueError for a code that may not be sent,
+        RuntimeError while the opening handshake is under way.
         """
         self.start_close(code, reason)
         await self.wait_closed()
 
     def start_close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
-        """Begin to close, and do not wait. Raises ValueError."""
+        """Begin to close, and do not wait. Raises as `close`."""
         self.take_last_event()
         if self._outbox and self.state is State.OPEN:
             Close(code, reason).serialize()
@@ -385,7 +386,3 @@ def _decoded(message: str | bytes, decode: bool) -> str | bytes:
     if decode:
         return message.decode() if isinstance(message, bytes) else message
     return message.encode() if isinstance(message, str) else message
-
-
-def _payload(data: str | Buffer) -> bytes:
-    return data.encode() if isinstance(data, str) else bytes(data)

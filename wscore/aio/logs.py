@@ -5,20 +5,23 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from ..protocol import as_bytes
+
 if TYPE_CHECKING:
     from .._types import Buffer
     from .connection import Connection
     from .encoded_reads import Deliver
+    from .sending import SendingWire
 
-__all__ = ["about", "log_closed", "log_opened", "log_refusal", "log_traffic", "logger", "shown",
-           "traffic"]  # fmt: skip
+__all__ = ["about", "log_closed", "log_fragment", "log_opened", "log_refusal", "log_traffic",
+           "logger", "shown", "traffic"]  # fmt: skip
 
 logger = logging.getLogger("wscore")
 # Every message, at debug level: a logger of its own, to be left out.
 traffic = logging.getLogger("wscore.traffic")
 
 
-def about(connection: Connection) -> dict[str, Any]:
+def about(connection: SendingWire) -> dict[str, Any]:
     """The fields of every record about *connection*, for ``extra``."""
     return {"websocket": connection.id, "remote_address": connection.remote_address}
 
@@ -52,8 +55,7 @@ def log_traffic(connection: Connection, deliver: Deliver) -> Deliver:
     write = connection.write
 
     def logged_write(message: str | Buffer, *options: Any, **named: Any) -> bool:
-        data = message if isinstance(message, (str, bytes)) else bytes(message)
-        traffic.debug("sending %s", shown(data), extra=about(connection))
+        traffic.debug("sending %s", _shown_data(message), extra=about(connection))
         return write(message, *options, **named)
 
     def logged_deliver(events: list[Any], nbytes: int, mixed: bool) -> None:
@@ -64,6 +66,16 @@ def log_traffic(connection: Connection, deliver: Deliver) -> Deliver:
 
     connection.write = logged_write
     return logged_deliver
+
+
+def log_fragment(connection: SendingWire, data: str | Buffer) -> None:
+    """A fragment of a message was sent."""
+    if traffic.isEnabledFor(logging.DEBUG):
+        traffic.debug("sending fragment %s", _shown_data(data), extra=about(connection))
+
+
+def _shown_data(data: str | Buffer) -> str:
+    return shown(data if isinstance(data, str) else as_bytes(data))
 
 
 def log_closed(connection: Connection) -> None:

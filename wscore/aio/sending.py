@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SendQueueFull
 from ..frames import CloseCode
+from .logs import log_fragment
 from .outbox import LARGE, MAX_FRAME, Outbox, utf8_in_slices
 from .wire import Wire
 
@@ -55,6 +56,10 @@ class SendingWire(Wire):
 
     @property
     def id(self) -> UUID:
+        raise NotImplementedError
+
+    @property
+    def remote_address(self) -> Any:
         raise NotImplementedError
 
     def start_close(self, code: int, reason: str) -> None:
@@ -135,6 +140,7 @@ class SendingWire(Wire):
                 else:
                     self.protocol.send(part, text=text, fin=False, compress=compress)
                     begun = True
+                log_fragment(self, part)
                 await self._part_written()
             if begun:
                 self.protocol.send_continuation(b"", fin=True)
