@@ -127,7 +127,13 @@ class Conversation:
 
     def _close(self, choices: Choices) -> None:
         code, reason = choices.pick(_CODES), choices.text().decode("latin-1")
-        self.protocol.close(code, reason)
+        early = self.protocol.state is State.CONNECTING
+        try:
+            self.protocol.close(code, reason)
+        except RuntimeError:
+            assert early
+        else:
+            assert not early
 
     def _set_writable(self, choices: Choices) -> None:
         self.protocol.writable = choices.flag()
