@@ -46,7 +46,7 @@ CHECK
 )
 [ "${SANITIZE:-}" = short ] && kernels="${kernels%% *} ${kernels##* }"
 
-run tests/test_mask.py tests/test_utf8.py tests/test_header.py
+run tests/test_mask.py tests/test_utf8.py tests/test_header.py tests/test_upgrade.py
 for kernel in $kernels; do
     echo "reader and writer on $kernel"
     WSCORE_KERNEL=$kernel run tests/test_reader.py tests/test_writer.py tests/test_corpus.py

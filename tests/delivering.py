@@ -34,12 +34,12 @@ class Wire:
         self.writer = backend.FrameWriter(masked=False)
         self.written: list[bytes] = []
         self.gathers = 0
-        self.writer.attach(buffer, self, self.writelines, self.gather, fileno)
+        self.writer.attach(buffer, self, self, fileno)
 
-    def gather(self) -> None:
+    def write_soon(self) -> None:
         self.gathers += 1
 
-    def writelines(self, pieces: list[Any]) -> None:
+    def write_all(self, pieces: list[Any]) -> None:
         self.written.append(b"".join(pieces))
 
     def is_closing(self) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from wscore.http11 import Headers, Request, Response
+from wscore.handshake import check_request
+from wscore.http11 import Headers, Request, RequestParser, Response
+from wscore.upgrade import Upgrade
 
 # RFC 6455 1.3
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -45,3 +47,16 @@ def response(*changes: tuple[str, str | None], status: int = 101) -> Response:
         else:
             headers[name] = value
     return Response(status, "", headers)
+
+
+def long_way(data: bytes) -> Upgrade:
+    """What `read_upgrade` may make of *data*. Raises InvalidHandshake, AssertionError."""
+    parser = RequestParser()
+    request = parser.feed(data)
+    assert request is not None, "not whole"
+    key = check_request(request)
+    headers = request.headers
+    assert "Sec-WebSocket-Protocol" not in headers
+    extensions = headers.get("Sec-WebSocket-Extensions")
+    origin, cookies = headers.get("Origin"), "Cookie" in headers
+    return Upgrade(len(parser.head), request.path, key, origin, extensions, cookies)

@@ -55,6 +55,7 @@ ABOUT_ALL = {
     "aio.ending",
     "aio.limits",
     "aio.tls",
+    "aio.upgrade_live",
 }
 # Folders of tests against something other than modules, each with a make target or a README.
 OTHER_TESTS = {"accelerated", "attack", "bench", "browser", "conformance", "fuzz", "interop",
@@ -200,7 +201,7 @@ def test_the_measures_find_functions() -> None:
 WORDS, KERNELS, PROTOCOL, ASYNCIO, SCALE, EDGES = range(6)
 # By the first part of a module's name; all others are the protocol's.
 LAYERS = {
-    **dict.fromkeys(["errors", "frames", "_types", "_version"], WORDS),
+    **dict.fromkeys(["errors", "frames", "upgrade", "_types", "_version"], WORDS),
     **dict.fromkeys(["_speedups", "_reader", "_writer", "_delivery", "_fallback",
                      "_fallback_kernels", "_fallback_reader", "_fallback_writer",
                      "_fallback_delivery", "_rules", "_backend"], KERNELS),
@@ -280,7 +281,7 @@ def test_compiled_code_imports_words_and_rules_only() -> None:
     for name in ("_speedups.pyx", "_reader.pxi", "_writer.pxi"):
         source = (PACKAGE / name).read_text(encoding="utf-8")
         assert set(re.findall(r"^from \.(\w+) import", source, re.MULTILINE)) <= {
-            "_rules", "errors", "frames",
+            "_rules", "errors", "frames", "upgrade",
         }  # fmt: skip
         plain = set(re.findall(r"^import (\w+)", source, re.MULTILINE))
         assert plain <= {"os"}

@@ -15,7 +15,7 @@ CORK_LIMIT = 65536
 
 
 class Wire:
-    """What an attached writer did: writes by their payloads' first bytes, and calls to gather."""
+    """What an attached writer did: writes by their payloads' first bytes, calls to write soon."""
 
     def __init__(self, backend: ModuleType, masked: bool = False) -> None:
         self.buffer = backend.ReadBuffer(100)
@@ -25,7 +25,7 @@ class Wire:
         self.pieces: list[Any] = []
         self.gathered = 0
         self.closing = False
-        self.writer.attach(self.buffer, self, self.write_all, self.gather)
+        self.writer.attach(self.buffer, self, self)
 
     # As transport
 
@@ -36,12 +36,14 @@ class Wire:
         self.written.append(bytes(data))
         self.pieces.append(data)
 
+    # As owner
+
     def write_all(self, data: list[Any]) -> None:
         assert len(data) > 1
         self.written.append(b"".join(data))
         self.pieces.extend(data)
 
-    def gather(self) -> None:
+    def write_soon(self) -> None:
         self.gathered += 1
 
     def read_something(self) -> None:
@@ -174,8 +176,7 @@ def test_errors_of_the_transport_come_through(backend: ModuleType) -> None:
     def broken(data: Any) -> None:
         raise ConnectionResetError
 
-    wire.write = broken  # type: ignore[method-assign]
-    wire.writer.attach(wire.buffer, wire, broken, wire.gather)
+    wire.write = wire.write_all = broken  # type: ignore[method-assign]
     with pytest.raises(ConnectionResetError):
         wire.writer.message("a")
     with pytest.raises(ConnectionResetError):
@@ -208,7 +209,7 @@ def test_attach_needs_a_read_buffer(backend: ModuleType) -> None:
     writer = backend.FrameWriter(masked=False)
     for wrong in (None, bytearray(10)):
         with pytest.raises(TypeError):
-            writer.attach(wrong, print, print, print)
+            writer.attach(wrong, print, print)
 
 
 UNATTACHED = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import oracles
@@ -13,6 +14,14 @@ TEXT, BINARY = 1, 2
 
 def written(writer: Any) -> list[oracles.WireFrame]:
     return oracles.decode(b"".join(writer.take()))
+
+
+def divert_to(backend: Any, writer: Any, divert: Any, least: int) -> None:
+    """Have messages of *least* bytes and more diverted; `written` has the others."""
+    transport, owner = SimpleNamespace(is_closing=lambda: False), SimpleNamespace(divert=divert)
+    writer.attach(backend.ReadBuffer(10), transport, owner)
+    writer.corked = True
+    writer.divert_from = least
 
 
 @pytest.fixture(params=[False, True], ids=["server", "client"])
@@ -69,7 +78,7 @@ def test_an_encoder_that_fails_leaves_the_writer_as_it_was(writer: Any) -> None:
     assert (first.rsv, second.payload) == (4, b"c")
 
 
-def test_large_messages_are_diverted_before_anything_else(writer: Any) -> None:
+def test_large_messages_are_diverted_before_anything_else(backend: Any, writer: Any) -> None:
     diverted: list[Any] = []
 
     def divert(opcode: int, payload: Any, compress: bool | None) -> bool:
@@ -78,7 +87,7 @@ def test_large_messages_are_diverted_before_anything_else(writer: Any) -> None:
         return False
 
     writer.codec = codec = NumberedCodec()
-    writer.divert, writer.divert_from = divert, 4
+    divert_to(backend, writer, divert, 4)
     assert writer.message("abc") is True
     assert writer.message("abcd") is False
     assert writer.message("ßß", compress=False) is False
@@ -93,22 +102,25 @@ def test_large_messages_are_diverted_before_anything_else(writer: Any) -> None:
     assert [frame.opcode for frame in written(writer)] == [9]
 
 
-def test_a_refusal_comes_before_diverting(writer: Any) -> None:
-    writer.divert, writer.divert_from = (lambda *_: True), 0
+def test_a_refusal_comes_before_diverting(backend: Any, writer: Any) -> None:
+    divert_to(backend, writer, lambda *_: True, 0)
     writer.refusal = lambda: RuntimeError("closed")
     with pytest.raises(RuntimeError, match="closed"):
         writer.message(b"x")
 
 
 @pytest.mark.parametrize("character", ["ß", "€", "\ud7ff", "\ue000", "😀"])
-def test_large_text_is_diverted_whatever_it_is_written_with(writer: Any, character: str) -> None:
+def test_large_text_is_diverted_whatever_it_is_written_with(
+    backend: Any, writer: Any, character: str
+) -> None:
     diverted: list[str] = []
 
     def divert(opcode: int, payload: Any, compress: bool | None) -> bool:
         diverted.append(payload if isinstance(payload, str) else bytes(payload).decode())
         return False
 
-    writer.codec, writer.divert, writer.divert_from = NumberedCodec(), divert, 4
+    writer.codec = NumberedCodec()
+    divert_to(backend, writer, divert, 4)
     text = character * 70_000
     assert writer.message(text) is False
     assert diverted == [text]

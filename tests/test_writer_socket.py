@@ -45,7 +45,7 @@ class Line:
         self.received = bytearray()
         self.closing = False
         fileno = self.ours.fileno if past else None
-        self.writer.attach(self.buffer, self, self.writelines, self.gather, fileno)
+        self.writer.attach(self.buffer, self, self, fileno)
 
     # As transport
 
@@ -59,10 +59,12 @@ class Line:
         self.events.append(bytes(data))
         self.held += data
 
-    def writelines(self, pieces: list[Any]) -> None:
+    # As owner
+
+    def write_all(self, pieces: list[Any]) -> None:
         self.write(b"".join(pieces))
 
-    def gather(self) -> None:
+    def write_soon(self) -> None:
         pass
 
     # What the test does
@@ -142,7 +144,7 @@ def test_gathered_frames_go_past_it_in_one_write(compiled: ModuleType) -> None:
     with line.ours, line.theirs:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         with ours, theirs:
-            line.writer.attach(line.buffer, line, line.writelines, line.gather, ours.fileno)
+            line.writer.attach(line.buffer, line, line, ours.fileno)
             line.writer.corked = True
             for payload in (b"a", b"b", b"c"):
                 line.writer.message(payload)
@@ -264,7 +266,7 @@ def test_any_mixture_arrives_in_order(compiled: ModuleType, masked: bool) -> Non
     line.writer = compiled.FrameWriter(masked=masked)
     with line.ours, line.theirs:
         line.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
-        line.writer.attach(line.buffer, line, line.writelines, line.gather, line.ours.fileno)
+        line.writer.attach(line.buffer, line, line, line.ours.fileno)
         dice = random.Random(6455)
         payloads = [b"%d " % n + bytes(int(2 ** dice.uniform(0, 17))) for n in range(1500)]
         for number, payload in enumerate(payloads):
@@ -322,7 +324,7 @@ def test_what_the_system_says_is_kept(compiled: ModuleType) -> None:
         ours, _ = listener.accept()
     line = Line(compiled)
     with ours, theirs, line.ours, line.theirs:
-        line.writer.attach(line.buffer, line, line.writelines, line.gather, ours.fileno)
+        line.writer.attach(line.buffer, line, line, ours.fileno)
         assert line.writer.send_error is None
         # l_onoff 1, l_linger 0: close sends RST.
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -355,7 +357,7 @@ class Transport:
 
 transport = Transport()
 writer = backend.FrameWriter(masked=False)
-writer.attach(backend.ReadBuffer(10), transport, print, print, ours.fileno)
+writer.attach(backend.ReadBuffer(10), transport, None, ours.fileno)
 writer.message("a")
 assert transport.written == b"\\x81\\x01a"
 """

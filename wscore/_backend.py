@@ -26,6 +26,7 @@ __all__ = [
     "is_utf8",
     "kernels",
     "parse_header",
+    "read_upgrade",
 ]
 
 _wanted = os.environ.get("WSCORE_BACKEND", "auto")
@@ -67,3 +68,4 @@ encode_frame = _chosen.encode_frame
 is_utf8 = _chosen.is_utf8
 kernels = _chosen.kernels
 parse_header = _chosen.parse_header
+read_upgrade = _chosen.read_upgrade

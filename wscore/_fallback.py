@@ -12,6 +12,7 @@ from ._fallback_kernels import (
     is_utf8,
     kernels,
     parse_header,
+    read_upgrade,
     use_kernel,
 )
 from ._fallback_reader import MessageReader, ReadBuffer
@@ -33,5 +34,6 @@ __all__ = [
     "is_utf8",
     "kernels",
     "parse_header",
+    "read_upgrade",
     "use_kernel",
 ]

@@ -11,6 +11,7 @@ from .frames import FrameHeader, Opcode
 
 if TYPE_CHECKING:
     from ._types import Buffer
+    from .upgrade import Upgrade
 
 _NAME = "python"
 CPU_FEATURES: tuple[str, ...] = ()
@@ -240,3 +241,11 @@ def encode_frame(
         return head + body
     key = _four_bytes(mask, 0)
     return head + key + xor(body, key)
+
+
+def read_upgrade(data: bytes, /) -> Upgrade | None:
+    """Return the request that *data* begins with, None when it has to go the long way.
+
+    From here all of them have to: interpreted, the short way would be no shorter.
+    """
+    return None

@@ -53,12 +53,13 @@ class FrameWriter:
     ``refusal``, when it is not None, returns the exception that `message` raises instead.
 
     An attached writer sends messages by itself: the first since the last read of *buffer* at
-    once, so that a lone answer is not delayed; for others *gather* is called, which has to see to
-    a `flush` soon. While ``corked`` is true messages wait for `uncork`. 64 KiB never wait; that
-    so much was gathered, or given to the codec, ``crowded`` says until it is cleared.
+    once, so that a lone answer is not delayed; for others ``owner.write_soon()`` is called, which
+    has to see to a `flush` soon. While ``corked`` is true messages wait for `uncork`. 64 KiB never
+    wait; that so much was gathered, or given to the codec, ``crowded`` says until it is cleared.
 
     A ``codec`` (see `wscore.extensions.MessageCodec`) encodes messages from its threshold on.
-    Messages of ``divert_from`` bytes and more go to ``divert(opcode, payload, compress)`` instead.
+    Messages of ``divert_from`` bytes and more go to ``owner.divert(opcode, payload, compress)``
+    instead, whose result `message` returns.
 
     ``messages``, ``nbytes`` and ``pings`` count what was written so far: messages with their last
     frame, and the bytes of all frames.
@@ -68,16 +69,14 @@ class FrameWriter:
         "_buffer",
         "_encoded",
         "_frames",
-        "_gather",
         "_masked",
+        "_owner",
         "_size",
         "_transport",
-        "_write_all",
         "_wrote_after",
         "codec",
         "corked",
         "crowded",
-        "divert",
         "divert_from",
         "messages",
         "nbytes",
@@ -94,8 +93,7 @@ class FrameWriter:
         self._size = 0
         self._buffer: ReadBuffer | None = None
         self._transport: Any
-        self._write_all: Callable[[list[Any]], object]
-        self._gather: Callable[[], object]
+        self._owner: Any
         self._wrote_after = -1
         # Bytes given to the codec since they last made it crowded.
         self._encoded = 0
@@ -105,7 +103,6 @@ class FrameWriter:
         self.writable = True
         self.refusal: Callable[[], BaseException] | None = None
         self.codec: MessageCodec | None = None
-        self.divert: Callable[[int, str | Buffer, bool | None], bool] | None = None
         self.divert_from = sys.maxsize
 
     def __len__(self) -> int:
@@ -116,11 +113,10 @@ class FrameWriter:
         self,
         buffer: ReadBuffer,
         transport: Any,
-        write_all: Callable[[list[Any]], object],
-        gather: Callable[[], object],
+        owner: Any,
         fileno: Callable[[], int] | None = None,
     ) -> None:
-        """Send from now on: one buffer by ``transport.write``, several by *write_all*.
+        """Send from now on: one buffer by ``transport.write``, several by ``owner.write_all``.
 
         *fileno* gives the descriptor of the transport's socket, -1 once that is closed. The
         compiled writer writes to it while the transport holds nothing; without it the transport
@@ -130,7 +126,7 @@ class FrameWriter:
         if not isinstance(buffer, ReadBuffer):
             raise TypeError("buffer must be a ReadBuffer")
         self._buffer = buffer
-        self._transport, self._write_all, self._gather = transport, write_all, gather
+        self._transport, self._owner = transport, owner
         self._wrote_after = buffer.reads - 1
 
     def message(
@@ -147,8 +143,8 @@ class FrameWriter:
         opcode = 0x1 if is_text else 0x2
         payload = message.encode() if isinstance(message, str) else contiguous(message)
         size = len(payload)
-        if self.divert is not None and size >= self.divert_from:
-            return self.divert(opcode, payload, compress)
+        if size >= self.divert_from:
+            return bool(self._owner.divert(opcode, payload, compress))
         if self.codec is None or not (
             size >= self.codec.threshold if compress is None else compress
         ):
@@ -165,7 +161,7 @@ class FrameWriter:
             if self._wrote_after != self._buffer.reads:
                 self.flush()
             else:
-                self._gather()
+                self._owner.write_soon()
         return self.writable
 
     def _count_encoded(self, size: int) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from ._types import Buffer, Event
 from .extensions import MessageCodec
 from .frames import FrameHeader
+from .upgrade import Upgrade
 
 CPU_FEATURES: tuple[str, ...]
 
@@ -24,6 +25,7 @@ def encode_frame(
     rsv1: bool = False,
     mask: Buffer | None = None,
 ) -> bytes: ...
+def read_upgrade(data: bytes, /) -> Upgrade | None: ...
 
 class Utf8Validator:
     @property
@@ -69,7 +71,6 @@ class FrameWriter:
     writable: bool
     refusal: Callable[[], BaseException] | None
     codec: MessageCodec | None
-    divert: Callable[[int, str | Buffer, bool | None], bool] | None
     divert_from: int
     @property
     def messages(self) -> int: ...
@@ -85,8 +86,7 @@ class FrameWriter:
         self,
         buffer: ReadBuffer,
         transport: Any,
-        write_all: Callable[[list[Any]], object],
-        gather: Callable[[], object],
+        owner: Any,
         fileno: Callable[[], int] | None = None,
     ) -> None: ...
     def uncork(self) -> None: ...

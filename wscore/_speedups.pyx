@@ -18,7 +18,9 @@ from cpython.bytes cimport (
 )
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from cpython.unicode cimport PyUnicode_AsUTF8String, PyUnicode_Check, PyUnicode_DecodeUTF8
+from cpython.unicode cimport (
+    PyUnicode_AsUTF8String, PyUnicode_Check, PyUnicode_DecodeLatin1, PyUnicode_DecodeUTF8,
+)
 from libc.errno cimport EAGAIN
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -29,6 +31,7 @@ from ._rules import (
 )
 from .errors import PayloadTooBig, ProtocolError
 from .frames import Close, Frame, FrameHeader, Opcode
+from .upgrade import Upgrade
 
 cdef extern from "Python.h":
     unicode PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
@@ -71,6 +74,16 @@ cdef extern from "_kernels/header.h" nogil:
     int wscore_parse_header(const uint8_t *p, size_t available, wscore_header *header)
     Py_ssize_t wscore_header_size(Py_ssize_t length, bint masked)
     Py_ssize_t wscore_write_header(uint8_t *out, uint8_t first, uint64_t length, const uint8_t *key)
+
+cdef extern from "_kernels/upgrade.h" nogil:
+    ctypedef struct wscore_text:
+        const uint8_t *at
+        size_t size
+    ctypedef struct wscore_upgrade:
+        size_t size
+        wscore_text path, key, origin, extensions, cookie
+    void wscore_init_upgrade()
+    bint wscore_read_upgrade(const uint8_t *p, size_t size, wscore_upgrade *found)
 
 cdef extern from "_kernels/send.h" nogil:
     Py_ssize_t wscore_send(int socket, const void *data, size_t size)
@@ -415,6 +428,32 @@ def encode_frame(int opcode, payload=b"", *, bint fin=True, bint rsv1=False, mas
         return frame
     finally:
         close_span(&span)
+
+
+# Opening handshakes ---------------------------------------------------------------------------
+
+wscore_init_upgrade()
+
+
+cdef inline object text_of(wscore_text text):
+    if text.at is NULL:
+        return None
+    return PyUnicode_DecodeLatin1(<const char *>text.at, <Py_ssize_t>text.size, NULL)
+
+
+def read_upgrade(bytes data not None, /):
+    cdef wscore_upgrade found
+    cdef const uint8_t *start = <const uint8_t *>PyBytes_AS_STRING(data)
+    if not wscore_read_upgrade(start, <size_t>PyBytes_GET_SIZE(data), &found):
+        return None
+    return Upgrade(
+        found.size,
+        text_of(found.path),
+        text_of(found.key),
+        text_of(found.origin),
+        text_of(found.extensions),
+        found.cookie.at is not NULL,
+    )
 
 
 include "_reader.pxi"

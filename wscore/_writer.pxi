@@ -87,10 +87,10 @@ cdef class FrameWriter:
     """Encodes frames into output that leaves in one write; see `_fallback.FrameWriter`."""
 
     cdef public bint corked, crowded, writable
-    cdef public object refusal, codec, divert
+    cdef public object refusal, codec
     cdef public Py_ssize_t divert_from
     cdef readonly uint64_t messages, nbytes, pings  # so far, for statistics
-    cdef object transport, write_all, gather
+    cdef object transport, owner
     cdef readonly object send_error
     cdef object is_closing  # of the transport; to look it up each time costs 25 ns
     cdef object fileno  # of its socket, None when only the transport may write
@@ -109,9 +109,9 @@ cdef class FrameWriter:
     def __len__(self):
         return self.done_size + self.used
 
-    def attach(self, ReadBuffer buffer not None, transport, write_all, gather, fileno=None):
+    def attach(self, ReadBuffer buffer not None, transport, owner, fileno=None):
         self.buffer = buffer
-        self.transport, self.write_all, self.gather = transport, write_all, gather
+        self.transport, self.owner = transport, owner
         self.is_closing, self.fileno = transport.is_closing, fileno
         self.idle = False
         self.wrote_after = buffer.reads - 1
@@ -123,11 +123,11 @@ cdef class FrameWriter:
         cdef int opcode = 1 if is_text else 2
         cdef Span span
         if self.is_left_unencoded(message, compress):
-            return self.divert(opcode, message, compress)
+            return self.owner.divert(opcode, message, compress)
         message = open_message(&span, message)
         try:
-            if span.size >= self.divert_from and self.divert is not None:
-                return self.divert(opcode, message, compress)
+            if span.size >= self.divert_from:
+                return self.owner.divert(opcode, message, compress)
             if self.codec is None or not self.encodes(span.size, compress):
                 self.add(first_byte(opcode, span.size, True, False), span.data, span.size, message)
             else:
@@ -141,7 +141,7 @@ cdef class FrameWriter:
     cdef bint is_left_unencoded(self, object message, object compress) except -1:
         """Whether text is diverted as it is: encoding megabytes would hold up the event loop."""
         return (
-            self.codec is not None and self.divert is not None and compress is not False
+            self.codec is not None and compress is not False
             and PyUnicode_Check(message) and not PyUnicode_IS_COMPACT_ASCII(message)
             and PyUnicode_GET_LENGTH(message) >= max(self.divert_from, LEAVE_FROM)
             and is_encodable(message)
@@ -166,7 +166,7 @@ cdef class FrameWriter:
             if self.wrote_after != self.buffer.reads:
                 self.flush()
             else:
-                self.gather()
+                self.owner.write_soon()
         return self.writable
 
     def uncork(self):
@@ -184,7 +184,7 @@ cdef class FrameWriter:
             self.pass_on(output)
         else:
             self.idle = False
-            self.write_all(output)
+            self.owner.write_all(output)
 
     cpdef pass_on(self, data):
         cdef Py_ssize_t sent = 0

@@ -55,6 +55,7 @@ __all__ = [
     "generate_key",
     "reject_response",
     "select_subprotocol",
+    "upgrade_response",
 ]
 
 VERSION = "13"
@@ -213,6 +214,17 @@ def accept_response(
     if headers:
         answer.update(_added(headers))
     return Response(101, "Switching Protocols", answer)
+
+
+def upgrade_response(key: str, extensions: Sequence[ExtensionHeader]) -> bytes:
+    """Return what `accept_response` makes of an `Upgrade`, as bytes."""
+    head = (
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Accept: {accept_key(key)}\r\n"
+    )
+    if extensions:
+        head += f"Sec-WebSocket-Extensions: {build_extensions(extensions)}\r\n"
+    return f"{head}\r\n".encode("ascii")
 
 
 def reject_response(status: int, text: str = "", headers: HeadersLike = ()) -> Response:

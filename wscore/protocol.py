@@ -135,7 +135,7 @@ class Protocol:
         # What broke the connection: the peer's violation, or the error of the stream.
         self.failure: Exception | None = None
         # What the opening handshake wrote.
-        self._output: list[bytes] = []
+        self._output: tuple[bytes, ...] = ()
         self._events: list[Event | Request | Response] = []
         self._eof_due = False
         self._pong_owed: bytes | None = None
@@ -230,7 +230,7 @@ class Protocol:
     def data_to_send(self) -> list[bytes | memoryview]:
         """Return what is to be written, in order; ``b""`` asks to end our side of the stream."""
         output = [*self._output, *self.writer.take()]
-        self._output.clear()
+        self._output = ()
         if self._eof_due and self.state is not State.CLOSED:
             output.append(SEND_EOF)
         return output

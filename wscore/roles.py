@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._backend import read_upgrade
 from .errors import InvalidHandshake, InvalidMessage, InvalidStatus
-from .extensions import confirm, negotiate
+from .extensions import Agreement, confirm, negotiate
 from .handshake import (
     USER_AGENT,
     accept_response,
@@ -16,8 +17,9 @@ from .handshake import (
     generate_key,
     reject_response,
     select_subprotocol,
+    upgrade_response,
 )
-from .headers import parse_extensions
+from .headers import parse_extension_list, parse_extensions
 from .http11 import Request, RequestParser, Response, ResponseParser
 from .protocol import Move, Protocol, State
 from .uri import parse_uri
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from .extensions import Extension, MessageCodec
     from .handshake import Origins
     from .headers import ExtensionHeader, HeadersLike
+    from .upgrade import Upgrade
     from .uri import WebSocketURI
 
 __all__ = ["ClientProtocol", "HandshakingProtocol", "ServerProtocol"]
@@ -134,16 +137,52 @@ class ServerProtocol(HandshakingProtocol):
         self._extensions = extensions
         self._origins = origins
         self._subprotocols = subprotocols
-        self._parser: RequestParser | None = RequestParser()
+        self._parser: RequestParser | None = None
+        # The request as bytes, once it is whole.
         self._head = b""
+
+    def read_upgrade(self, data: bytes) -> Upgrade | None:
+        """Look whether *data*, the first that came, is a request for the short way; keep nothing.
+
+        None leaves it to `receive_head`.
+        """
+        untouched = self._parser is None and not self._head and self.state is State.CONNECTING
+        return read_upgrade(data) if untouched else None
+
+    def accept_upgrade(
+        self, upgrade: Upgrade, data: bytes, write: Callable[[bytes], object]
+    ) -> bool:
+        """Answer *upgrade*, which *data* began with, by *write* and open the connection.
+
+        False leaves it to `receive_head`: nothing has happened then.
+        """
+        if self._origins is not None and upgrade.origin not in self._origins:
+            return False
+        agreed = Agreement([], None)
+        if upgrade.extensions is not None:
+            try:
+                offered = parse_extension_list(upgrade.extensions)
+                agreed = negotiate(offered, self._extensions)
+            except Exception:
+                return False  # to say there what is wrong
+        response = upgrade_response(upgrade.key, agreed.headers)
+        # First of all, so that the peer goes on while we prepare for its messages.
+        write(response)
+        self._early = data[upgrade.size :]
+        self._opened(data[: upgrade.size], response)
+        self.use_codec(agreed.codec)
+        self._forget_options()
+        return True
 
     def receive_head(self, data: bytes) -> Request | None:
         """Take bytes of the request; see `HandshakingProtocol.receive_head`."""
-        if self._parser is None:
+        if self._head:
             self._early += data
             if len(self._early) > _MAX_EARLY:
                 self._refuse(InvalidMessage("data before the handshake was answered"))
             return None
+        if self._parser is None:
+            self._parser = RequestParser()
         try:
             request = self._parser.feed(data)
         except InvalidHandshake as error:
@@ -184,7 +223,7 @@ class ServerProtocol(HandshakingProtocol):
     def send_response(self, response: Response) -> None:
         """Write the response; one with status 101 opens the connection."""
         head = response.serialize()
-        self._output.append(head)
+        self._output = (head,)
         if response.status_code == 101:
             self._opened(self._head, head)
             self._head = b""
@@ -195,7 +234,10 @@ class ServerProtocol(HandshakingProtocol):
             self._response = response
             self._move(Move.REFUSED)
             self._eof_due = True
-        # What is not asked for again is not kept by an idle connection.
+        self._forget_options()
+
+    def _forget_options(self) -> None:
+        """What is not asked for again is not kept by an idle connection."""
         self._origins = self._subprotocols = self._codec = None
         self._extensions = ()
 
@@ -255,7 +297,7 @@ class ClientProtocol(HandshakingProtocol):
     def send_request(self, request: Request) -> None:
         """Write the request."""
         self._request = request
-        self._output.append(request.serialize())
+        self._output = (request.serialize(),)
 
     def receive_head(self, data: bytes) -> Response | None:
         """Take bytes of the response; see `HandshakingProtocol.receive_head`."""

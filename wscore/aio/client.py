@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .listener import Listener
     from .options import Compression
     from .outbox import Overflow
+    from .shared import LoopShare
 
 __all__ = ["ClientConnection", "connect", "unix_connect"]
 
@@ -56,10 +57,11 @@ class ClientConnection(Connection):
         self,
         protocol: ClientProtocol,
         loop: asyncio.AbstractEventLoop,
+        shared: LoopShare,
         listener: Listener | type[Listener] | None,
         **options: Any,
     ) -> None:
-        super().__init__(protocol, loop, **options)
+        super().__init__(protocol, loop, shared, **options)
         self._wanted = listener
         self.attempt = self.reconnections = 0
         self._answered: asyncio.Future[None] = loop.create_future()
@@ -200,13 +202,14 @@ class connect:
         self, uri: WebSocketURI, headers: HeadersLike, tries: Tries | None
     ) -> ClientConnection:
         loop = asyncio.get_running_loop()
+        shared = share(loop)
         options = {**self._handshake, "headers": headers}
-        protocol = ClientProtocol(uri, buffer=share(loop).buffer, **options)
+        protocol = ClientProtocol(uri, buffer=shared.buffer, **options)
         request = protocol.connect()  # what cannot be asked for is refused before anybody is
         self._opening = None
 
         def connection() -> ClientConnection:
-            return ClientConnection(protocol, loop, self._listener, **self._options)
+            return ClientConnection(protocol, loop, shared, self._listener, **self._options)
 
         ws = await self._dial(connection, self._where(uri))
         if tries is not None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .encoded_reads import Deliver
     from .heartbeat import Rhythm
     from .listener import Listener
+    from .shared import LoopShare
     from .stats import Stats
 
 __all__ = ["Connection"]
@@ -64,12 +65,13 @@ class Connection(SendingWire):
         self,
         protocol: HandshakingProtocol,
         loop: asyncio.AbstractEventLoop,
+        shared: LoopShare,
         *,
         max_queue: tuple[int | None, int | None],
         heartbeat: Rhythm | None,
         **options: Any,
     ) -> None:
-        super().__init__(protocol, loop, **options)
+        super().__init__(protocol, loop, shared, **options)
         self._id: UUID | None = None
         # One of the two takes what comes in.
         self._inbox: Inbox | None = None
@@ -271,7 +273,7 @@ class Connection(SendingWire):
         else:
             self.give_reads_to(partial(self._pass_on, deliver))
         if self._rhythm is not None and not self.lost:
-            self._heartbeat = Heartbeat(self, self._rhythm, self._share.wheel(self.loop))
+            self._heartbeat = Heartbeat(self, self._rhythm, self.shared.wheel(self.loop))
         if listener is not None:
             self._guard(listener.on_open, self)
         if early:

@@ -10,7 +10,6 @@ from .._backend import MessageQueue
 from ..errors import ConcurrencyError
 from ..frames import Frame, Opcode
 from ..protocol import State
-from .shared import share
 
 if TYPE_CHECKING:
     from codecs import IncrementalDecoder
@@ -51,13 +50,13 @@ class Inbox(MessageQueue):
             protocol.reader,
             protocol.writer,
             connection.loop,
-            share(connection.loop).done(connection.loop),
+            connection.shared.done(connection.loop),
             asyncio.current_task,
         )
         self._connection = connection
         self._limit = limit
-        # What takes a read that is not put here at once.
-        self._deliver: Deliver = self.sort
+        # What takes a read that is not put here at once, if not `sort`.
+        self._deliver: Deliver | None = None
         self.paused = False
         # The message that is received in parts: its decoder, and the parts that `join` has.
         self._decoder: IncrementalDecoder | None = None
@@ -67,12 +66,12 @@ class Inbox(MessageQueue):
 
     def deliver_by(self, deliver: Deliver) -> None:
         """Have *deliver* take all reads, and pass on to `sort` what becomes of them."""
-        self._deliver = deliver
         self.direct = deliver == self.sort
+        self._deliver = None if self.direct else deliver
 
     def receive(self, events: list[Any], nbytes: int, mixed: bool) -> None:
         """Take a read that is not put here at once."""
-        self._deliver(events, nbytes, mixed)
+        (self._deliver or self.sort)(events, nbytes, mixed)
 
     def sort(self, events: list[Any], nbytes: int, mixed: bool) -> None:
         """Take what the reader made of *nbytes*; *mixed* says if it is not only messages."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .._types import Buffer
     from ..roles import HandshakingProtocol
     from .outbox import Overflow
+    from .shared import LoopShare
 
 __all__ = ["SendingWire"]
 
@@ -41,11 +42,12 @@ class SendingWire(Wire):
         self,
         protocol: HandshakingProtocol,
         loop: asyncio.AbstractEventLoop,
+        shared: LoopShare,
         *,
         unsent_limit: tuple[int | None, Overflow],
         **options: Any,
     ) -> None:
-        super().__init__(protocol, loop, **options)
+        super().__init__(protocol, loop, shared, **options)
         self._writer = protocol.writer
         self.write = self._writer.message
         # What cannot be written yet, once there was anything.
@@ -70,7 +72,6 @@ class SendingWire(Wire):
 
     def start_sending(self) -> None:
         """The connection is open: messages may be written."""
-        self._writer.divert = self._divert
         self.caught_up()
 
     async def send(
@@ -167,7 +168,7 @@ class SendingWire(Wire):
 
     # What the peer does not take
 
-    def _divert(self, opcode: int, payload: str | Buffer, compress: bool | None) -> bool:
+    def divert(self, opcode: int, payload: str | Buffer, compress: bool | None) -> bool:
         if self._outbox is None:
             self._outbox = Outbox(self, *self._unsent_limit)
         return self._outbox.put(opcode, payload, compress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..frames import Close, CloseCode
@@ -14,6 +15,7 @@ from .logs import logger
 from .options import enabled_extensions, queue_limit, unsent_limit
 from .routes import Routes
 from .server_connection import ServerConnection
+from .shared import share
 from .shutdown import shut_down
 from .stats import ServerStats, Tally
 
@@ -56,10 +58,15 @@ class Server:
         self.routes = routes
         self.options = options
         self.admission = admission
+        # Whether the application has no say in handshakes.
+        self.answers_alone = options.process_request is None and options.process_response is None
         self.tally = Tally()
         self.connections: set[ServerConnection] = set()
         # Handlers, and questions to the application about handshakes.
         self.tasks: set[asyncio.Task[None]] = set()
+        # One of each for all tasks: objects that live long are what collecting garbage costs.
+        self._discard = self.tasks.discard
+        self._context = Context()
         self._closing: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
         # Whether pages of any origin are let in, and nothing was said about that yet.
@@ -87,12 +94,12 @@ class Server:
         """Run a coroutine of a connection; it is waited for at the end."""
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._discard, context=self._context)
         return task
 
-    def look_at_cookies(self, request: Request) -> None:
+    def warn_of_cookies(self) -> None:
         """Warn, once, when any site's page could connect in its visitors' names."""
-        if self._any_origin and "Cookie" in request.headers:
+        if self._any_origin:
             self._any_origin = False
             logger.warning(
                 "cookies came with a handshake and origins= is not set: "
@@ -243,8 +250,9 @@ class serve:
 
     async def _start(self) -> Server:
         server, loop = self._server, asyncio.get_running_loop()
+        shared = share(loop)
         server.listening = await self._listen(
-            lambda: ServerConnection(server, loop), self._path, self._where
+            lambda: ServerConnection(server, loop, shared), self._path, self._where
         )
         if self._start_serving:
             try:

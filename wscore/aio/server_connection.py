@@ -13,7 +13,6 @@ from ..roles import ServerProtocol
 from .connection import Connection
 from .logs import about, log_refusal, logger
 from .routes import as_listener
-from .shared import share
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from ..http11 import Request, Response
     from .routes import Handler
     from .server import Server
+    from .shared import LoopShare
 
 __all__ = ["ServerConnection"]
 
@@ -35,11 +35,12 @@ class ServerConnection(Connection):
     protocol: ServerProtocol
     ends_stream = True
 
-    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop, shared: LoopShare) -> None:
         options = server.options
         super().__init__(
-            ServerProtocol(buffer=share(loop).buffer, **options.protocol),
+            ServerProtocol(buffer=shared.buffer, **options.protocol),
             loop,
+            shared,
             **options.connection,
         )
         self.server = server
@@ -87,15 +88,30 @@ class ServerConnection(Connection):
     # The opening handshake
 
     def _handshake_updated(self, nbytes: int) -> None:
+        if self.server.answers_alone and self._went_short_way(nbytes):
+            return
         connecting = self.state is State.CONNECTING
         super()._handshake_updated(nbytes)
         if connecting and self.state is State.CLOSING and self.protocol.request is None:
             self._refused("invalid")  # not HTTP
 
+    def _went_short_way(self, nbytes: int) -> bool:
+        """Whether the connection is open: most are after one step; see `wscore.upgrade`."""
+        data = bytes(self.get_buffer(-1)[:nbytes])
+        upgrade = self.protocol.read_upgrade(data)
+        if upgrade is None or self.transport.is_closing():
+            return False
+        handler = self.server.routes.find(upgrade.path)
+        if handler is None:
+            return False
+        if not self.protocol.accept_upgrade(upgrade, data, self._writer.pass_on):
+            return False
+        self._begin(handler, upgrade.has_cookies, self.protocol.take_early())
+        return True
+
     def _on_handshake(self, head: Any) -> None:
         request = cast("Request", head)
-        options = self.server.options
-        if options.process_request is None and options.process_response is None:
+        if self.server.answers_alone:
             self._answer(request, self._checked(request))
         else:
             # Frames that come early wait in the socket.
@@ -136,6 +152,7 @@ class ServerConnection(Connection):
             self._answer(request, response)
 
     def _answer(self, request: Request, response: Response) -> None:
+        # Else `send_response` would read them.
         early = self.protocol.take_early()
         self.protocol.send_response(response)
         if response.status_code != 101:
@@ -143,11 +160,16 @@ class ServerConnection(Connection):
             return
         # At once, so that the peer goes on while we prepare for its messages.
         self.flush_all()
+        handler = self.server.routes.find(request.path)
+        self._begin(cast("Handler", handler), "Cookie" in request.headers, early)
+
+    def _begin(self, handler: Handler, has_cookies: bool, early: bytes) -> None:
+        """The handshake is done."""
         self._cancel_open_timer()
         self.server.tally.accepted += 1
-        self.server.look_at_cookies(request)
-        handler = self.server.routes.find(request.path)
-        listener = as_listener(cast("Handler", handler))
+        if has_cookies:
+            self.server.warn_of_cookies()
+        listener = as_listener(handler)
         self.open(listener, early)
         if listener is None:
             self.server.spawn(

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..frames import CloseCode
 from ..protocol import SEND_EOF, State
-from .shared import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._types import Event
     from ..roles import HandshakingProtocol
+    from .shared import LoopShare
 
 __all__ = ["Wire"]
 
@@ -34,7 +34,6 @@ class Wire(asyncio.BufferedProtocol):
         "_close_timer",
         "_gathering",
         "_holds",
-        "_share",
         "_waiters",
         "buffer_updated",
         "close_timeout",
@@ -43,6 +42,7 @@ class Wire(asyncio.BufferedProtocol):
         "lost",
         "paused",
         "protocol",
+        "shared",
         "transport",
         "write_limit",
     )
@@ -58,6 +58,7 @@ class Wire(asyncio.BufferedProtocol):
         self,
         protocol: HandshakingProtocol,
         loop: asyncio.AbstractEventLoop,
+        shared: LoopShare,
         *,
         close_timeout: float | None,
         write_limit: int,
@@ -66,7 +67,7 @@ class Wire(asyncio.BufferedProtocol):
         self.loop = loop
         self.close_timeout = close_timeout
         self.write_limit = write_limit
-        self._share = share(loop)
+        self.shared = shared
         self._close_timer: asyncio.TimerHandle | None = None
         # Whether a flush at the end of this turn is on its way.
         self._gathering = False
@@ -85,9 +86,7 @@ class Wire(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(self.write_limit)
-        self.protocol.writer.attach(
-            self._share.buffer, transport, self._write_all, self.write_soon, _fileno(transport)
-        )
+        self.protocol.writer.attach(self.shared.buffer, transport, self, _fileno(transport))
 
     def eof_received(self) -> bool | None:
         """Close our side too: a WebSocket needs both (RFC 6455 7.1.1)."""
@@ -158,7 +157,7 @@ class Wire(asyncio.BufferedProtocol):
         """Run what takes long on another thread."""
         codec = self.protocol.writer.codec
         assert codec is not None
-        threads = self._share.threads(codec.concurrency)
+        threads = self.shared.threads(codec.concurrency)
         return self.loop.run_in_executor(threads, work, *arguments)
 
     def react(self, event: Event) -> None:
@@ -184,7 +183,7 @@ class Wire(asyncio.BufferedProtocol):
         """Have what was written leave with the rest of this turn of the loop."""
         if not self._gathering:
             self._gathering = True
-            self._share.flush_soon(self)
+            self.shared.flush_soon(self)
 
     def cork(self) -> None:
         """Gather what is written until the turn ends, because there will be more of it."""
@@ -198,7 +197,7 @@ class Wire(asyncio.BufferedProtocol):
         self.protocol.writer.corked = False
         self.flush()
 
-    def _write_all(self, output: list[bytes | memoryview]) -> None:
+    def write_all(self, output: list[bytes | memoryview]) -> None:
         """Write a header and the payload that was left in place, or several of them."""
         if type(self.transport).__module__.startswith("uvloop"):
             self.transport.writelines(output)

@@ -1,0 +1,128 @@
+"""Connections that took the short way are what the long way makes of the same bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from oracles import WireFrame
+from rawpeer import TEXT, Echo, echo, raw_client, request, serving, until
+
+import wscore
+from wscore import roles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+HANDLERS = pytest.mark.parametrize("handler", [echo, Echo], ids=["coroutine", "listener"])
+DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
+COOKIE = "Cookie: a=b"
+
+
+async def _converse(server: Any, head: bytes, size: int) -> tuple[bytes, list[bytes], Any]:
+    """Send *head* in pieces of *size*: the answer, the echoes of two messages, the request."""
+    async with raw_client(server, shake=False) as peer:
+        data = head + peer.encode(WireFrame(TEXT, b"early"))
+        for start in range(0, len(data), size):
+            peer.write(data[start : start + size])
+            await asyncio.sleep(0.001)
+        answer = await peer.read_head()
+        peer.send(WireFrame(TEXT, b"later"))
+        payloads = [frame.payload for frame in await peer.frames(2)]
+        [connection] = server.connections
+        return answer, payloads, (connection.request, connection.response, connection.subprotocol)
+
+
+@HANDLERS
+@pytest.mark.parametrize("lines", [(), (DEFLATE, "Origin: https://example.com", COOKIE)])
+def test_both_ways_lead_to_the_same(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, handler: Any,
+    lines: tuple[str, ...],
+) -> None:  # fmt: skip
+    async def main() -> None:
+        head = request("/room?id=1", *lines)
+        outcomes = []
+        for read_upgrade in (roles.read_upgrade, lambda _: None):
+            monkeypatch.setattr(roles, "read_upgrade", read_upgrade)
+            for size in (10_000, 40):
+                caplog.clear()
+                async with serving(handler) as server:
+                    outcome = await _converse(server, head, size)
+                    await until(lambda: not server.connections)
+                    stats = server.stats
+                warned = [entry.message for entry in caplog.records if "cookies" in entry.message]
+                assert len(warned) == (COOKIE in lines)
+                outcomes.append((outcome, stats, warned))
+        assert outcomes[0][0][1] == [b"early", b"later"]
+        for other in outcomes[1:]:
+            assert other == outcomes[0]
+
+    run(main())
+    caplog.clear()
+
+
+@HANDLERS
+def test_the_short_way_is_taken(run: Run, monkeypatch: pytest.MonkeyPatch, handler: Any) -> None:
+    if wscore.BACKEND == "python":
+        pytest.skip("the twin has no short way")
+
+    async def main() -> None:
+        monkeypatch.setattr(roles, "check_request", None)
+        async with serving(handler) as server, raw_client(server, extensions="x") as peer:
+            peer.send(WireFrame(TEXT, b"a"))
+            assert (await peer.frame()).payload == b"a"
+            assert server.stats.handshakes_accepted == 1
+            [connection] = server.connections
+            assert connection.request.headers["Sec-WebSocket-Extensions"] == "x"
+
+    run(main())
+
+
+def test_an_application_that_has_a_say_gets_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roles, "read_upgrade", None)
+
+    async def main() -> None:
+        for hook in ("process_request", "process_response"):
+            asked: list[Any] = []
+            serve = serving(echo, **{hook: lambda *given, asked=asked: asked.append(given)})
+            async with serve as server, raw_client(server) as peer:
+                peer.send(WireFrame(TEXT, b"a"))
+                assert (await peer.frame()).payload == b"a"
+            assert len(asked) == 1
+
+    run(main())
+
+
+def test_what_is_refused_is_refused_once(run: Run) -> None:
+    async def main() -> None:
+        async with serving({"/": echo}, origins=["https://a.example"]) as server:
+            for path, origin, status in (
+                ("/nowhere", "https://a.example", b"404"),
+                ("/", "https://b.example", b"403"),
+            ):
+                async with raw_client(server, shake=False) as peer:
+                    peer.write(request(path, f"Origin: {origin}"))
+                    answer = await peer.reader.read()
+                    assert answer.startswith(b"HTTP/1.1 " + status)
+                    assert answer.count(b"HTTP/1.1") == 1
+            assert server.stats.handshakes_refused == {"status_404": 1, "origin": 1}
+            assert server.stats.handshakes_accepted == 0
+
+    run(main())
+
+
+def test_a_request_that_comes_after_its_answer_is_dropped(run: Run) -> None:
+    async def main() -> None:
+        async with serving(echo) as server, raw_client(server, shake=False) as peer:
+            await until(lambda: server.connections)
+            server.close()
+            head = await peer.read_head()
+            assert head.startswith(b"HTTP/1.1 503 ")
+            peer.write(request())
+            assert b"HTTP/1.1" not in await peer.reader.read()
+            assert server.stats.handshakes_accepted == 0
+
+    run(main())

@@ -1,0 +1,21 @@
+"""read_upgrade: what takes the short way the long way accepts, and reads the same."""
+
+from __future__ import annotations
+
+import heads
+
+from ..backends import BACKENDS
+from ..seeds import HEADER_TOKENS as TOKENS
+from ..seeds import requests
+
+__all__ = ["TOKENS"]
+
+
+def test_one_input(data: bytes) -> None:
+    for backend in BACKENDS:
+        upgrade = backend.read_upgrade(data)
+        assert upgrade is None or upgrade == heads.long_way(data)
+
+
+def seeds() -> list[bytes]:
+    return [head + after for head in requests() for after in (b"", b"\x81\x80\0\0\0\0")]
