@@ -96,7 +96,7 @@ class MessageQueue:
         self._done = done
         self._current_task = current_task
         self._ready: list[Any] = []
-        self._later: list[Any] = []
+        self._later: list[Any] | None = None
         self._waiter: Waiter | None = None
         self.direct = True
         self.eventful = False
@@ -126,7 +126,7 @@ class MessageQueue:
     @property
     def waiting(self) -> int:
         """How many are not taken yet."""
-        return len(self._ready) + len(self._later)
+        return len(self._ready) + len(self._later or ())
 
     @property
     def awaited(self) -> bool:
@@ -146,8 +146,11 @@ class MessageQueue:
     def put(self, messages: list[Any], nbytes: int) -> None:
         """Queue what a read of *nbytes* brought; the list is the queue's from now on."""
         several = len(messages) > 1
-        if self._ready or self._later:
+        if self._later is not None:
             self._later += messages
+            self.nbytes += nbytes
+        elif self._ready:
+            self._later = messages
             self.nbytes += nbytes
         else:
             messages.reverse()
@@ -194,7 +197,7 @@ class MessageQueue:
         if not self._later:
             return False
         self._later.reverse()
-        self._ready, self._later = self._later, []
+        self._ready, self._later = self._later, None
         return True
 
     def take(self) -> Any:
