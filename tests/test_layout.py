@@ -55,7 +55,6 @@ ABOUT_ALL = {
     "aio.ending",
     "aio.limits",
     "aio.tls",
-    "aio.upgrade_live",
 }
 # Folders of tests against something other than modules, each with a make target or a README.
 OTHER_TESTS = {"accelerated", "attack", "bench", "browser", "conformance", "fuzz", "interop",

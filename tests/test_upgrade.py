@@ -15,6 +15,7 @@ from wscore.deflate import PerMessageDeflate
 from wscore.extensions import Extension
 from wscore.handshake import Origins
 from wscore.http11 import MAX_HEAD, MAX_HEADERS
+from wscore.roles import accept_upgrade
 from wscore.upgrade import Upgrade
 
 # As these clients send them.
@@ -263,21 +264,16 @@ def answers(data: bytes, **options: Any) -> tuple[list[bytes], ServerProtocol]:
 @pytest.fixture
 def both_ways(compiled: ModuleType) -> Callable[..., ServerProtocol | None]:
     def compare(data: bytes, **options: Any) -> ServerProtocol | None:
-        """The server after the short way, None when it leaves *data* to the long one."""
+        """The server after the short way, None when *data* has to go the long one."""
         expected, long = answers(data, **options)
-        server = ServerProtocol(**options)
         upgrade = compiled.read_upgrade(data)
         assert upgrade is not None
-        written: list[bytes] = []
-        if not server.accept_upgrade(upgrade, data, written.append):
-            assert written == []
-            assert server.state is State.CONNECTING
-            request = server.receive_head(data)
-            assert request is not None
-            server.send_response(server.accept(request))
-            assert [bytes(data) for data in server.data_to_send() if data] == expected
+        accepted = accept_upgrade(upgrade, **options)
+        if accepted is None:
             return None
-        assert written == expected
+        assert [accepted.response] == expected
+        server = ServerProtocol(**options)
+        server.open_upgrade(upgrade, data, accepted)
         assert server.data_to_send() == []
         assert server.state is long.state is State.OPEN
         assert (server.request, server.response) == (long.request, long.response)
@@ -317,7 +313,7 @@ def test_extensions_that_are_malformed(both_ways: Any, value: bytes) -> None:
     assert both_ways(added(b"Sec-WebSocket-Extensions: " + value)) is None
 
 
-def test_an_extension_that_fails(compiled: ModuleType) -> None:
+def test_an_extension_that_fails_has_its_error_told_by_the_long_way(compiled: ModuleType) -> None:
     class Broken(Extension):
         name = "x"
 
@@ -325,23 +321,14 @@ def test_an_extension_that_fails(compiled: ModuleType) -> None:
             raise ZeroDivisionError
 
     data = added(b"Sec-WebSocket-Extensions: x")
-    server = ServerProtocol(extensions=[Broken()])
-    upgrade = compiled.read_upgrade(data)
-    assert server.accept_upgrade(upgrade, data, print) is False
-    request = server.receive_head(data)
+    assert accept_upgrade(compiled.read_upgrade(data), extensions=[Broken()]) is None
     with pytest.raises(ZeroDivisionError):
-        server.accept(request)
+        answers(data, extensions=[Broken()])
 
 
-def test_only_the_first_bytes_take_it(compiled: ModuleType) -> None:
-    if ServerProtocol().read_upgrade(REQUEST) is None:
-        pytest.skip("the protocol is on the pure backend")
-    server = ServerProtocol()
-    assert server.receive_head(REQUEST[:10]) is None
-    assert server.read_upgrade(REQUEST) is None
-    server = ServerProtocol()
-    assert server.receive_head(REQUEST) is not None
-    assert server.read_upgrade(REQUEST) is None
+def test_only_who_has_not_been_answered_can_be_opened(compiled: ModuleType) -> None:
+    upgrade = compiled.read_upgrade(REQUEST)
     server = ServerProtocol()
     server.send_response(server.reject(503))
-    assert server.read_upgrade(REQUEST) is None
+    with pytest.raises(RuntimeError):
+        server.open_upgrade(upgrade, REQUEST, accept_upgrade(upgrade))

@@ -35,17 +35,17 @@ def _limit(name: str, value: int | None) -> int:
 class ReadBuffer:
     """Memory that all readers of one event loop read into; an idle connection owns none."""
 
-    __slots__ = ("_view", "reads")
+    __slots__ = ("reads", "view")
 
     def __init__(self, size: int = 262144) -> None:
         if size < 1:
             raise ValueError("size must be positive")
-        self._view = memoryview(bytearray(size))
+        self.view = memoryview(bytearray(size))
         # How often it was read into, by all readers.
         self.reads = 0
 
     def __len__(self) -> int:
-        return len(self._view)
+        return len(self.view)
 
 
 class _Text:
@@ -154,7 +154,7 @@ class MessageReader:
         """Where to read the next bytes into; valid until `commit`. *sizehint* is not used."""
         if self._buffer is None:
             self._buffer = ReadBuffer()
-        return self._buffer._view
+        return self._buffer.view
 
     def commit(self, nbytes: int, /) -> list[Event]:
         """Take the first *nbytes* of the last `get_buffer`; returns what `feed` would.
@@ -165,7 +165,7 @@ class MessageReader:
             raise ValueError("commit of more bytes than get_buffer offered")
         self.filled = nbytes == len(self._buffer)
         self._buffer.reads += 1
-        return self._consume(bytes(self._buffer._view[:nbytes]))
+        return self._consume(bytes(self._buffer.view[:nbytes]))
 
     def _consume(self, data: bytes) -> list[Event]:
         if self._closed is None:

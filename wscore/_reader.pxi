@@ -14,7 +14,7 @@ cdef class ReadBuffer:
     """Memory that all readers of one event loop read into; an idle connection owns none."""
 
     cdef bytes memory
-    cdef object view
+    cdef readonly object view
     cdef readonly uint64_t reads
 
     def __init__(self, Py_ssize_t size=262144):

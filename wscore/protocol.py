@@ -117,12 +117,13 @@ class Protocol:
         max_size: int | None = 1048576,
         max_fragments: int | None = 4096,
         buffer: ReadBuffer | None = None,
+        writer: FrameWriter | None = None,
     ) -> None:
         self.state = State.CONNECTING
         self.reader = MessageReader(
             masked=not client, max_size=max_size, max_fragments=max_fragments, buffer=buffer
         )
-        self.writer = FrameWriter(masked=client)
+        self.writer = FrameWriter(masked=client) if writer is None else writer
         self.writer.refusal = self._not_open
         # What decodes the messages that the peer marked with RSV1; None without an extension.
         self.decoder: MessageDecoder | None = None

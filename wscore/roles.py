@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._backend import read_upgrade
 from .errors import InvalidHandshake, InvalidMessage, InvalidStatus
 from .extensions import Agreement, confirm, negotiate
 from .handshake import (
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from .upgrade import Upgrade
     from .uri import WebSocketURI
 
-__all__ = ["ClientProtocol", "HandshakingProtocol", "ServerProtocol"]
+__all__ = ["Accepted", "ClientProtocol", "HandshakingProtocol", "ServerProtocol", "accept_upgrade"]
 
 # A client that talks before the handshake is answered gets no further than this many bytes.
 _MAX_EARLY = 65536
@@ -141,38 +140,12 @@ class ServerProtocol(HandshakingProtocol):
         # The request as bytes, once it is whole.
         self._head = b""
 
-    def read_upgrade(self, data: bytes) -> Upgrade | None:
-        """Look whether *data*, the first that came, is a request for the short way; keep nothing.
-
-        None leaves it to `receive_head`.
-        """
-        untouched = self._parser is None and not self._head and self.state is State.CONNECTING
-        return read_upgrade(data) if untouched else None
-
-    def accept_upgrade(
-        self, upgrade: Upgrade, data: bytes, write: Callable[[bytes], object]
-    ) -> bool:
-        """Answer *upgrade*, which *data* began with, by *write* and open the connection.
-
-        False leaves it to `receive_head`: nothing has happened then.
-        """
-        if self._origins is not None and upgrade.origin not in self._origins:
-            return False
-        agreed = Agreement([], None)
-        if upgrade.extensions is not None:
-            try:
-                offered = parse_extension_list(upgrade.extensions)
-                agreed = negotiate(offered, self._extensions)
-            except Exception:
-                return False  # to say there what is wrong
-        response = upgrade_response(upgrade.key, agreed.headers)
-        # First of all, so that the peer goes on while we prepare for its messages.
-        write(response)
+    def open_upgrade(self, upgrade: Upgrade, data: bytes, accepted: Accepted) -> None:
+        """Take *data*, the first that came, which was read as *upgrade* and answered already."""
         self._early = data[upgrade.size :]
-        self._opened(data[: upgrade.size], response)
-        self.use_codec(agreed.codec)
+        self._opened(data[: upgrade.size], accepted.response)
+        self.use_codec(accepted.codec)
         self._forget_options()
-        return True
 
     def receive_head(self, data: bytes) -> Request | None:
         """Take bytes of the request; see `HandshakingProtocol.receive_head`."""
@@ -240,6 +213,32 @@ class ServerProtocol(HandshakingProtocol):
         """What is not asked for again is not kept by an idle connection."""
         self._origins = self._subprotocols = self._codec = None
         self._extensions = ()
+
+
+class Accepted(NamedTuple):
+    """The answer to an `Upgrade`."""
+
+    response: bytes
+    codec: MessageCodec | None
+
+
+def accept_upgrade(
+    upgrade: Upgrade, origins: Origins | None = None, extensions: Sequence[Extension] = ()
+) -> Accepted | None:
+    """Answer a request without a `ServerProtocol`; the options are those of one.
+
+    None when `ServerProtocol.receive_head` and what follows have to judge it: when it is refused,
+    above all.
+    """
+    if origins is not None and upgrade.origin not in origins:
+        return None
+    agreed = Agreement([], None)
+    if upgrade.extensions is not None:
+        try:
+            agreed = negotiate(parse_extension_list(upgrade.extensions), extensions)
+        except Exception:
+            return None  # the long way has the words for it
+    return Accepted(upgrade_response(upgrade.key, agreed.headers), agreed.codec)
 
 
 class ClientProtocol(HandshakingProtocol):

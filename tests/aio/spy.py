@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wscore.aio.arrival import Arrival
 from wscore.aio.wire import Wire
 
 if TYPE_CHECKING:
@@ -36,11 +37,18 @@ class SpyTransport:
 def spy_on_wires(monkeypatch: pytest.MonkeyPatch) -> list[SpyTransport]:
     """Have every connection made from now on write to a spy; returns them as they are made."""
     spies: list[SpyTransport] = []
-    made = Wire.connection_made
 
-    def connection_made(self: Wire, transport: Any) -> None:
-        spies.append(SpyTransport(transport))
-        made(self, spies[-1])  # type: ignore[arg-type]
+    def spy_on(kind: type[Any]) -> None:
+        made = kind.connection_made
 
-    monkeypatch.setattr(Wire, "connection_made", connection_made)
+        def connection_made(self: Any, transport: Any) -> None:
+            if not isinstance(transport, SpyTransport):  # a server's connection gets an arrival's
+                transport = SpyTransport(transport)
+                spies.append(transport)
+            made(self, transport)
+
+        monkeypatch.setattr(kind, "connection_made", connection_made)
+
+    spy_on(Arrival)
+    spy_on(Wire)
     return spies

@@ -47,7 +47,7 @@ def test_connections_in_all(run: Run, handler: Any) -> None:
             await first.send("still here")
             assert await first.recv() == "still here"
             await second.close()
-            await until(lambda: len(server.connections) == 1)
+            await until(lambda: server.stats.connections == 1)
             async with wscore.connect(uri(server)) as third:
                 await third.send("room again")
                 assert await third.recv() == "room again"
@@ -68,7 +68,7 @@ def test_connections_of_one_address(run: Run) -> None:
                 peer.write(request())
                 assert (await peer.read_head()).startswith(b"HTTP/1.1 101 ")
             await other.finish()
-            await until(lambda: len(server.connections) == 1)
+            await until(lambda: server.stats.connections == 1)
             again = await _connect_from("127.0.0.2", server)
             again.write(request())
             assert (await again.read_head()).startswith(b"HTTP/1.1 101 ")
@@ -94,7 +94,7 @@ def test_a_unix_socket_has_no_addresses(run: Run, tmp_path: Path) -> None:
 def test_handshakes_under_way_count(run: Run) -> None:
     async def main() -> None:
         async with serving(echo, max_connections=1) as server, raw_client(server, shake=False):
-            await until(lambda: server.connections)
+            await until(lambda: server.stats.connections)
             await _assert_refused(wscore.connect(uri(server)))
 
     run(main())
@@ -117,7 +117,7 @@ def test_the_refused_read_the_answer_whatever_they_send(run: Run, sent: bytes) -
             await peer.writer.drain()
             await asyncio.sleep(0.01)
             assert not peer.reader.exception()
-            assert len(server.connections) == 1
+            assert server.stats.connections == 1
 
     run(main())
 

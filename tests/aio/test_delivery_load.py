@@ -15,7 +15,7 @@ from rawpeer import raw_client, serving, until, uri
 from spy import spy_on_wires
 
 import wscore
-from wscore.aio import wire
+from wscore.aio import arrival, wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,8 +63,9 @@ def test_a_slow_reader_gets_everything_in_order(
 
     spies = spy_on_wires(monkeypatch)
     # As without a spy.
-    find = wire._fileno
-    monkeypatch.setattr(wire, "_fileno", lambda spy: find(spy.transport))
+    find = wire.fileno_of
+    for module in (wire, arrival):
+        monkeypatch.setattr(module, "fileno_of", lambda spy: find(spy.transport))
     sent: list[int] = []
     run(main())
     through = max(sum(map(len, spy.writes)) for spy in spies)

@@ -76,7 +76,7 @@ def test_without_descriptors_connections_are_dropped_and_then_accepted_again(
             waiting = _waiting(server, 60)
             with descriptors_left(2):
                 assert all([await _is_dropped(sock) for sock in waiting[2:]])
-                assert len(server.connections) == 3
+                assert server.stats.connections == 3
                 before = len(calls)
                 await asyncio.sleep(0.02)
                 assert len(calls) == before, "it asks again and again"
@@ -85,7 +85,7 @@ def test_without_descriptors_connections_are_dropped_and_then_accepted_again(
                 # As soon as there is a descriptor it serves.
                 for sock in waiting:
                     sock.close()
-                await until(lambda: len(server.connections) == 1)
+                await until(lambda: server.stats.connections == 1)
                 async with wscore.connect(uri(server)) as again:
                     await again.send("hello")
                     assert await again.recv() == "hello"

@@ -115,7 +115,7 @@ def test_live(run: Run) -> None:
             async with raw_client(server, shake=False) as peer:
                 peer.write(request().replace(b"Version: 13", b"Version: 12"))
                 await peer.reader.read()
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
             told = _parsed(prometheus(server))
             assert told["wscore_http_answers_total"] == 1
             assert told['wscore_closes_total{code="1000"}'] == 1

@@ -114,7 +114,7 @@ def test_a_handshake_that_has_begun(run: Run, sent: bytes) -> None:
         server = await serving(echo)
         async with raw_client(server, shake=False) as peer:
             peer.write(sent)
-            await until(lambda: server.connections)
+            await until(lambda: server.stats.connections)
             await asyncio.sleep(0.01)
             closing = asyncio.ensure_future(_closed(server))
             assert (await peer.reader.read()).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
@@ -276,7 +276,7 @@ def test_a_shutdown_that_is_cancelled_drops_everything(run: Run) -> None:
             server._closing.cancel()
             with suppress(ConnectionResetError):
                 assert await peer.rest() == []
-        await until(lambda: not server.connections)
+        await until(lambda: not server.stats.connections)
         with pytest.raises(asyncio.CancelledError):
             await server.wait_closed()
 

@@ -356,8 +356,8 @@ def test_handshakes_that_came_to_nothing(run: Run, sent: bytes) -> None:
         async with serving(echo, open_timeout=0.05) as server:
             async with raw_client(server, shake=False) as peer:
                 peer.write(sent)
-                await until(lambda: server.connections)
-            await until(lambda: not server.connections)
+                await until(lambda: server.stats.connections)
+            await until(lambda: not server.stats.connections)
             assert server.stats.handshakes_refused == {"abandoned": 1}
             async with raw_client(server, shake=False) as peer:
                 peer.write(sent)

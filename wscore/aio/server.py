@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..frames import Close, CloseCode
 from ..handshake import Origins
 from .admission import Admission
+from .arrival import Arrival
 from .heartbeat import rhythm
 from .listening import Listening, listen
 from .logs import logger
@@ -61,6 +62,8 @@ class Server:
         # Whether the application has no say in handshakes.
         self.answers_alone = options.process_request is None and options.process_response is None
         self.tally = Tally()
+        # Clients that have said nothing yet, and connections.
+        self.arrivals: set[Arrival] = set()
         self.connections: set[ServerConnection] = set()
         # Handlers, and questions to the application about handshakes.
         self.tasks: set[asyncio.Task[None]] = set()
@@ -75,15 +78,18 @@ class Server:
 
     # For connections
 
-    def let_in(self, connection: ServerConnection) -> str | None:
-        """Take a new connection, or turn it away and return why."""
-        refusal = self.admission.enter(connection.transport)
+    def let_in(self, arrival: Arrival, transport: asyncio.Transport) -> str | None:
+        """Take who has connected, or return why not."""
+        refusal = self.admission.enter(transport)
         if refusal is None:
-            self.connections.add(connection)
+            self.arrivals.add(arrival)
             self.tally.let_in += 1
-        else:
-            self.admission.turn_away(connection.transport, connection.loop)
         return refusal
+
+    def replace(self, arrival: Arrival, connection: ServerConnection) -> None:
+        """From here on *connection* stands for *arrival*."""
+        self.arrivals.discard(arrival)
+        self.connections.add(connection)
 
     def forget(self, connection: ServerConnection) -> None:
         """The connection, which was let in, is gone."""
@@ -111,7 +117,7 @@ class Server:
     @property
     def stats(self) -> ServerStats:
         """What the server has done so far; takes a few microseconds for each connection."""
-        return self.tally.snapshot(self.connections)
+        return self.tally.snapshot(self.connections, len(self.arrivals))
 
     @property
     def sockets(self) -> Sequence[Any]:
@@ -252,7 +258,7 @@ class serve:
         server, loop = self._server, asyncio.get_running_loop()
         shared = share(loop)
         server.listening = await self._listen(
-            lambda: ServerConnection(server, loop, shared), self._path, self._where
+            lambda: Arrival(server, loop, shared), self._path, self._where
         )
         if self._start_serving:
             try:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable
 
+    from .._backend import FrameWriter
     from ..headers import HeadersLike
     from ..http11 import Request, Response
     from .routes import Handler
@@ -35,10 +36,16 @@ class ServerConnection(Connection):
     protocol: ServerProtocol
     ends_stream = True
 
-    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop, shared: LoopShare) -> None:
+    def __init__(
+        self,
+        server: Server,
+        loop: asyncio.AbstractEventLoop,
+        shared: LoopShare,
+        writer: FrameWriter,
+    ) -> None:
         options = server.options
         super().__init__(
-            ServerProtocol(buffer=shared.buffer, **options.protocol),
+            ServerProtocol(buffer=shared.buffer, writer=writer, **options.protocol),
             loop,
             shared,
             **options.connection,
@@ -54,27 +61,23 @@ class ServerConnection(Connection):
         """Return a plain HTTP response, for ``process_request`` to return."""
         return self.protocol.reject(status, text, headers)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        refusal = self.server.let_in(self)
-        if refusal is not None:
-            self._count_refusal(refusal)
-        elif self.server.options.open_timeout is not None:
-            self._open_timer = self.loop.call_later(
-                self.server.options.open_timeout, self._open_timed_out
-            )
+    def expect_request(self, until: float | None) -> None:
+        """Read the opening handshake, which has to be done by then on the loop's clock."""
+        if until is not None:
+            self._open_timer = self.loop.call_at(until, self.open_timed_out)
+        self.transport.set_protocol(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_open_timer()
         if self.state is State.CONNECTING:
             timed_out = isinstance(self.protocol.handshake_error, TimeoutError)
-            self._count_refusal("timeout" if timed_out else "abandoned")
+            self.count_refusal("timeout" if timed_out else "abandoned")
         super().connection_lost(exc)
         if self.was_open:
             self.server.tally.closed(self)
         self.server.forget(self)
 
-    def _open_timed_out(self) -> None:
+    def open_timed_out(self) -> None:
         self.protocol.handshake_error = TimeoutError("the opening handshake took too long")
         if self._asking is not None:
             self._asking.cancel()
@@ -88,26 +91,10 @@ class ServerConnection(Connection):
     # The opening handshake
 
     def _handshake_updated(self, nbytes: int) -> None:
-        if self.server.answers_alone and self._went_short_way(nbytes):
-            return
         connecting = self.state is State.CONNECTING
         super()._handshake_updated(nbytes)
         if connecting and self.state is State.CLOSING and self.protocol.request is None:
             self._refused("invalid")  # not HTTP
-
-    def _went_short_way(self, nbytes: int) -> bool:
-        """Whether the connection is open: most are after one step; see `wscore.upgrade`."""
-        data = bytes(self.get_buffer(-1)[:nbytes])
-        upgrade = self.protocol.read_upgrade(data)
-        if upgrade is None or self.transport.is_closing():
-            return False
-        handler = self.server.routes.find(upgrade.path)
-        if handler is None:
-            return False
-        if not self.protocol.accept_upgrade(upgrade, data, self._writer.pass_on):
-            return False
-        self._begin(handler, upgrade.has_cookies, self.protocol.take_early())
-        return True
 
     def _on_handshake(self, head: Any) -> None:
         request = cast("Request", head)
@@ -152,7 +139,7 @@ class ServerConnection(Connection):
             self._answer(request, response)
 
     def _answer(self, request: Request, response: Response) -> None:
-        # Else `send_response` would read them.
+        # Else `send_response` would read it.
         early = self.protocol.take_early()
         self.protocol.send_response(response)
         if response.status_code != 101:
@@ -161,10 +148,10 @@ class ServerConnection(Connection):
         # At once, so that the peer goes on while we prepare for its messages.
         self.flush_all()
         handler = self.server.routes.find(request.path)
-        self._begin(cast("Handler", handler), "Cookie" in request.headers, early)
+        self.begin(cast("Handler", handler), early, has_cookies="Cookie" in request.headers)
 
-    def _begin(self, handler: Handler, has_cookies: bool, early: bytes) -> None:
-        """The handshake is done."""
+    def begin(self, handler: Handler, early: bytes, *, has_cookies: bool) -> None:
+        """The opening handshake is done, with *early* in the same read."""
         self._cancel_open_timer()
         self.server.tally.accepted += 1
         if has_cookies:
@@ -193,10 +180,10 @@ class ServerConnection(Connection):
         if reason is None:
             self.server.tally.http_answers += 1
         else:
-            self._count_refusal(reason)
+            self.count_refusal(reason)
         self._end()
 
-    def _count_refusal(self, reason: str) -> None:
+    def count_refusal(self, reason: str) -> None:
         self.server.tally.refused[reason] += 1
         log_refusal(self, reason)
 

@@ -25,6 +25,8 @@ async def shut_down(server: Server, code: int, reason: str) -> None:
     try:
         for connection in list(server.connections):
             connection.go_away(code, reason)
+        for arrival in list(server.arrivals):
+            arrival.go_away(code, reason)
         await _finish(server.tasks, timeout)
         for connection in list(server.connections):
             await connection.wait_closed()

@@ -88,11 +88,11 @@ class Tally:
         self.gone.add(connection.stats)
         self.gone.messages_waiting = self.gone.bytes_unsent = 0
 
-    def snapshot(self, connections: Iterable[ServerConnection]) -> ServerStats:
-        """The numbers of a server with these *connections* at this moment."""
+    def snapshot(self, connections: Iterable[ServerConnection], arrivals: int) -> ServerStats:
+        """The numbers of a server with these *connections* and so many *arrivals*."""
         traffic = Stats()
         traffic.add(self.gone)
-        count = 0
+        count = arrivals
         for connection in connections:
             traffic.add(connection.stats)
             count += 1

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..roles import HandshakingProtocol
     from .shared import LoopShare
 
-__all__ = ["Wire"]
+__all__ = ["Wire", "fileno_of"]
 
 
 class Wire(asyncio.BufferedProtocol):
@@ -86,7 +86,7 @@ class Wire(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(self.write_limit)
-        self.protocol.writer.attach(self.shared.buffer, transport, self, _fileno(transport))
+        self.protocol.writer.attach(self.shared.buffer, transport, self, fileno_of(transport))
 
     def eof_received(self) -> bool | None:
         """Close our side too: a WebSocket needs both (RFC 6455 7.1.1)."""
@@ -292,7 +292,7 @@ class Wire(asyncio.BufferedProtocol):
 _SOCKETS = {"uvloop.loop", "asyncio.selector_events"}
 
 
-def _fileno(transport: asyncio.BaseTransport) -> Callable[[], int] | None:
+def fileno_of(transport: asyncio.BaseTransport) -> Callable[[], int] | None:
     """What gives the descriptor to write to past *transport*, -1 once it is closed; None for none.
 
     uvloop's transports write at the end of a turn, asyncio's take a microsecond more to do so.

@@ -58,7 +58,7 @@ async def run(host: str, port: int, **options: Any) -> None:
         s = "s" if options.get("ssl") else ""
         print(f"open http{s}://{where}/ in a browser, or connect to ws{s}://{where}/", flush=True)
         await stop.wait()
-        print(f"closing {len(server.connections)} connections", file=sys.stderr, flush=True)
+        print(f"closing {server.stats.connections} connections", file=sys.stderr, flush=True)
 
 
 def _on_signals(stop: asyncio.Event) -> None:

@@ -1,4 +1,4 @@
-"""Connections that took the short way are what the long way makes of the same bytes."""
+"""What the first read of a connection leads to, the short way and the long one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rawpeer import TEXT, Echo, echo, raw_client, request, serving, until
 
 import wscore
 from wscore import roles
+from wscore.aio import arrival
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -45,8 +46,8 @@ def test_both_ways_lead_to_the_same(
     async def main() -> None:
         head = request("/room?id=1", *lines)
         outcomes = []
-        for read_upgrade in (roles.read_upgrade, lambda _: None):
-            monkeypatch.setattr(roles, "read_upgrade", read_upgrade)
+        for read_upgrade in (arrival.read_upgrade, lambda _: None):
+            monkeypatch.setattr(arrival, "read_upgrade", read_upgrade)
             for size in (10_000, 40):
                 caplog.clear()
                 async with serving(handler) as server:
@@ -82,7 +83,7 @@ def test_the_short_way_is_taken(run: Run, monkeypatch: pytest.MonkeyPatch, handl
 
 
 def test_an_application_that_has_a_say_gets_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roles, "read_upgrade", None)
+    monkeypatch.setattr(arrival, "read_upgrade", None)
 
     async def main() -> None:
         for hook in ("process_request", "process_response"):
@@ -117,7 +118,7 @@ def test_what_is_refused_is_refused_once(run: Run) -> None:
 def test_a_request_that_comes_after_its_answer_is_dropped(run: Run) -> None:
     async def main() -> None:
         async with serving(echo) as server, raw_client(server, shake=False) as peer:
-            await until(lambda: server.connections)
+            await until(lambda: server.arrivals)
             server.close()
             head = await peer.read_head()
             assert head.startswith(b"HTTP/1.1 503 ")
@@ -126,3 +127,26 @@ def test_a_request_that_comes_after_its_answer_is_dropped(run: Run) -> None:
             assert server.stats.handshakes_accepted == 0
 
     run(main())
+
+
+@pytest.mark.parametrize("size", [10_000, 40])
+def test_a_listener_that_cannot_be_made(
+    run: Run, caplog: pytest.LogCaptureFixture, size: int
+) -> None:
+    class Broken(Echo):
+        def __init__(self) -> None:
+            raise LookupError("no listener")
+
+    async def main() -> None:
+        head = request()
+        async with serving(Broken) as server, raw_client(server, shake=False) as peer:
+            asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+            for start in range(0, len(head), size):
+                peer.write(head[start : start + size])
+                await asyncio.sleep(0.001)
+            await peer.reader.read()
+            await until(lambda: not server.stats.connections)
+            assert not server.connections
+
+    run(main())
+    caplog.clear()
