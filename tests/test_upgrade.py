@@ -14,7 +14,7 @@ from wscore import InvalidHandshake, ServerProtocol, State
 from wscore.deflate import PerMessageDeflate
 from wscore.extensions import Extension
 from wscore.handshake import Origins
-from wscore.http11 import MAX_HEAD, MAX_HEADERS
+from wscore.http11 import MAX_HEAD, MAX_HEADERS, MAX_LINE
 from wscore.roles import accept_upgrade
 from wscore.upgrade import Upgrade
 
@@ -188,7 +188,8 @@ def test_a_field_that_is_missing_or_there_twice(compiled: ModuleType, name: str)
 def test_the_head_may_be_as_long_as_a_line(compiled: ModuleType) -> None:
     longest = compiled.read_upgrade(padded(8192) + b"rest")
     assert longest is not None
-    assert longest.size == 8192 < MAX_HEAD
+    assert longest.size == 8192
+    assert longest.size <= min(MAX_HEAD, MAX_LINE), "else this way would be the looser one"
     assert compiled.read_upgrade(padded(8193)) is None
 
 
@@ -324,6 +325,21 @@ def test_an_extension_that_fails_has_its_error_told_by_the_long_way(compiled: Mo
     assert accept_upgrade(compiled.read_upgrade(data), extensions=[Broken()]) is None
     with pytest.raises(ZeroDivisionError):
         answers(data, extensions=[Broken()])
+
+
+def test_an_answer_that_cannot_be_written_is_an_error_of_the_long_way(
+    compiled: ModuleType,
+) -> None:
+    class Odd(Extension):
+        name = "x"
+
+        def accept(self, offer: object) -> Any:
+            return [("a b", None)], None
+
+    data = added(b"Sec-WebSocket-Extensions: x")
+    assert accept_upgrade(compiled.read_upgrade(data), extensions=[Odd()]) is None
+    with pytest.raises(ValueError, match="not a token"):
+        answers(data, extensions=[Odd()])
 
 
 def test_only_who_has_not_been_answered_can_be_opened(compiled: ModuleType) -> None:

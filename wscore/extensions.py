@@ -61,7 +61,8 @@ class Extension:
     def accept(self, offer: ExtensionParams) -> tuple[ExtensionParams, MessageCodec | None] | None:
         """For a server: answer one offer, or decline it with None, and the next one is tried.
 
-        Returns the parameters of the answer, and what is done to messages, None for nothing.
+        Returns the parameters of the answer, and what is done to messages, None for nothing. When
+        something is wrong with what a client offers, its offers may be gone through twice.
         """
         raise NotImplementedError
 

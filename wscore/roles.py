@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import InvalidHandshake, InvalidMessage, InvalidStatus
-from .extensions import Agreement, confirm, negotiate
+from .extensions import confirm, negotiate
 from .handshake import (
     USER_AGENT,
     accept_response,
@@ -232,13 +232,13 @@ def accept_upgrade(
     """
     if origins is not None and upgrade.origin not in origins:
         return None
-    agreed = Agreement([], None)
-    if upgrade.extensions is not None:
-        try:
-            agreed = negotiate(parse_extension_list(upgrade.extensions), extensions)
-        except Exception:
-            return None  # the long way has the words for it
-    return Accepted(upgrade_response(upgrade.key, agreed.headers), agreed.codec)
+    if upgrade.extensions is None:
+        return Accepted(upgrade_response(upgrade.key, ()), None)
+    try:
+        agreed = negotiate(parse_extension_list(upgrade.extensions), extensions)
+        return Accepted(upgrade_response(upgrade.key, agreed.headers), agreed.codec)
+    except Exception:
+        return None  # the long way has the words for it
 
 
 class ClientProtocol(HandshakingProtocol):

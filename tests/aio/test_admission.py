@@ -152,6 +152,24 @@ def test_the_refused_in_tls(
     run(main())
 
 
+def test_an_address_gets_its_place_back_in_tls(
+    run: Run, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    """At the end of a connection its TLS transport does not know the address any more."""
+
+    async def main() -> None:
+        async with serving(Echo, max_connections_per_ip=1, ssl=server_tls) as server:
+            where = f"wss://localhost:{address(server)[1]}/"
+            for _ in range(3):
+                async with wscore.connect(where, ssl=client_tls) as ws:
+                    await _assert_refused(wscore.connect(where, ssl=client_tls))
+                    await ws.send("a")
+                    assert await ws.recv() == "a"
+                await until(lambda: not server.stats.connections)
+
+    run(main())
+
+
 def test_the_refused_who_stay_are_dropped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "_LINGER", 0.05)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -150,3 +151,71 @@ def test_a_listener_that_cannot_be_made(
 
     run(main())
     caplog.clear()
+
+
+def test_a_connection_that_cannot_be_made_leaves_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when memory runs out."""
+
+    def fail(*_: Any) -> None:
+        raise MemoryError
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        async with serving(echo, max_connections=1) as server:
+            with monkeypatch.context() as patched:
+                patched.setattr(arrival, "ServerConnection", fail)
+                async with raw_client(server, shake=False) as peer:
+                    await until(lambda: server.arrivals)
+                    peer.write(request())
+                    await peer.reader.read()
+                    await until(lambda: not server.arrivals)
+            async with raw_client(server) as peer:
+                peer.send(WireFrame(TEXT, b"a"))
+                assert (await peer.frame()).payload == b"a"
+
+    run(main())
+    caplog.clear()
+
+
+def test_who_cannot_be_told_of_the_end_is_dropped(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise LookupError("going away")
+
+    async def main() -> None:
+        monkeypatch.setattr(arrival.Arrival, "go_away", fail)
+        server = await serving(echo, open_timeout=None)
+        async with raw_client(server, shake=False) as peer:
+            await until(lambda: server.arrivals)
+            server.close()
+            with pytest.raises(LookupError):
+                await server.wait_closed()
+            with suppress(ConnectionError):
+                assert await peer.reader.read() == b""
+            await until(lambda: not server.stats.connections)
+
+    run(main())
+
+
+def test_a_pause_before_the_connection_is_made_is_not_lost(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    made = arrival.Arrival._new_connection
+
+    def new_connection(self: arrival.Arrival) -> wscore.ServerConnection:
+        self.pause_writing()
+        connection = made(self)
+        seen.append(connection.paused)
+        self.resume_writing()
+        return connection
+
+    async def main() -> None:
+        monkeypatch.setattr(arrival.Arrival, "_new_connection", new_connection)
+        async with serving(echo) as server, raw_client(server):
+            assert seen == [True]
+
+    run(main())

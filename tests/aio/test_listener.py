@@ -167,6 +167,21 @@ def test_an_on_close_that_raises_is_logged(run: Run, caplog: pytest.LogCaptureFi
     caplog.clear()
 
 
+def test_an_on_close_that_ends_the_loop_leaves_no_connection(run: Run) -> None:
+    class Ends(wscore.Listener):
+        def on_close(self, ws: Any, close: Any) -> None:
+            raise GeneratorExit
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        async with serving(Ends) as server:
+            async with raw_client(server):
+                await until(lambda: server.connections)
+            await until(lambda: not server.connections)
+
+    run(main())
+
+
 def test_a_listener_that_closes_hears_nothing_of_its_own_making(run: Run) -> None:
     class Closing(Journal):
         def on_message(self, ws: wscore.Connection, message: Any) -> None:

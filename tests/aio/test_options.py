@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from numbered import Numbered
 
-from wscore.aio.options import enabled_extensions, queue_limit, unsent_limit
+import wscore
+from wscore.aio.options import enabled_extensions, queue_limit, unsent_limit, write_buffer_limit
 
 
 def test_compression_comes_after_the_extensions_of_the_application() -> None:
@@ -40,3 +41,19 @@ def test_what_is_unsent_is_limited_by_a_known_policy() -> None:
     assert unsent_limit(5, "drop_oldest") == (5, "drop_oldest")
     with pytest.raises(ValueError, match="overflow is one of"):
         unsent_limit(5, "drop")  # type: ignore[arg-type]
+
+
+def test_the_write_limit_is_a_number_of_bytes() -> None:
+    assert write_buffer_limit(0) == 0
+    with pytest.raises(ValueError, match="write_limit"):
+        write_buffer_limit(-1)
+
+
+async def _nobody(_: wscore.Connection) -> None:
+    raise AssertionError
+
+
+@pytest.mark.parametrize("option", ["max_size", "max_fragments", "write_limit"])
+def test_limits_below_zero_are_refused_at_once(option: str) -> None:
+    with pytest.raises(ValueError, match=r"-1|negative|at least"):
+        wscore.serve(_nobody, "127.0.0.1", 0, **{option: -1})

@@ -7,7 +7,7 @@
 
 #include "kernel.h"
 
-/* The limits of `http11`: one line may be as long as the whole head here. */
+/* `http11` allows as much in one line, and four times as much in all. */
 #define WSCORE_UPGRADE_MAX_HEAD 8192
 #define WSCORE_UPGRADE_MAX_HEADERS 128
 

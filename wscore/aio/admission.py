@@ -29,7 +29,7 @@ _IPV4_MAPPED = bytes(10) + b"\xff\xff"
 class Admission:
     """Counts the connections of a server; None lifts a limit."""
 
-    __slots__ = ("_by_address", "_lingering", "_open", "closed", "max_connections",
+    __slots__ = ("_addresses", "_by_address", "_lingering", "_open", "closed", "max_connections",
                  "max_connections_per_ip")  # fmt: skip
 
     def __init__(self, max_connections: int | None, max_connections_per_ip: int | None) -> None:
@@ -42,6 +42,8 @@ class Admission:
         self.closed = False
         self._open = 0
         self._by_address: dict[Hashable, int] = {}
+        # Those of open connections: at the end a TLS transport does not know its own any more.
+        self._addresses: dict[asyncio.Transport, Hashable] = {}
         # Those who were turned away and may still have to read that, the oldest first.
         self._lingering: dict[TurnedAway, None] = {}
 
@@ -58,15 +60,16 @@ class Admission:
                 if count >= self.max_connections_per_ip:
                     return "max_connections_per_ip"
                 self._by_address[key] = count + 1
+                self._addresses[transport] = key
         self._open += 1
         return None
 
     def leave(self, transport: asyncio.Transport) -> None:
         """The connection of *transport*, which had come in, is gone."""
         self._open -= 1
-        if self.max_connections_per_ip is not None:
-            key = address_key(transport.get_extra_info("peername"))
-            left = self._by_address.pop(key, 1) - 1
+        key = self._addresses.pop(transport, None)
+        if key is not None:
+            left = self._by_address.pop(key) - 1
             if left:
                 self._by_address[key] = left
 

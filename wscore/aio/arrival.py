@@ -28,6 +28,7 @@ class Arrival(asyncio.BufferedProtocol):
         "_connection",
         "_loop",
         "_open_timer",
+        "_paused",
         "_server",
         "_shared",
         "_transport",
@@ -44,6 +45,9 @@ class Arrival(asyncio.BufferedProtocol):
         self._writer = FrameWriter(masked=False)
         self._connection: ServerConnection | None = None
         self._open_timer: asyncio.TimerHandle | None = None
+        # Whether the transport holds more than it can send: an answer, where next to nothing is
+        # enough.
+        self._paused = False
 
     # Called by the transport
 
@@ -69,13 +73,29 @@ class Arrival(asyncio.BufferedProtocol):
         return self._hand_over().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._make_way().connection_lost(exc)
+        try:
+            connection = self._make_way()
+        except BaseException:
+            self._server.arrivals.discard(self)
+            self._server.admission.leave(self._transport)
+            raise
+        connection.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
 
     # What becomes of it
 
     def go_away(self, code: int, reason: str) -> None:
         """The server shuts down."""
         self._hand_over().go_away(code, reason)
+
+    def abort(self) -> None:
+        """Drop the client at once."""
+        self._transport.abort()
 
     def _open_timed_out(self) -> None:
         self._open_timer = None
@@ -95,7 +115,11 @@ class Arrival(asyncio.BufferedProtocol):
         connection = self._make_way()
         connection.protocol.open_upgrade(upgrade, data, accepted)
         early = connection.protocol.take_early()
-        connection.begin(handler, early, has_cookies=upgrade.has_cookies)
+        try:
+            connection.begin(handler, early, has_cookies=upgrade.has_cookies)
+        except BaseException:
+            self._transport.set_protocol(connection)  # which `begin` has not come to
+            raise
         return True
 
     def _hand_over(self) -> ServerConnection:
@@ -109,7 +133,7 @@ class Arrival(asyncio.BufferedProtocol):
         if self._open_timer is not None:
             self._open_timer.cancel()
             self._open_timer = None
-        # It is there already when opening it failed.
+        # It is there already when opening it failed, and when asyncio's TLS still calls us.
         if self._connection is None:
             self._connection = self._new_connection()
             self._server.replace(self, self._connection)
@@ -118,4 +142,6 @@ class Arrival(asyncio.BufferedProtocol):
     def _new_connection(self) -> ServerConnection:
         connection = ServerConnection(self._server, self._loop, self._shared, self._writer)
         connection.connection_made(self._transport)
+        if self._paused:
+            connection.pause_writing()
         return connection

@@ -15,7 +15,7 @@ from ..uri import parse_uri
 from .backoff import Backoff, Tries
 from .connection import Connection
 from .heartbeat import rhythm
-from .options import enabled_extensions, queue_limit, unsent_limit
+from .options import enabled_extensions, queue_limit, unsent_limit, write_buffer_limit
 from .proxy import connect_through, default_ssl, find_proxy
 from .reconnect import Staying, connections, open_one
 from .routes import as_listener
@@ -154,7 +154,7 @@ class connect:
         }
         self._options: dict[str, Any] = {
             "close_timeout": close_timeout,
-            "write_limit": write_limit,
+            "write_limit": write_buffer_limit(write_limit),
             "max_queue": queue_limit(max_queue, max_size),
             "unsent_limit": unsent_limit(max_unsent, overflow),
             "heartbeat": rhythm(ping_interval, ping_timeout),

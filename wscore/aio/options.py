@@ -10,7 +10,13 @@ from .outbox import Overflow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Compression", "enabled_extensions", "queue_limit", "unsent_limit"]
+__all__ = [
+    "Compression",
+    "enabled_extensions",
+    "queue_limit",
+    "unsent_limit",
+    "write_buffer_limit",
+]
 
 # The usual permessage-deflate, one with options of its own, or none.
 Compression: TypeAlias = "Literal['deflate'] | Extension | None"
@@ -41,3 +47,10 @@ def unsent_limit(max_unsent: int | None, overflow: Overflow) -> tuple[int | None
     if overflow not in get_args(Overflow):
         raise ValueError(f"overflow is one of {', '.join(get_args(Overflow))}, not {overflow!r}")
     return max_unsent, overflow
+
+
+def write_buffer_limit(write_limit: int) -> int:
+    """Bytes that a transport may hold before writers wait. Raises ValueError."""
+    if write_limit < 0:
+        raise ValueError(f"write_limit is a number of bytes, not {write_limit!r}")
+    return write_limit

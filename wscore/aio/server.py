@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..frames import Close, CloseCode
 from ..handshake import Origins
+from ..roles import ServerProtocol
 from .admission import Admission
 from .arrival import Arrival
 from .heartbeat import rhythm
 from .listening import Listening, listen
 from .logs import logger
-from .options import enabled_extensions, queue_limit, unsent_limit
+from .options import enabled_extensions, queue_limit, unsent_limit, write_buffer_limit
 from .routes import Routes
 from .server_connection import ServerConnection
 from .shared import share
@@ -192,7 +193,7 @@ class serve:
     with 503. None lifts a limit. A ping goes out every
     *ping_interval* seconds, and a peer of which nothing comes for *ping_timeout* seconds after it
     is dropped; None does without. Other keyword arguments go to `loop.create_server`. Raises
-    OSError.
+    ValueError for options that make no sense, OSError.
     """
 
     def __init__(
@@ -224,16 +225,17 @@ class serve:
         ssl: ssl.SSLContext | None = None,
         **listening: Any,
     ) -> None:
-        protocol = {
+        protocol: dict[str, Any] = {
             "origins": None if origins is None else Origins(origins),
             "subprotocols": subprotocols,
             "max_size": max_size,
             "max_fragments": max_fragments,
             "extensions": enabled_extensions(compression, extensions),
         }
+        ServerProtocol(**protocol)  # what it cannot take is refused here, not at a connection
         connection = {
             "close_timeout": close_timeout,
-            "write_limit": write_limit,
+            "write_limit": write_buffer_limit(write_limit),
             "max_queue": queue_limit(max_queue, max_size),
             "unsent_limit": unsent_limit(max_unsent, overflow),
             "heartbeat": rhythm(ping_interval, ping_timeout),

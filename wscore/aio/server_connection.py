@@ -72,10 +72,13 @@ class ServerConnection(Connection):
         if self.state is State.CONNECTING:
             timed_out = isinstance(self.protocol.handshake_error, TimeoutError)
             self.count_refusal("timeout" if timed_out else "abandoned")
-        super().connection_lost(exc)
-        if self.was_open:
-            self.server.tally.closed(self)
-        self.server.forget(self)
+        try:
+            super().connection_lost(exc)
+        finally:
+            # Whatever a listener raised that ends the loop.
+            if self.was_open:
+                self.server.tally.closed(self)
+            self.server.forget(self)
 
     def open_timed_out(self) -> None:
         self.protocol.handshake_error = TimeoutError("the opening handshake took too long")

@@ -33,6 +33,8 @@ async def shut_down(server: Server, code: int, reason: str) -> None:
     finally:
         for connection in list(server.connections):
             connection.abort()
+        for arrival in list(server.arrivals):
+            arrival.abort()
         server.admission.dismiss()
     # TLS handshakes under way have no connection yet, and the loop waits for them, too.
     await asyncio.wait([asyncio.ensure_future(server.listening.wait_closed())], timeout=timeout)

@@ -13,7 +13,7 @@ from .link import Link
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..aio import ClientConnection, Listener, ServerConnection
+    from ..aio import ClientConnection, Listener
     from ..aio.routes import Handler
 
 __all__ = ["Network"]
@@ -59,7 +59,7 @@ class Network:
         client.network = self
         return client
 
-    def listen(self, factory: Callable[[], ServerConnection], host: str, port: int) -> Any:
+    def listen(self, factory: Callable[[], asyncio.BufferedProtocol], host: str, port: int) -> Any:
         """Reserve an address. Raises OSError when it is taken."""
         if (host, port) in self._listening:
             raise OSError(errno.EADDRINUSE, f"{host}:{port} is in use")
@@ -90,7 +90,7 @@ class MemoryListening:
     """In place of a server's sockets."""
 
     def __init__(
-        self, factory: Callable[[], ServerConnection], on_close: Callable[[], Any]
+        self, factory: Callable[[], asyncio.BufferedProtocol], on_close: Callable[[], Any]
     ) -> None:
         self.factory = factory
         self.sockets: tuple[()] = ()
@@ -121,7 +121,10 @@ class _MemoryServe(serve):
     address: tuple[str, int]
 
     async def _listen(  # type: ignore[override]
-        self, factory: Callable[[], ServerConnection], path: str | None, where: dict[str, Any]
+        self,
+        factory: Callable[[], asyncio.BufferedProtocol],
+        path: str | None,
+        where: dict[str, Any],
     ) -> Any:
         if path is not None or where.get("sock") or where.get("ssl"):
             raise ValueError("there are no sockets and no TLS in memory")
