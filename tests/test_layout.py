@@ -22,6 +22,7 @@ TESTED_AS = {
     "_reader": ["reader", "reader_limits", "reader_buffers", "corpus"],
     "_writer": ["writer", "writer_attached", "writer_encoded", "writer_keys", "writer_socket"],
     "_delivery": ["delivery", "delivery_steps", "dispatcher"],
+    "_upgrade": ["upgrade"],
     "_fallback": ["backend"],
     "_fallback_delivery": ["delivery", "delivery_steps", "dispatcher"],
     "_fallback_kernels": ["mask", "utf8", "header"],
@@ -201,7 +202,7 @@ WORDS, KERNELS, PROTOCOL, ASYNCIO, SCALE, EDGES = range(6)
 # By the first part of a module's name; all others are the protocol's.
 LAYERS = {
     **dict.fromkeys(["errors", "frames", "upgrade", "_types", "_version"], WORDS),
-    **dict.fromkeys(["_speedups", "_reader", "_writer", "_delivery", "_fallback",
+    **dict.fromkeys(["_speedups", "_reader", "_writer", "_delivery", "_upgrade", "_fallback",
                      "_fallback_kernels", "_fallback_reader", "_fallback_writer",
                      "_fallback_delivery", "_rules", "_backend"], KERNELS),
     "aio": ASYNCIO,
