@@ -5,10 +5,10 @@ VENV ?= .venv
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-SOURCES := setup.py pyproject.toml $(wildcard wscore/*.px[idy] wscore/_kernels/*)
+SOURCES := setup.py pyproject.toml $(wildcard wscore/*.px[dy] wscore/_backend/*.pxi wscore/_kernels/*)
 
 # The newest peers need Python 3.11: below it there is less to lift and to measure.
-WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/lifts --ignore=tests/bench" * (sys.version_info < (3, 11)))')
+WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/acceleration --ignore=tests/bench" * (sys.version_info < (3, 11)))')
 
 .PHONY: help demo test coverage bench bench-quick bench-end-to-end lint types sanitize kernels neon old-cpus \
 	test-packaging test-accelerated test-browser attack fuzz fuzz-sanitized conformance life soak matrix wheels clean

@@ -38,7 +38,7 @@ class BuildSpeedups(build_ext):
 speedups = Extension(
     "wscore._speedups",
     ["wscore/_speedups.pyx", *sorted(glob("wscore/_kernels/*.c"))],
-    depends=sorted(glob("wscore/_kernels/*.h") + glob("wscore/*.px[di]")),
+    depends=sorted(glob("wscore/_kernels/*.h") + glob("wscore/**/*.px[di]", recursive=True)),
     extra_compile_args=[] if sys.platform == "win32" else ["-O3"],
     optional=mode == "auto",  # what was not built is not looked for afterwards
 )

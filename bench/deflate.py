@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from statistics import median
 
-from wscore.deflate import DeflateCodec, PerMessageDeflate
+from wscore.protocol.deflate import DeflateCodec, PerMessageDeflate
 
 from .texts import KIB, size_name
 

@@ -31,7 +31,7 @@ run() {
     # Not `python -m`, nor the pythonpath of pyproject.toml: both would find the usual build first.
     # The pure twin, a parameter of most tests, has no memory of its own to overrun. A sanitizer
     # reports to the file descriptor, which pytest must not keep to itself.
-    "$(dirname "$python")/pytest" -o pythonpath="$base/lib" -p no:cacheprovider -q \
+    "$(dirname "$python")/pytest" -o pythonpath="$base/lib tests" -p no:cacheprovider -q \
         -k "not [python" --capture=sys "$@"
 }
 
@@ -46,8 +46,8 @@ CHECK
 )
 [ "${SANITIZE:-}" = short ] && kernels="${kernels%% *} ${kernels##* }"
 
-run tests/test_mask.py tests/test_utf8.py tests/test_header.py tests/test_upgrade.py
+run tests/_backend/test_{mask,utf8,header,upgrade}.py
 for kernel in $kernels; do
     echo "reader and writer on $kernel"
-    WSCORE_KERNEL=$kernel run tests/test_reader.py tests/test_writer.py tests/test_corpus.py
+    WSCORE_KERNEL=$kernel run tests/_backend/test_{reader,writer,corpus}.py
 done

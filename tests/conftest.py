@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from feeding import WAYS
 from hypothesis import settings
+from support.certificates import certificate, client_tls, server_tls
+from support.feeding import WAYS
+from support.loops import run, run_asyncio
 
 import wscore
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
     from typing import Any
+
+__all__ = ["certificate", "client_tls", "run", "run_asyncio", "server_tls"]
 
 # What Hypothesis notes for itself stands with pytest's own notes.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", ".pytest_cache/hypothesis")
@@ -40,13 +44,13 @@ def _compiled_is_expected() -> bool:
     return any((package / f"_speedups{suffix}").exists() for suffix in EXTENSION_SUFFIXES)
 
 
-_NAMES = ["_speedups", "_fallback"] if _compiled_is_expected() else ["_fallback"]
+_NAMES = ["_speedups", "_backend.pure"] if _compiled_is_expected() else ["_backend.pure"]
 _BACKENDS = [import_module(f"wscore.{name}") for name in _NAMES]
 _KERNELS = [(module, name) for module in _BACKENDS for name in module.kernels()]
 
 
 def _short_name(module: ModuleType) -> str:
-    return "python" if module.__name__.endswith("_fallback") else "compiled"
+    return "python" if module.__name__.endswith(".pure") else "compiled"
 
 
 @pytest.fixture(scope="session", params=_BACKENDS, ids=_short_name)

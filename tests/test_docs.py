@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from isolated import start
+from support.isolated import start
 
 DOCS = Path(__file__).parents[1] / "docs"
 EXAMPLES = [

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from feeding import header, wire
-from oracles import WireFrame
-from pair import SIZES, Pair, sent_by
+from support.feeding import header, wire
+from support.oracles import WireFrame
+from support.pair import SIZES, Pair, sent_by
 
 from wscore import (
     Close,
@@ -15,7 +15,7 @@ from wscore import (
     ServerProtocol,
     State,
 )
-from wscore.protocol import SEND_EOF
+from wscore.protocol.connection import SEND_EOF
 
 # The end of the stream -------------------------------------------------------------------------
 

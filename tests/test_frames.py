@@ -5,11 +5,11 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING
 
-import oracles
 import pytest
+from support import oracles
 
 from wscore import Close, CloseCode, Frame, FrameHeader, Opcode, ProtocolError
-from wscore.frames import close_code_name, is_sendable_close_code
+from wscore.codes import close_code_name, is_sendable_close_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable

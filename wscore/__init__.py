@@ -19,6 +19,7 @@ from ._backend import (
     parse_header,
 )
 from ._version import __version__
+from .codes import CloseCode, Opcode
 from .errors import (
     ConcurrencyError,
     ConnectionClosed,
@@ -41,9 +42,10 @@ from .errors import (
     SendQueueFull,
     WebSocketError,
 )
-from .frames import Close, CloseCode, Frame, FrameHeader, Opcode
+from .frames import Close, Frame, FrameHeader
 
 if TYPE_CHECKING:
+    from .acceleration import accelerate, restore
     from .aio import (
         Backoff,
         ClientConnection,
@@ -61,11 +63,11 @@ if TYPE_CHECKING:
         unix_connect,
         unix_serve,
     )
-    from .headers import Headers
-    from .http11 import Request, Response
-    from .lifts import accelerate, restore
-    from .protocol import State
-    from .roles import ClientProtocol, ServerProtocol
+    from .protocol.client import ClientProtocol
+    from .protocol.connection import State
+    from .protocol.headers import Headers
+    from .protocol.http11 import Request, Response
+    from .protocol.server import ServerProtocol
 
 __all__ = [
     "BACKEND",
@@ -148,14 +150,14 @@ _LAZY = {
     "serve": "aio",
     "unix_connect": "aio",
     "unix_serve": "aio",
-    "Request": "http11",
-    "Response": "http11",
-    "Headers": "headers",
-    "accelerate": "lifts",
-    "restore": "lifts",
-    "State": "protocol",
-    "ClientProtocol": "roles",
-    "ServerProtocol": "roles",
+    "Request": "protocol.http11",
+    "Response": "protocol.http11",
+    "Headers": "protocol.headers",
+    "accelerate": "acceleration",
+    "restore": "acceleration",
+    "State": "protocol.connection",
+    "ClientProtocol": "protocol.client",
+    "ServerProtocol": "protocol.server",
 }
 
 

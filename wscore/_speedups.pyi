@@ -2,10 +2,10 @@ from asyncio import AbstractEventLoop, Future, Task
 from collections.abc import Callable, Generator
 from typing import Any
 
+from ._backend.upgrade import Upgrade
 from ._types import Buffer, Event
 from .extensions import MessageCodec
 from .frames import FrameHeader
-from .upgrade import Upgrade
 
 CPU_FEATURES: tuple[str, ...]
 

@@ -2,7 +2,7 @@
 # cython: embedsignature=True, binding=False
 """The compiled backend: bytes to messages and messages to bytes over the loops in `_kernels/`.
 
-`_fallback` is its twin; docstrings that would say the same stand there.
+`_backend.pure` is its twin; docstrings that would say the same stand there.
 """
 
 import os
@@ -25,13 +25,14 @@ from libc.errno cimport EAGAIN
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from ._rules import (
+from ._backend.rules import (
     check_encodable, context_violation, header_violation, invalid_text, length_violation,
     message_too_big, too_many_fragments, used_after_failure,
 )
 from .errors import PayloadTooBig, ProtocolError
-from .frames import Close, Frame, FrameHeader, Opcode
-from .upgrade import Upgrade
+from .codes import Opcode
+from .frames import Close, Frame, FrameHeader
+from ._backend.upgrade import Upgrade
 
 cdef extern from "Python.h":
     unicode PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
@@ -430,7 +431,7 @@ def encode_frame(int opcode, payload=b"", *, bint fin=True, bint rsv1=False, mas
         close_span(&span)
 
 
-include "_reader.pxi"
-include "_writer.pxi"
-include "_delivery.pxi"
-include "_upgrade.pxi"
+include "_backend/reader.pxi"
+include "_backend/writer.pxi"
+include "_backend/delivery.pxi"
+include "_backend/upgrade.pxi"

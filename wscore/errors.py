@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .codes import CloseCode
+
 if TYPE_CHECKING:
     from .frames import Close
-    from .http11 import Response
+    from .protocol.http11 import Response
 
 __all__ = [
     "ConcurrencyError",
@@ -42,7 +44,7 @@ class ProtocolError(WebSocketError):
     ``code`` is the close code that the connection has to fail with (RFC 6455 7.4.1).
     """
 
-    def __init__(self, message: str, code: int = 1002) -> None:
+    def __init__(self, message: str, code: int = CloseCode.PROTOCOL_ERROR) -> None:
         super().__init__(message)
         self.code = code
 
@@ -50,7 +52,7 @@ class ProtocolError(WebSocketError):
 class PayloadTooBig(WebSocketError):
     """A message is, or announces itself, larger than ``max_size`` allows."""
 
-    code = 1009
+    code: int = CloseCode.MESSAGE_TOO_BIG
 
 
 class ConnectionClosed(WebSocketError):
@@ -72,7 +74,7 @@ class ConnectionClosed(WebSocketError):
     @property
     def code(self) -> int:
         """The peer's close code; 1005 when it gave none, 1006 when it never closed."""
-        return 1006 if self.rcvd is None else int(self.rcvd.code)
+        return int(CloseCode.ABNORMAL_CLOSURE if self.rcvd is None else self.rcvd.code)
 
     @property
     def reason(self) -> str:

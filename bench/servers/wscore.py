@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import wscore
-from wscore.deflate import PerMessageDeflate
+from wscore.protocol.deflate import PerMessageDeflate
 
 from . import Deflate, Options, entry
 

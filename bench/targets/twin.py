@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wscore import _fallback
+from wscore._backend import pure
 
 from ..contract import Call
 
@@ -12,8 +12,8 @@ def check() -> None:
 
 
 def apply_mask(data: bytes, mask: bytes) -> Call:
-    return Call("mask(data, key)", mask=_fallback.apply_mask, data=data, key=mask)
+    return Call("mask(data, key)", mask=pure.apply_mask, data=data, key=mask)
 
 
 def is_utf8(data: bytes) -> Call:
-    return Call("is_utf8(data)", is_utf8=_fallback.is_utf8, data=data)
+    return Call("is_utf8(data)", is_utf8=pure.is_utf8, data=data)

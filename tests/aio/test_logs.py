@@ -6,8 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from oracles import WireFrame
-from rawpeer import (
+from support.oracles import WireFrame
+from support.rawpeer import (
     CLOSE,
     PING,
     TEXT,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from rawpeer import echo, raw_client, request, serving, until, uri
+from support.rawpeer import echo, raw_client, request, serving, until, uri
 
 import wscore
 from wscore import prometheus

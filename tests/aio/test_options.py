@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from numbered import Numbered
+from support.numbered import Numbered
 
 import wscore
 from wscore.aio.options import enabled_extensions, queue_limit, unsent_limit, write_buffer_limit

@@ -8,9 +8,9 @@ from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from feeding import PIECES, pieces_of
-from oracles import WireFrame, encode
-from rawpeer import (
+from support.feeding import PIECES, pieces_of
+from support.oracles import WireFrame, encode
+from support.rawpeer import (
     BINARY,
     CHUNK,
     CLOSE,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
-from rawpeer import address, echo, request, serving
+from support.rawpeer import address, echo, request, serving
 
 import wscore
 
@@ -105,7 +105,7 @@ def test_without_a_context_the_systems_authorities_count(run: Run) -> None:
 
 
 def test_the_default_context_is_a_safe_one() -> None:
-    from wscore.aio.proxy import default_ssl
+    from wscore.aio.client.proxy import default_ssl
 
     context = default_ssl()
     assert context.check_hostname

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from oracles import Violation
+from support.oracles import Violation
 
 import wscore
 

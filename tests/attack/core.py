@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from wscore import ClientProtocol, Request, ServerProtocol, State
-from wscore.deflate import PerMessageDeflate
-from wscore.handshake import Origins, accept_key
-from wscore.protocol import SEND_EOF
+from wscore.protocol.connection import SEND_EOF
+from wscore.protocol.deflate import PerMessageDeflate
+from wscore.protocol.handshake import Origins, accept_key
 
 from .seen import Seen, read
 from .vocabulary import Case, Role, farewell, probe

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from time import monotonic, sleep
 
-from oracles import WireFrame, encode_header
+from support.oracles import WireFrame, encode_header
 
 from .attacker import Attacker
 from .cases.compression import BOMB

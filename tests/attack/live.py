@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from oracles import Violation
+from support.oracles import Violation
 
 from .attacker import Attacker
 from .seen import Seen, frames, read

@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import oracles
-from oracles import Violation, WireFrame
+from support import oracles
+from support.oracles import Violation, WireFrame
 
 from .vocabulary import BINARY, CLOSE, CONT, PONG, TEXT, Role
 

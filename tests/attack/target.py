@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oracles import Violation, WireFrame
+from support.oracles import Violation, WireFrame
 
 from .attacker import Attacker
 from .seen import frames

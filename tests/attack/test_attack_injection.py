@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from heads import request
+from support.heads import request
 
 from wscore import ClientProtocol, Headers, ServerProtocol
-from wscore.handshake import accept_response, reject_response
-from wscore.http11 import Request, Response
+from wscore.protocol.handshake import accept_response, reject_response
+from wscore.protocol.http11 import Request, Response
 
 EVIL = {
     "CRLF": "a\r\nX-Evil: b",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oracles import is_sendable_close_code
+from support.oracles import is_sendable_close_code
 
 from .seen import Seen
 from .vocabulary import Case, Outcome, Role

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-import oracles
-from heads import KEY
-from oracles import WireFrame
+from support import oracles
+from support.heads import KEY
+from support.oracles import WireFrame
 
 __all__ = [
     "BINARY",

@@ -102,7 +102,7 @@ def server(backend: ModuleType) -> Iterator[RunningServer]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    name = "python" if backend.__name__.endswith("_fallback") else "compiled"
+    name = "python" if backend.__name__.endswith(".pure") else "compiled"
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     process = subprocess.Popen(
         [sys.executable, HERE / "server.py", str(port)],

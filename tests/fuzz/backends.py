@@ -6,5 +6,5 @@ from importlib import import_module
 
 import wscore
 
-NAMES = ("_fallback", "_speedups") if wscore.BACKEND == "compiled" else ("_fallback",)
+NAMES = ("_backend.pure", "_speedups") if wscore.BACKEND == "compiled" else ("_backend.pure",)
 BACKENDS = tuple(import_module(f"wscore.{name}") for name in NAMES)

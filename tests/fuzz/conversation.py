@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import oracles
-from numbered import Numbered
+from support import oracles
+from support.numbered import Numbered
 
 from wscore import Close, ConnectionClosed, Frame, Opcode, ProtocolError, State
-from wscore.deflate import PerMessageDeflate
 from wscore.errors import PayloadTooBig
-from wscore.http11 import Request, RequestParser, Response, ResponseParser
-from wscore.protocol import SEND_EOF
+from wscore.protocol.connection import SEND_EOF
+from wscore.protocol.deflate import PerMessageDeflate
+from wscore.protocol.http11 import Request, RequestParser, Response, ResponseParser
 
 from .choices import pieces
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wscore import ClientProtocol, ServerProtocol
-    from wscore.extensions import Extension
+    from wscore.protocol.extensions import Extension
 
     from .choices import Choices
 

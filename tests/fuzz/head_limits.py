@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wscore.http11 import MAX_HEAD, MAX_HEADERS, MAX_LINE
+from wscore.protocol.http11 import MAX_HEAD, MAX_HEADERS, MAX_LINE
 
 # Those of the parsers, and others that a mutation reaches soon.
 LIMITS: tuple[dict[str, Any], ...] = (

@@ -1,16 +1,12 @@
-"""What seeds are made of: frames of the shared corpus, if it is there, and right handshakes."""
+"""What seeds are made of: frames of the corpus, and handshakes."""
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import heads
-import oracles
+from support import heads, oracles
+from support.corpus import CASES
 
-_BESIDE = Path(__file__).parents[3] / "shared" / "corpus"
 _KEY = bytes.fromhex("37fa213d")
 
 # Text with sequences of every length, cut where it hurts.
@@ -62,15 +58,10 @@ def _wire(frames: list[oracles.WireFrame], masked: bool) -> bytes:
 def _corpus_streams() -> list[Stream]:
     return [
         Stream(bytes.fromhex(case["hex"]), case["role"] == "server", case["extensions"] is not None)
-        for case in _cases()
+        for case in CASES
         # Long ones make a mutation rarely hit anything but payload.
         if len(case["hex"]) <= 8192
     ]
-
-
-def _cases() -> list[dict[str, Any]]:
-    path = Path(os.environ.get("WSCORE_CORPUS") or _BESIDE) / "frames.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def requests() -> list[bytes]:

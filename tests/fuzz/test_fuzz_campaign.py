@@ -16,11 +16,11 @@ ENGINES = ["random", *(["atheris"] if find_spec("atheris") else [])]
 
 # Each is a target: that of another file, with something wrong in what it tests.
 SURROGATES = """
-import wscore._fallback_kernels as kernels
+import wscore._backend.primitives as primitives
 from fuzz.backends import BACKENDS
 from fuzz.targets.utf8 import seeds, test_one_input
 
-class Lenient(kernels.Utf8Validator):
+class Lenient(primitives.Utf8Validator):
     __slots__ = ()
     def feed(self, data, /):
         return super().feed(bytes(data).replace(b"\\xed\\xa0\\x80", b"abc"))
@@ -29,19 +29,19 @@ for backend in BACKENDS:
     backend.Utf8Validator = Lenient
 """
 NO_LIMIT = """
-from wscore import http11
+from wscore.protocol import http11
 from fuzz.targets.request import TOKENS, seeds, test_one_input
 
 http11._HeadReader._check_size = lambda *sizes: None
 """
 NO_PONG = """
-from wscore.protocol import Protocol
+from wscore.protocol.connection import Protocol
 from fuzz.targets.client import TOKENS, seeds, test_one_input
 
 Protocol._answer = lambda self, payload: None
 """
 TWO_CLOSES = """
-from wscore.protocol import Protocol
+from wscore.protocol.connection import Protocol
 from fuzz.targets.server import TOKENS, seeds, test_one_input
 
 send_close = Protocol._send_close

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from heads import KEY
+from support.heads import KEY
 
 from wscore.errors import (
     InvalidOrigin,
     InvalidStatus,
 )
-from wscore.handshake import (
+from wscore.protocol.handshake import (
     Origins,
     accept_response,
     build_request,
@@ -21,8 +21,8 @@ from wscore.handshake import (
     generate_key,
     select_subprotocol,
 )
-from wscore.http11 import RequestParser, ResponseParser
-from wscore.uri import parse_uri
+from wscore.protocol.http11 import RequestParser, ResponseParser
+from wscore.protocol.uri import parse_uri
 
 SENT = {
     "chromium": (

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-# Not by the name `conftest`, which is another file in each folder.
-from aio.conftest import run
-from testing.conftest import run_asyncio
-
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-__all__ = ["run", "run_asyncio"]
 
 _FIGURES: list[str] = []
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from processes import allow_descriptors
-from talking import OPTIONS, questions, say
+from life.processes import allow_descriptors
+from life.talking import OPTIONS, questions, say
 
 import wscore
 

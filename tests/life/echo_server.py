@@ -6,8 +6,8 @@ import asyncio
 import gc
 from typing import Any
 
-from processes import allow_descriptors
-from talking import OPTIONS, questions, say
+from life.processes import allow_descriptors
+from life.talking import OPTIONS, questions, say
 
 import wscore
 

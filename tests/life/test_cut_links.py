@@ -7,8 +7,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aio.rawpeer import address, serving, uri
-from gate import gate_to
+from life.gate import gate_to
+from support.rawpeer import address, serving, uri
 
 import wscore
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from processes import Child, allow_descriptors, cpu_seconds, descriptors, resident
+from life.processes import Child, allow_descriptors, cpu_seconds, descriptors, resident
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from collections import Counter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from processes import Child
+from life.processes import Child
 
 import wscore
 

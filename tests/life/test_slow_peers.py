@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aio.rawpeer import CLOSE, RawPeer, address, echo, raw_client, serving, uri
+from support.rawpeer import CLOSE, RawPeer, address, echo, raw_client, serving, uri
 
 import wscore
 

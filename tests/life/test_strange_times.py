@@ -8,10 +8,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-import oracles
 import pytest
-from aio.rawpeer import echo, serving
-from processes import HERE, Child
+from life.processes import HERE, Child
+from support import oracles
+from support.rawpeer import echo, serving
 
 import wscore
 from wscore.testing import FakeClock, pair, receive

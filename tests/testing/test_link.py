@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aio.rawpeer import fill
+from support.rawpeer import fill
 
 import wscore
 from wscore.testing import FakeClock, Link, link_of, pair, receive

@@ -7,7 +7,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aio.rawpeer import Echo, echo
+from support.rawpeer import Echo, echo
 
 import wscore
 from wscore.testing import FakeClock, Link, Network, accepted_by, receive

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aio.rawpeer import Echo, echo
+from support.rawpeer import Echo, echo
 
 import wscore
 from wscore.testing import FakeClock, MemoryTransport, link_of, pair, receive

@@ -1,13 +1,15 @@
 """The asyncio engine: `serve`, `connect`, and the connections between."""
 
-from .auth import basic_auth
-from .backoff import Backoff, Failure
-from .client import ClientConnection, connect, unix_connect
-from .connection import Connection
-from .listener import Listener
+from ..protocol.backoff import Backoff, Failure
+from .client.connect import connect, unix_connect
+from .client.connection import ClientConnection
+from .connection.connection import Connection
+from .connection.listener import Listener
 from .metrics import prometheus
-from .server import Server, serve, unix_serve
-from .server_connection import ServerConnection
+from .server.auth import basic_auth
+from .server.connection import ServerConnection
+from .server.serve import serve, unix_serve
+from .server.server import Server
 from .stats import ServerStats, Stats
 
 __all__ = [

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from ..protocol import as_bytes
+from ..protocol.connection import as_bytes
 
 if TYPE_CHECKING:
     from .._types import Buffer
-    from .connection import Connection
-    from .encoded_reads import Deliver
-    from .sending import SendingWire
+    from .connection.connection import Connection
+    from .connection.read_decoder import Deliver
+    from .connection.sending import SendingWire
 
 __all__ = ["about", "log_closed", "log_fragment", "log_opened", "log_refusal", "log_traffic",
            "logger", "shown", "traffic"]  # fmt: skip

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from .stats import ServerStats, Stats
 
 if TYPE_CHECKING:
-    from .connection import Connection
-    from .server import Server
+    from .connection.connection import Connection
+    from .server.server import Server
 
 __all__ = ["prometheus"]
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from ..extensions import Extension
-from .outbox import Overflow
+from ..protocol.extensions import Extension
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
     "Compression",
+    "Overflow",
     "enabled_extensions",
     "queue_limit",
     "unsent_limit",
     "write_buffer_limit",
 ]
 
+# What becomes of a message beyond `max_unsent`.
+Overflow: TypeAlias = Literal["wait", "drop_newest", "drop_oldest", "close"]
 # The usual permessage-deflate, one with options of its own, or none.
 Compression: TypeAlias = "Literal['deflate'] | Extension | None"
 
@@ -29,7 +31,7 @@ def enabled_extensions(
     if compression is None:
         return tuple(extensions)
     if compression == "deflate":
-        from ..deflate import PerMessageDeflate
+        from ..protocol.deflate import PerMessageDeflate
 
         return (*extensions, PerMessageDeflate())
     if not isinstance(compression, Extension):

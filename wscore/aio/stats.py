@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable
 
-    from ..roles import HandshakingProtocol
-    from .inbox import Inbox
-    from .outbox import Outbox
-    from .server_connection import ServerConnection
+    from ..protocol.opening import HandshakingProtocol
+    from .connection.receive_queue import ReceiveQueue
+    from .connection.send_queue import SendQueue
+    from .server.connection import ServerConnection
 
-__all__ = ["ServerStats", "Stats", "Tally", "measure"]
+__all__ = ["Counters", "ServerStats", "Stats", "measure"]
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class ServerStats:
     """Connections that ended, by the code of the first Close; 1006 without one."""
 
 
-class Tally:
+class Counters:
     """What a server remembers of connections that are gone."""
 
     __slots__ = ("accepted", "closes", "gone", "http_answers", "let_in", "refused")
@@ -110,8 +110,8 @@ class Tally:
 def measure(
     protocol: HandshakingProtocol,
     transport: asyncio.Transport | None,
-    inbox: Inbox | None,
-    outbox: Outbox | None,
+    inbox: ReceiveQueue | None,
+    outbox: SendQueue | None,
 ) -> Stats:
     """The numbers of one connection, without a *transport* once it is gone."""
     reader, writer = protocol.reader, protocol.writer

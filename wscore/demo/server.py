@@ -13,7 +13,7 @@ from ..aio import Listener, serve
 
 if TYPE_CHECKING:
     from ..aio import Connection, ServerConnection
-    from ..http11 import Request, Response
+    from ..protocol.http11 import Request, Response
 
 __all__ = ["Echo", "echo_server", "run"]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ..aio import ClientConnection, Listener
-    from ..aio.routes import Handler
+    from ..aio.server.routes import Handler
 
 __all__ = ["Network"]
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..aio import ClientConnection, ServerConnection
-from ..uri import parse_uri
+from ..protocol.uri import parse_uri
 from .clock import finish
 from .network import Network
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from ..aio import Connection, Listener
-    from ..aio.routes import Handler
+    from ..aio.server.routes import Handler
     from .link import Link
     from .transport import MemoryTransport
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from oracles import WireFrame, encode_header
+from support.oracles import WireFrame, encode_header
 
 from ..vocabulary import (
     CLOSE,

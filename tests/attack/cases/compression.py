@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
-from oracles import WireFrame
+from support.oracles import WireFrame
 
 from ..vocabulary import (
     BINARY,

@@ -1,11 +1,11 @@
-"""The shared corpus, where it is there: ``tests/test_corpus.py`` says where."""
+"""The corpus of tests/corpus."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from test_corpus import CASES as ROWS
+from support.corpus import CASES as ROWS
 
 from ..vocabulary import Case, breaks
 
@@ -31,5 +31,5 @@ def _case(row: dict[str, Any]) -> Case:
     return replace(case, outcome=replace(case.outcome, messages=messages, pongs=pongs))
 
 
-# The other rows need a server with another limit; tests/aio/test_corpus_live.py has them.
+# The other rows need a server with another limit: aio/connection/test_corpus_live.py.
 CASES = [_case(row) for row in ROWS if row["max_size"] is None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from oracles import WireFrame
+from support.oracles import WireFrame
 
 from ..vocabulary import BINARY, CONT, TEXT, Case, Role, both, breaks, survives
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from heads import ACCEPT, KEY
+from support.heads import ACCEPT, KEY
 
 from ..vocabulary import Case, accepts, head, refuses, reply
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from oracles import WireFrame
+from support.oracles import WireFrame
 
 from ..vocabulary import (
     DEFLATE,

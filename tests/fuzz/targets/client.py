@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import heads
-from feeding import wire
+from support import heads
+from support.feeding import wire
 
 from wscore import ClientProtocol, InvalidHandshake, Response
-from wscore.handshake import accept_key
+from wscore.protocol.handshake import accept_key
 
 from ..choices import Choices
 from ..conversation import NUMBERED, Conversation, encoded, extensions

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from wscore.errors import InvalidHeader, InvalidMessage
-from wscore.headers import (
+from wscore.protocol.headers import (
     Headers,
     Origins,
     build_authorization_basic,
@@ -25,7 +25,7 @@ from wscore.headers import (
     parse_subprotocols,
     parse_upgrade,
 )
-from wscore.http11 import MAX_HEAD
+from wscore.protocol.http11 import MAX_HEAD
 
 from ..choices import Choices
 from ..seeds import HEADER_TOKENS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import oracles
+from support import oracles
 
 from wscore import ProtocolError
 

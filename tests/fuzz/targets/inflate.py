@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 from typing import Any, NamedTuple
 
-from wscore.deflate import PerMessageDeflate
 from wscore.errors import PayloadTooBig, ProtocolError
+from wscore.protocol.deflate import PerMessageDeflate
 
 from ..choices import Choices
 from ..seeds import TEXT

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from wscore.deflate import PerMessageDeflate
 from wscore.errors import InvalidHeader, NegotiationError
-from wscore.extensions import Agreement, confirm, negotiate
-from wscore.headers import parse_extension_list
+from wscore.protocol.deflate import PerMessageDeflate
+from wscore.protocol.extensions import Agreement, confirm, negotiate
+from wscore.protocol.headers import parse_extension_list
 
 from ..choices import Choices
 

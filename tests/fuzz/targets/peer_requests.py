@@ -12,8 +12,8 @@ from websockets.http11 import Request as TheirRequest
 from websockets.streams import StreamReader
 
 from wscore.errors import InvalidHandshake, InvalidMessage
-from wscore.handshake import check_request
-from wscore.http11 import MAX_HEAD, RequestParser
+from wscore.protocol.handshake import check_request
+from wscore.protocol.http11 import MAX_HEAD, RequestParser
 
 from ..seeds import HEADER_TOKENS as TOKENS
 from ..seeds import requests as seeds

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import oracles
-from feeding import comparable, feed_pieces, pieces_of, read_pieces
+from support import oracles
+from support.feeding import comparable, feed_pieces, pieces_of, read_pieces
 
 from wscore import Close, Frame, ProtocolError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wscore.errors import InvalidMessage
-from wscore.http11 import ResponseParser
+from wscore.protocol.http11 import ResponseParser
 
 from ..choices import Choices, pieces
 from ..head_limits import LIMITS

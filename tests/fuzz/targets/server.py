@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import heads
-from feeding import wire
+from support import heads
+from support.feeding import wire
 
 from wscore import Headers, InvalidHandshake, Request, ServerProtocol, State
-from wscore.handshake import Origins
+from wscore.protocol.handshake import Origins
 
 from ..choices import Choices
 from ..conversation import NUMBERED, Conversation, encoded, extensions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heads
+from support import heads
 
 from ..backends import BACKENDS
 from ..seeds import HEADER_TOKENS as TOKENS

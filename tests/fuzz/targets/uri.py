@@ -6,9 +6,9 @@ import re
 from urllib.parse import urlsplit
 
 from wscore.errors import InvalidURI
-from wscore.handshake import build_request, generate_key
-from wscore.http11 import RequestParser
-from wscore.uri import WebSocketURI, build_host, parse_uri
+from wscore.protocol.handshake import build_request, generate_key
+from wscore.protocol.http11 import RequestParser
+from wscore.protocol.uri import WebSocketURI, build_host, parse_uri
 
 TOKENS = (
     b"ws://", b"wss://", b"://", b"@", b":", b"[", b"]", b"[::1]", b"/", b"?", b"#", b"%", b"%00",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import oracles
+from support import oracles
 
 from ..backends import BACKENDS
 from ..choices import Choices, pieces

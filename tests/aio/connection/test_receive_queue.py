@@ -1,0 +1,200 @@
+"""What waits to be taken: in order, bounded, and safe from cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.oracles import WireFrame
+from support.rawpeer import BINARY, CLOSE, TEXT, RawPeer, close_payload, raw_client, serving, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import wscore
+
+    Run = Callable[[Any], Any]
+
+
+class Slow:
+    """A handler that takes nothing until it is told to."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.taken: list[Any] = []
+        self.opened: list[wscore.Connection] = []
+
+    async def __call__(self, ws: wscore.Connection) -> None:
+        self.opened.append(ws)
+        await self.go.wait()
+        async for message in ws:
+            self.taken.append(message)
+
+
+async def _blocked(peer: RawPeer, frame: WireFrame) -> int:
+    """Send *frame* until the other side has stopped reading; how often that was."""
+    sent = 0
+    peer.writer.transport.set_write_buffer_limits(0)
+    while True:
+        peer.send(frame)
+        sent += 1
+        try:
+            await asyncio.wait_for(peer.writer.drain(), 0.3)
+        except asyncio.TimeoutError:
+            return sent
+        assert sent < 2000, "reading never pauses"
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_queue": 4}, {"max_queue": None, "max_size": 1 << 18}], ids=["count", "bytes"]
+)
+def test_reading_pauses_when_the_queue_is_full_and_goes_on_when_taken(
+    run: Run, options: dict[str, Any]
+) -> None:
+    async def main() -> None:
+        slow = Slow()
+        async with serving(slow, **options) as server, raw_client(server) as peer:
+            sent = await _blocked(peer, WireFrame(BINARY, b"x" * 100_000))
+            assert slow.taken == []
+            slow.go.set()
+            await peer.writer.drain()
+            peer.send(WireFrame(TEXT, b"end"), WireFrame(CLOSE))
+            assert [frame.opcode for frame in await peer.rest()] == [CLOSE]
+        assert len(slow.taken) == sent + 1
+        assert slow.taken[-1] == "end"
+        assert all(len(message) == 100_000 for message in slow.taken[:-1])
+
+    run(main())
+
+
+def test_many_small_messages_are_taken_in_order(run: Run) -> None:
+    async def main() -> None:
+        slow = Slow()
+        async with serving(slow, max_queue=2) as server, raw_client(server) as peer:
+            for start in range(0, 1000, 10):
+                peer.send(*[WireFrame(TEXT, b"%d" % n) for n in range(start, start + 10)])
+                await asyncio.sleep(0)
+                if start == 500:
+                    slow.go.set()
+            peer.send(WireFrame(CLOSE))
+            await peer.rest()
+        assert slow.taken == [str(number) for number in range(1000)]
+
+    run(main())
+
+
+def test_a_paused_connection_can_be_closed(run: Run) -> None:
+    async def main() -> None:
+        slow = Slow()
+        async with serving(slow, max_queue=1) as server, raw_client(server) as peer:
+            await _blocked(peer, WireFrame(BINARY, b"x" * 100_000))
+            slow.opened[0].start_close(1001)
+            assert await peer.frame() == WireFrame(CLOSE, close_payload(1001))
+            peer.send(WireFrame(CLOSE, close_payload(1001)))
+            peer.writer.write_eof()
+            await slow.opened[0].wait_closed()
+            assert slow.opened[0].close_code == 1001
+            slow.go.set()
+
+    run(main())
+
+
+def test_a_peer_that_floods_while_we_close_is_bounded(run: Run) -> None:
+    """Our Close does not lift the bounds: what nobody takes any more is dropped."""
+
+    async def main() -> None:
+        slow = Slow()
+        async with serving(slow, max_queue=4) as server, raw_client(server) as peer:
+            await until(lambda: slow.opened)
+            [ws] = slow.opened
+            ws.start_close(1001)
+            for _ in range(60):
+                peer.send(WireFrame(BINARY, b"x" * 100_000))
+                await peer.writer.drain()
+            peer.send(WireFrame(CLOSE, close_payload(1001)))
+            peer.writer.write_eof()
+            await ws.wait_closed()
+            assert ws.close_code == 1001, "the peer's Close was seen"
+            slow.go.set()
+        # The queue, and what one read brought on top.
+        assert len(slow.taken) <= 8
+
+    run(main())
+
+
+def test_a_cancelled_recv_loses_nothing(run: Run) -> None:
+    """Cancelled in every turn of the loop around the one in which the message comes."""
+
+    async def main() -> None:
+        heard: list[Any] = []
+
+        async def impatient(ws: wscore.Connection) -> None:
+            for turns in list(range(8)) * 20:
+                receiving = asyncio.ensure_future(ws.recv())
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                receiving.cancel()
+                try:
+                    heard.append(await receiving)
+                except asyncio.CancelledError:
+                    await ws.send("again")
+            async for message in ws:
+                heard.append(message)
+
+        async with serving(impatient) as server, raw_client(server) as peer:
+            for number in range(300):
+                peer.send(WireFrame(TEXT, b"%d" % number))
+                await asyncio.sleep(0)
+            peer.send(WireFrame(CLOSE))
+            asked = await peer.rest()
+        assert heard == [str(number) for number in range(300)]
+        assert asked[0].payload == b"again", "some calls were cancelled while they waited"
+
+    run(main())
+
+
+def test_wait_for_loses_nothing(run: Run) -> None:
+    async def main() -> None:
+        heard: list[Any] = []
+
+        async def impatient(ws: wscore.Connection) -> None:
+            while len(heard) < 100:
+                with suppress(asyncio.TimeoutError):
+                    heard.append(await asyncio.wait_for(ws.recv(), 0.0005))
+
+        async with serving(impatient) as server, raw_client(server) as peer:
+            for number in range(100):
+                peer.send(WireFrame(TEXT, b"%d" % number))
+                await asyncio.sleep(0.0005)
+            assert (await peer.frame()).opcode == CLOSE
+        assert heard == [str(number) for number in range(100)]
+
+    run(main())
+
+
+def test_the_parts_of_a_broken_off_stream_are_not_lost(run: Run) -> None:
+    async def main() -> None:
+        heard: list[Any] = []
+
+        async def reading(ws: wscore.Connection) -> None:
+            parts = ws.recv_streaming()
+            heard.append(await parts.__anext__())
+            waiting = asyncio.ensure_future(parts.__anext__())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            await ws.send("more")
+            heard.append(await ws.recv())
+            heard.append(await ws.recv())
+
+        async with serving(reading) as server, raw_client(server) as peer:
+            await asyncio.sleep(0.01)
+            peer.send(WireFrame(TEXT, b"1", fin=False))
+            assert (await peer.frame()).payload == b"more"
+            peer.send(WireFrame(0, b"2", fin=False), WireFrame(0, b"3"), WireFrame(TEXT, b"next"))
+            assert (await peer.frame()).opcode == CLOSE
+        assert heard == ["1", "23", "next"]
+
+    run(main())

@@ -1,0 +1,1 @@
+"""What tests share: oracles, peers, ways to feed bytes. See each file."""

@@ -1,0 +1,70 @@
+"""Fixtures that run coroutines: both event loops, each test in a fresh one with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+__all__ = ["LOOPS", "run", "run_asyncio"]
+
+DEADLINE = 20.0
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+if sys.platform != "win32":
+    import uvloop
+
+    LOOPS["uvloop"] = uvloop.new_event_loop
+
+
+def _run(new_loop: Callable[[], asyncio.AbstractEventLoop], main: Coroutine[Any, Any, Any]) -> Any:
+    loop = new_loop()
+    try:
+        result = loop.run_until_complete(asyncio.wait_for(main, DEADLINE))
+        for _ in range(3):
+            # The last callbacks of tasks and transports that are through.
+            loop.run_until_complete(asyncio.sleep(0))
+        left = asyncio.all_tasks(loop)
+        assert not left, "tasks outlive the test"
+        return result
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+        # Tells of exceptions never retrieved and transports never closed.
+        gc.collect(1)
+
+
+@pytest.fixture(params=LOOPS)
+def run(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
+    """Run a coroutine to its end; what asyncio or wscore warn of in their logs is a failure.
+
+    A test that expects an entry in the log calls ``caplog.clear()`` after it has looked.
+    """
+    # In this order: the last call decides what caplog sees.
+    caplog.set_level(logging.INFO, "wscore.traffic")
+    caplog.set_level(logging.DEBUG, "wscore")
+    new_loop = LOOPS[request.param]
+    yield lambda main: _run(new_loop, main)
+    assert not [
+        record.getMessage()
+        for record in caplog.get_records("call")
+        if record.levelno >= logging.WARNING and record.name in ("asyncio", "wscore")
+    ]
+
+
+@pytest.fixture
+def run_asyncio() -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    """As `run`, on the loop that a FakeClock can be put on; the log is not looked at."""
+    return lambda main: _run(LOOPS["asyncio"], main)

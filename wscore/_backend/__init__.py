@@ -1,0 +1,71 @@
+"""The one switch between the compiled backend and its pure-Python twin.
+
+``WSCORE_BACKEND=auto|compiled|python`` and ``WSCORE_KERNEL=<name>`` are read here, once, at import.
+Asking for what is not there is an ImportError, never a silent second best.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+__all__ = [
+    "BACKEND",
+    "CPU_FEATURES",
+    "KERNEL",
+    "Dispatcher",
+    "FrameWriter",
+    "MessageQueue",
+    "MessageReader",
+    "ReadBuffer",
+    "Utf8Validator",
+    "apply_mask",
+    "apply_mask_inplace",
+    "decode_utf8",
+    "encode_frame",
+    "is_utf8",
+    "kernels",
+    "parse_header",
+    "read_upgrade",
+]
+
+_wanted = os.environ.get("WSCORE_BACKEND", "auto")
+if _wanted not in ("auto", "compiled", "python"):
+    raise ImportError(f"WSCORE_BACKEND={_wanted!r}: choose auto, compiled or python")
+
+if TYPE_CHECKING or _wanted == "python":
+    from . import pure as _chosen
+else:
+    try:
+        from .. import _speedups as _chosen
+    except ImportError as missing:
+        if _wanted == "compiled":
+            raise ImportError(
+                f"WSCORE_BACKEND=compiled, but wscore._speedups: {missing}"
+            ) from missing
+        from . import pure as _chosen
+
+_kernel = os.environ.get("WSCORE_KERNEL")
+if _kernel:
+    try:
+        _chosen.use_kernel(_kernel)
+    except ValueError as unsupported:
+        raise ImportError(f"WSCORE_KERNEL: {unsupported}") from unsupported
+
+BACKEND = "python" if _chosen.__name__.endswith(".pure") else "compiled"
+KERNEL = _chosen.current_kernel()
+CPU_FEATURES = _chosen.CPU_FEATURES
+Dispatcher = _chosen.Dispatcher
+FrameWriter = _chosen.FrameWriter
+MessageQueue = _chosen.MessageQueue
+MessageReader = _chosen.MessageReader
+ReadBuffer = _chosen.ReadBuffer
+Utf8Validator = _chosen.Utf8Validator
+apply_mask = _chosen.apply_mask
+apply_mask_inplace = _chosen.apply_mask_inplace
+decode_utf8 = _chosen.decode_utf8
+encode_frame = _chosen.encode_frame
+is_utf8 = _chosen.is_utf8
+kernels = _chosen.kernels
+parse_header = _chosen.parse_header
+read_upgrade = _chosen.read_upgrade

@@ -1,0 +1,39 @@
+"""The pure-Python twin of `_speedups`: same names, signatures and results, no compiler."""
+
+from .delivery import Dispatcher, MessageQueue
+from .primitives import (
+    CPU_FEATURES,
+    Utf8Validator,
+    apply_mask,
+    apply_mask_inplace,
+    current_kernel,
+    decode_utf8,
+    encode_frame,
+    is_utf8,
+    kernels,
+    parse_header,
+    read_upgrade,
+    use_kernel,
+)
+from .reader import MessageReader, ReadBuffer
+from .writer import FrameWriter
+
+__all__ = [
+    "CPU_FEATURES",
+    "Dispatcher",
+    "FrameWriter",
+    "MessageQueue",
+    "MessageReader",
+    "ReadBuffer",
+    "Utf8Validator",
+    "apply_mask",
+    "apply_mask_inplace",
+    "current_kernel",
+    "decode_utf8",
+    "encode_frame",
+    "is_utf8",
+    "kernels",
+    "parse_header",
+    "read_upgrade",
+    "use_kernel",
+]

@@ -1,0 +1,101 @@
+"""What a frame header may say, and what each violation is called (RFC 6455 5).
+
+Both backends test legality in their own fast way and take the verdict from here, so that the
+compiled and the pure reader report the same error for the same bytes.
+"""
+
+from __future__ import annotations
+
+from ..codes import CloseCode
+from ..errors import PayloadTooBig, ProtocolError
+
+__all__ = [
+    "MAX_CONTROL_PAYLOAD",
+    "check_encodable",
+    "header_violation",
+    "invalid_text",
+    "length_violation",
+    "message_too_big",
+    "too_many_fragments",
+    "used_after_failure",
+]
+
+MAX_CONTROL_PAYLOAD = 125
+_KNOWN = frozenset({0x0, 0x1, 0x2, 0x8, 0x9, 0xA})
+
+
+def header_violation(first: int, second: int) -> ProtocolError | None:
+    """Judge the two bytes that every frame starts with, whatever state the connection is in."""
+    opcode, length = first & 0x0F, second & 0x7F
+    if opcode not in _KNOWN:
+        return ProtocolError(f"reserved opcode 0x{opcode:x}")
+    if opcode >= 0x8:
+        if not first & 0x80:
+            return ProtocolError("fragmented control frame")
+        if length > MAX_CONTROL_PAYLOAD:
+            return ProtocolError("control frame of more than 125 bytes")
+    return None
+
+
+def context_violation(
+    first: int, second: int, masked: bool, deflate: bool, in_message: bool
+) -> ProtocolError:
+    """Name what is wrong with a frame that a reader in this state refused."""
+    plain = header_violation(first, second)
+    if plain is not None:
+        return plain
+    opcode = first & 0x0F
+    if bool(second & 0x80) is not masked:
+        return ProtocolError(
+            "unmasked frame from a client" if masked else "masked frame from a server"
+        )
+    if first & 0x30:
+        return ProtocolError("RSV2 or RSV3 set without an extension that defines it")
+    if first & 0x40 and not deflate:
+        return ProtocolError("RSV1 set without an extension that defines it")
+    if first & 0x40 and opcode not in (0x1, 0x2):
+        return ProtocolError("RSV1 set on a control or continuation frame")
+    if in_message:
+        return ProtocolError("new data frame inside a fragmented message")
+    return ProtocolError("continuation frame without a message to continue")
+
+
+def length_violation(length: int) -> ProtocolError:
+    """Name what is wrong with an extended payload length (RFC 6455 5.2)."""
+    if length >> 63:
+        return ProtocolError("payload length with its top bit set")
+    return ProtocolError("payload length not in its shortest form")
+
+
+def message_too_big(max_size: int) -> PayloadTooBig:
+    return PayloadTooBig(f"message of more than {max_size} bytes")
+
+
+def too_many_fragments(max_fragments: int) -> ProtocolError:
+    return ProtocolError(
+        f"message of more than {max_fragments} fragments", CloseCode.POLICY_VIOLATION
+    )
+
+
+def invalid_text() -> ProtocolError:
+    return ProtocolError("text message is not UTF-8", CloseCode.INVALID_DATA)
+
+
+def used_after_failure() -> ProtocolError:
+    return ProtocolError("this reader reported a violation: what follows must be discarded")
+
+
+def check_encodable(opcode: int, length: int, fin: bool, rsv1: bool) -> None:
+    """Refuse to write a frame that a strict peer must refuse to read.
+
+    Raises ValueError.
+    """
+    if opcode not in _KNOWN:
+        raise ValueError(f"reserved opcode 0x{opcode:x}")
+    if opcode >= 0x8:
+        if not fin:
+            raise ValueError("a control frame cannot be fragmented")
+        if length > MAX_CONTROL_PAYLOAD:
+            raise ValueError("a control frame carries at most 125 bytes")
+    if rsv1 and opcode not in (0x1, 0x2):
+        raise ValueError("RSV1 belongs on the first frame of a message")

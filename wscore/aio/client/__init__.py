@@ -1,0 +1,1 @@
+"""The client: how it connects, through what, and when again."""

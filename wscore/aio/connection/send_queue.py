@@ -1,0 +1,226 @@
+"""Messages that could not be written at once: the peer is slow, or they are large."""
+
+from __future__ import annotations
+
+from collections import deque
+from sys import getsizeof
+from time import sleep
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...codes import CloseCode, Opcode
+from ...errors import SendQueueFull
+from ...protocol.connection import State
+from ..logs import logger
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from ..._types import Buffer
+    from ...protocol.extensions import MessageCodec
+    from ..options import Overflow
+    from .sending import SendingWire
+
+__all__ = ["LARGE", "MAX_FRAME", "SendQueue", "utf8_in_slices"]
+
+# More bytes than this are compressed on another thread.
+LARGE = 65536
+# Larger messages go in several frames, so that a ping does not wait behind 100 MB.
+MAX_FRAME = 1048576
+# So many bytes are gathered for one write.
+_GATHERED = 65536
+
+
+class _Outgoing(NamedTuple):
+    """A message, or what is left of one, in the order of the queue."""
+
+    opcode: int
+    payload: str | bytes | memoryview
+    compress: bool | None
+    # Whether it is encoded already; from then on the peer needs it to understand what follows.
+    encoded: bool = False
+
+
+class SendQueue:
+    """A queue between `Connection.write` and the writer, in use while messages have to wait.
+
+    `put` is the writer's ``divert``. *max_unsent* bounds the bytes here and in the transport; one
+    message may exceed it when nothing else is unsent. *overflow* says what becomes of others.
+    """
+
+    __slots__ = ("_close", "_connection", "_job", "_max_unsent", "_overflow", "_queue", "discarded",
+                 "dropped", "size")  # fmt: skip
+
+    def __init__(self, connection: SendingWire, max_unsent: int | None, overflow: Overflow) -> None:
+        self._connection = connection
+        self._max_unsent = max_unsent
+        self._overflow = overflow
+        self._queue: deque[_Outgoing] = deque()
+        # The compression that runs on another thread.
+        self._job: asyncio.Future[bytes] | None = None
+        # The Close that follows the last message.
+        self._close: tuple[int, str] | None = None
+        # Bytes that wait here, messages that were dropped, and whether closing dropped any.
+        self.size = 0
+        self.dropped = 0
+        self.discarded = False
+
+    def __len__(self) -> int:
+        """How many messages wait."""
+        return len(self._queue) + (self._job is not None)
+
+    def put(self, opcode: int, payload: str | Buffer, compress: bool | None) -> bool:
+        """Queue a message, and write what can be written; returns whether the peer keeps up.
+
+        Raises SendQueueFull and ConnectionClosed, as the policy says.
+        """
+        data = payload if isinstance(payload, (str, bytes)) else bytes(payload)
+        size = _size(data)
+        if self._has_room(size):
+            self._queue.append(_Outgoing(opcode, data, compress))
+            self.size += size
+            self.pump()
+        return self._connection.protocol.writer.writable
+
+    def pump(self) -> None:
+        """Write what waits, as far as the peer keeps up."""
+        connection = self._connection
+        writer = connection.protocol.writer
+        while self._queue and self._job is None and not connection.paused:
+            item = self._queue.popleft()
+            if self._is_to_encode(item):
+                self._encode(item)
+            else:
+                self._write(item)
+            if len(writer) >= _GATHERED or not self._queue:
+                connection.flush()
+        self._settle()
+
+    def close_after(self, code: int, reason: str) -> None:
+        """Close once everything that waits is written; nothing more is accepted."""
+        if self._close is None:
+            self._close = (code, reason)
+        self._connection.protocol.refuse_messages()
+
+    def discard(self) -> None:
+        """Drop what waits: the connection is closing, or gone."""
+        if self:
+            self.discarded = True
+            self.dropped += len(self)
+            self._queue.clear()
+            self.size = 0
+        self._close = None
+
+    def _has_room(self, size: int) -> bool:
+        unsent = self.size + self._connection.transport.get_write_buffer_size()
+        most = self._max_unsent
+        if most is None or not unsent or unsent + size <= most:
+            return True
+        if self._overflow == "wait":
+            raise SendQueueFull(f"{unsent} bytes are unsent, {most} are allowed")
+        if self._overflow == "close":
+            self._connection.fail(CloseCode.POLICY_VIOLATION)
+            raise self._connection.protocol.closed_error()
+        if self._overflow == "drop_oldest":
+            unsent -= self._drop_oldest(unsent + size - most)
+        if unsent + size <= most:
+            return True
+        self.dropped += 1
+        return False
+
+    def _drop_oldest(self, size: int) -> int:
+        """Drop about *size* bytes of whole messages; returns how many."""
+        kept: list[_Outgoing] = []
+        freed = 0
+        while self._queue and freed < size:
+            item = self._queue.popleft()
+            if item.encoded or item.opcode == Opcode.CONT:
+                kept.append(item)
+            else:
+                freed += _size(item.payload)
+                self.dropped += 1
+        self._queue.extendleft(reversed(kept))
+        self.size -= freed
+        return freed
+
+    # One after another
+
+    def _is_to_encode(self, item: _Outgoing) -> bool:
+        codec = self._connection.protocol.writer.codec
+        if codec is None or item.encoded or item.opcode == Opcode.CONT:
+            return False
+        return len(item.payload) >= codec.threshold if item.compress is None else item.compress
+
+    def _encode(self, item: _Outgoing) -> None:
+        codec = self._connection.protocol.writer.codec
+        assert codec is not None
+        if len(item.payload) <= LARGE:
+            self._encoded(item, codec.encode(_as_bytes(item.payload)))
+            return
+        self._job = self._connection.run_elsewhere(_compress, codec, item.payload)
+        self._job.add_done_callback(lambda job: self._job_done(item, job))
+
+    def _job_done(self, item: _Outgoing, job: asyncio.Future[bytes]) -> None:
+        self._job = None
+        connection = self._connection
+        if job.cancelled() or connection.lost or connection.protocol.state is not State.OPEN:
+            return
+        error = job.exception()
+        if error is not None:
+            logger.error("compressing failed", exc_info=error, extra={"websocket": connection.id})
+            connection.fail(CloseCode.INTERNAL_ERROR)
+            return
+        self._encoded(item, job.result())
+        self.pump()
+
+    def _encoded(self, item: _Outgoing, payload: bytes) -> None:
+        self.size += len(payload) - _size(item.payload)
+        self._queue.appendleft(item._replace(payload=payload, encoded=True))
+
+    def _write(self, item: _Outgoing) -> None:
+        payload = item.payload
+        self.size -= _size(payload)
+        writer = self._connection.protocol.writer
+        rsv1 = item.encoded and item.opcode != Opcode.CONT
+        if len(payload) <= MAX_FRAME:
+            writer.write(item.opcode, payload, True, rsv1)
+            return
+        view = memoryview(_as_bytes(payload))
+        writer.write(item.opcode, view[:MAX_FRAME], False, rsv1)
+        rest = item._replace(opcode=Opcode.CONT, payload=view[MAX_FRAME:])
+        self._queue.appendleft(rest)
+        self.size += len(rest.payload)
+
+    def _settle(self) -> None:
+        """Tell the connection whether messages still have to wait."""
+        connection = self._connection
+        if self._queue or self._job is not None or connection.paused:
+            connection.fell_behind()
+        elif self._close is not None:
+            (code, reason), self._close = self._close, None
+            connection.start_close(code, reason)
+        else:
+            connection.caught_up()
+
+
+def _size(payload: str | bytes | memoryview) -> int:
+    """Bytes that *payload* holds; text that is not ASCII may wait as it is."""
+    if isinstance(payload, str) and not payload.isascii():
+        return getsizeof(payload)
+    return len(payload)
+
+
+def utf8_in_slices(text: str) -> bytes:
+    """Encode *text* on a thread, and let go of the GIL often: encoding all at once would not."""
+    slices = []
+    for start in range(0, len(text), LARGE):
+        slices.append(text[start : start + LARGE].encode())
+        sleep(0)
+    return b"".join(slices)
+
+
+def _compress(codec: MessageCodec, payload: str | bytes | memoryview) -> bytes:
+    return codec.encode(utf8_in_slices(payload) if isinstance(payload, str) else bytes(payload))
+
+
+def _as_bytes(payload: str | bytes | memoryview) -> bytes:
+    return payload.encode() if isinstance(payload, str) else payload  # type: ignore[return-value]

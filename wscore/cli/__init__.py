@@ -1,0 +1,5 @@
+"""The ``wscore`` command."""
+
+from .main import main
+
+__all__ = ["main"]

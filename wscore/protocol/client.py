@@ -1,0 +1,135 @@
+"""A client's side of a connection, the opening handshake included (RFC 6455 4.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidHandshake, InvalidStatus
+from .connection import Move, State
+from .extensions import confirm
+from .handshake import USER_AGENT, build_request, check_response, generate_key
+from .http11 import Request, Response, ResponseParser
+from .opening import HandshakingProtocol
+from .uri import parse_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .extensions import Extension
+    from .headers import ExtensionHeader, HeadersLike
+    from .uri import WebSocketURI
+
+__all__ = ["ClientProtocol"]
+
+
+class ClientProtocol(HandshakingProtocol):
+    """A client's side of one connection to *uri*.
+
+    `connect` returns the Request to give to `send_request`; *subprotocols* are offered by
+    preference, *extensions* in their order. The server's `Response` comes out of `events` once it
+    opened the connection; otherwise ``handshake_error`` tells why not. Raises InvalidURI.
+    """
+
+    __slots__ = (
+        "_extensions",
+        "_key",
+        "_options",
+        "_parser",
+        "uri",
+    )
+
+    def __init__(
+        self,
+        uri: str | WebSocketURI,
+        *,
+        origin: str | None = None,
+        subprotocols: Sequence[str] = (),
+        headers: HeadersLike = (),
+        user_agent: str | None = USER_AGENT,
+        extensions: Sequence[Extension] = (),
+        **options: Any,
+    ) -> None:
+        super().__init__(client=True, **options)
+        self._extensions = extensions
+        self.uri = parse_uri(uri) if isinstance(uri, str) else uri
+        self._key = generate_key()
+        self._options: Any = (origin, tuple(subprotocols), headers, user_agent)
+        self._parser: ResponseParser | None = ResponseParser()
+
+    def connect(self) -> Request:
+        """Return the request that asks for the connection. Raises ValueError."""
+        origin, subprotocols, headers, user_agent = self._options
+        return build_request(
+            self.uri,
+            self._key,
+            origin=origin,
+            extensions=self._offers(),
+            subprotocols=subprotocols,
+            headers=headers,
+            user_agent=user_agent,
+        )
+
+    def _offers(self) -> list[ExtensionHeader]:
+        return [
+            (offered.name, params) for offered in self._extensions for params in offered.offers()
+        ]
+
+    def send_request(self, request: Request) -> None:
+        """Write the request."""
+        self._request = request
+        self._output = (request.serialize(),)
+
+    def receive_head(self, data: bytes) -> Response | None:
+        """Take bytes of the response; see `HandshakingProtocol.receive_head`."""
+        if self._parser is None:
+            return None
+        try:
+            response = self._parser.feed(data)
+        except InvalidHandshake as error:
+            self._give_up(error)
+            return None
+        return None if response is None else self._receive_response(response)
+
+    def receive_eof(self, cause: Exception | None = None) -> None:
+        """Take the end of the stream; *cause* is the error that ended it, if one did."""
+        if self.state is State.CONNECTING and self._parser is not None:
+            try:
+                self._receive_response(self._parser.feed_eof())
+            except InvalidHandshake as error:
+                error.__cause__ = cause
+                self._give_up(error)
+        super().receive_eof(cause)
+
+    def refusal(self) -> InvalidStatus | None:
+        """The server's refusal, if it has sent one, whether its body has come or not."""
+        if self._parser is not None:
+            try:
+                response = self._parser.feed_eof()
+            except InvalidHandshake:
+                return None
+            return None if response.status_code == 101 else InvalidStatus(response)
+        return self.handshake_error if isinstance(self.handshake_error, InvalidStatus) else None
+
+    def _receive_response(self, response: Response) -> Response | None:
+        self._response = response
+        assert self._parser is not None
+        self._early, self._parser = self._parser.rest, None
+        try:
+            chosen = check_response(
+                response, self._key, subprotocols=self._options[1], extensions=self._offers()
+            )
+            agreed = confirm(chosen.extensions, self._extensions)
+        except InvalidHandshake as error:
+            self._give_up(error)
+            return None
+        self.subprotocol = chosen.subprotocol
+        assert isinstance(self._request, Request)
+        self._opened(self._request.serialize(), response.serialize())
+        self.use_codec(agreed.codec)
+        return response
+
+    def _give_up(self, error: InvalidHandshake) -> None:
+        self.handshake_error = error
+        self._parser = None
+        self._move(Move.REFUSED)
+        self._eof_due = True

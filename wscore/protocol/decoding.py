@@ -1,0 +1,135 @@
+"""From the frames of messages that an extension encoded to the messages themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._backend import Utf8Validator, decode_utf8
+from ..codes import CloseCode, Opcode
+from ..errors import PayloadTooBig, ProtocolError
+from ..frames import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .extensions import MessageCodec
+
+__all__ = ["MessageDecoder"]
+
+
+class MessageDecoder:
+    """Decodes the messages of one connection, frame by frame, each up to *max_size* bytes.
+
+    `begin` takes a frame, `work` decodes it, at once or in steps and on whichever thread, and
+    `finish` returns what became of it; `decode` does all three. They raise ProtocolError and
+    PayloadTooBig, after which the connection has failed.
+    """
+
+    __slots__ = (
+        "_codec",
+        "_earlier",
+        "_encoded",
+        "_frame",
+        "_fresh",
+        "_max_size",
+        "_pieces",
+        "_room",
+        "_text",
+        "_validator",
+        "_whole",
+    )
+
+    def __init__(self, codec: MessageCodec, max_size: int | None) -> None:
+        self._codec = codec
+        self._max_size = max_size
+        # The message: whether it is encoded, to be assembled, and text; how much it may grow.
+        self._encoded = False
+        self._whole = True
+        self._text = False
+        self._room: int | None = None
+        self._validator: Utf8Validator | None = None
+        self._earlier: list[bytes] | None = None
+        # The frame that is being decoded, what is still to come of it, and what came.
+        self._frame: Frame | None = None
+        self._pieces: Iterator[bytes] | None = None
+        self._fresh: list[bytes] | None = None
+
+    def decode(self, frame: Frame, whole: bool = True) -> str | bytes | Frame | None:
+        """Decode *frame* at once; see `begin` and `finish`."""
+        self.begin(frame, whole)
+        self.work()
+        return self.finish()
+
+    def begin(self, frame: Frame, whole: bool = True) -> None:
+        """Take the next data frame; *whole* says whether a message that it begins is assembled."""
+        self._frame = frame
+        if frame.opcode is not Opcode.CONT:
+            self._encoded = frame.rsv1
+            self._whole = whole
+            self._text = frame.opcode is Opcode.TEXT
+            self._room = self._max_size
+        if self._encoded:
+            self._pieces = iter(self._codec.decode(frame.payload, frame.fin, self._room))
+            self._fresh = []
+
+    def work(self, most: int | None = None) -> bool:
+        """Decode about *most* bytes of the frame, or all; whether that was the rest of it."""
+        if self._pieces is None or self._fresh is None:
+            return True
+        try:
+            for piece in self._pieces:
+                self._fresh.append(piece)
+                if most is not None:
+                    most -= len(piece)
+                    if most <= 0:
+                        return False
+        except (ProtocolError, PayloadTooBig) as violation:
+            # A connection keeps what ended it; it must not keep what was decoded until then.
+            self._frame = self._pieces = self._fresh = self._earlier = None
+            raise violation.with_traceback(None) from None
+        self._pieces = None
+        return True
+
+    def finish(self) -> str | bytes | Frame | None:
+        """Return the message that the frame ends, None when it does not end one.
+
+        Frames that are not assembled, or were not encoded, come back as frames; of decoded ones
+        the text is unchecked.
+        """
+        frame, self._frame = self._frame, None
+        assert frame is not None
+        if not self._encoded:
+            return frame
+        fresh, self._fresh = self._fresh or [], None
+        data = fresh[0] if len(fresh) == 1 else b"".join(fresh)
+        if self._room is not None:
+            self._room -= len(data)
+        if not self._whole:
+            return frame._replace(payload=data, rsv1=False)
+        if frame.fin and self._earlier is None:
+            return _text(data) if self._text else data
+        return self._assemble(data, frame.fin)
+
+    def _assemble(self, data: bytes, fin: bool) -> str | bytes | None:
+        if self._earlier is None:
+            self._earlier = []
+            self._validator = Utf8Validator() if self._text else None
+        # Text fails at its first bad byte, also inside an unfinished message (RFC 6455 8.1).
+        if self._validator is not None and not self._validator.feed(data):
+            raise _not_text()
+        self._earlier.append(data)
+        if not fin:
+            return None
+        message, self._earlier = b"".join(self._earlier), None
+        return _text(message) if self._text else message
+
+
+def _text(data: bytes) -> str:
+    try:
+        return decode_utf8(data)
+    except UnicodeDecodeError:
+        raise _not_text() from None
+
+
+def _not_text() -> ProtocolError:
+    return ProtocolError("text message is not UTF-8", CloseCode.INVALID_DATA)

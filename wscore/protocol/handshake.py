@@ -1,0 +1,363 @@
+"""The opening handshake, both sides, without I/O (RFC 6455 4).
+
+A server checks a Request and answers it; a client builds one and checks the Response. Errors of
+a request carry what the peer is owed, and `error_response` is where they become an answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import NamedTuple
+
+from .._version import __version__
+from ..errors import (
+    InvalidHandshake,
+    InvalidHeader,
+    InvalidOrigin,
+    InvalidStatus,
+    InvalidUpgrade,
+    NegotiationError,
+)
+from .headers import (
+    ExtensionHeader,
+    Headers,
+    HeadersLike,
+    Origins,
+    build_authorization_basic,
+    build_extensions,
+    build_subprotocols,
+    parse_connection,
+    parse_extensions,
+    parse_subprotocols,
+    parse_upgrade,
+)
+from .http11 import Request, Response
+from .uri import WebSocketURI, build_host
+
+__all__ = [
+    "USER_AGENT",
+    "VERSION",
+    "Negotiated",
+    "Origins",
+    "accept_key",
+    "accept_response",
+    "build_request",
+    "check_request",
+    "check_response",
+    "error_response",
+    "generate_key",
+    "reject_response",
+    "select_subprotocol",
+    "upgrade_response",
+]
+
+VERSION = "13"
+USER_AGENT = "Python/{}.{} wscore/{}".format(*sys.version_info[:2], __version__)
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+# The base64 of 16 bytes: 21 digits of six bits, one whose last four are zero, the padding.
+_is_key = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==").fullmatch
+_is_host = re.compile(
+    r"(?:\[[0-9A-Za-z:.%_~-]+\]|[0-9A-Za-z._~%!$&'()*+,;=-]+)(?::[0-9]*)?"
+).fullmatch
+
+# Fields that nobody else may write: the first in any response, all of them in a handshake.
+_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
+_OWN_FIELDS = _FRAMING | {
+    "sec-websocket-accept",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-version",
+    "upgrade",
+}
+
+_UPGRADE = Headers({"Upgrade": "websocket", "Connection": "Upgrade"})
+
+
+def generate_key() -> str:
+    """Return a Sec-WebSocket-Key: 16 random bytes in base64."""
+    return base64.b64encode(secrets.token_bytes(16)).decode()
+
+
+def accept_key(key: str) -> str:
+    """Return the Sec-WebSocket-Accept that answers *key* (RFC 6455 4.2.2)."""
+    digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
+    return binascii.b2a_base64(digest, newline=False).decode()
+
+
+def _added(headers: HeadersLike, own: frozenset[str] = _OWN_FIELDS) -> Headers:
+    """Copy what the user adds. Raises ValueError for a field of *own*."""
+    added = Headers(headers)
+    if not own.isdisjoint(added):
+        raise ValueError(f"header is written by wscore: {', '.join(own.intersection(added))}")
+    return added
+
+
+def _joined(values: Sequence[str]) -> str | None:
+    return ", ".join(values) if values else None
+
+
+def _only_value(headers: Headers, name: str) -> str:
+    values = headers.get_all(name)
+    if len(values) != 1:
+        raise InvalidHeader(name, _joined(values))
+    return values[0]
+
+
+# Server
+
+
+def check_request(request: Request, *, origins: Origins | None = None) -> str:
+    """Return the key of a request that asks for a WebSocket (RFC 6455 4.2.1).
+
+    With *origins*, the request's Origin has to be one of them. Raises InvalidHandshake with the
+    status that is owed: 405 for other methods than GET, 426 for what is no upgrade or another
+    version, 403 for the origin, 400 for the rest.
+    """
+    if request.method != "GET":
+        raise InvalidHandshake(f"method {request.method[:16]}", 405, (("Allow", "GET"),))
+    headers = request.headers
+    # A server must not hear Upgrade from HTTP/1.0 (RFC 9110 7.8), so that is no upgrade at all,
+    # and 426 says, better than 505 would, what would have to change.
+    if request.protocol != "HTTP/1.1":
+        raise InvalidUpgrade("Upgrade")
+    _check_upgrade(headers)
+    host = _only_value(headers, "Host")
+    if not _is_host(host):  # RFC 9112 3.2
+        raise InvalidHeader("Host", host)
+    key = _only_value(headers, "Sec-WebSocket-Key")
+    if not _is_key(key):
+        raise InvalidHeader("Sec-WebSocket-Key", key)
+    _check_version(headers)
+    origin = _only_value(headers, "Origin") if "Origin" in headers else None
+    if origins is not None and origin not in origins:
+        raise InvalidOrigin(origin)
+    return key
+
+
+def _check_upgrade(headers: Headers) -> None:
+    """Demand whole tokens, in any case and in lists: Firefox sends ``keep-alive, Upgrade``."""
+    # Most say just that: a look instead of a parse is a tenth of the whole handshake.
+    if headers.get_all("Upgrade") != ["websocket"]:
+        upgrade = parse_upgrade(headers)
+        if "websocket" not in map(str.lower, upgrade):
+            raise InvalidUpgrade("Upgrade", _joined(upgrade))
+    if headers.get_all("Connection") != ["Upgrade"]:
+        connection = parse_connection(headers)
+        if "upgrade" not in map(str.lower, connection):
+            raise InvalidUpgrade("Connection", _joined(connection))
+
+
+def _check_version(headers: Headers) -> None:
+    versions = headers.get_all("Sec-WebSocket-Version")
+    if len(versions) > 1:  # RFC 6455 11.3.5
+        raise InvalidHeader("Sec-WebSocket-Version", _joined(versions))
+    if versions != [VERSION]:
+        owed = (("Upgrade", "websocket"), ("Sec-WebSocket-Version", VERSION))
+        raise InvalidHeader("Sec-WebSocket-Version", _joined(versions), 426, owed)
+
+
+def select_subprotocol(
+    request: Request,
+    available: Sequence[str] | Callable[[list[str]], str | None] | None,
+) -> str | None:
+    """Choose one of the sub-protocols that the client offers, or none.
+
+    *available* is in the server's order of preference, or a function that chooses from the
+    client's list. Raises InvalidHeader, and ValueError when the function invents one.
+    """
+    offered = parse_subprotocols(request.headers)
+    if available is None or not offered:
+        return None
+    if isinstance(available, str):
+        raise TypeError("subprotocols must be a list, not a str")
+    if not callable(available):
+        return next((name for name in available if name in offered), None)
+    chosen = available(offered)
+    if chosen is not None and chosen not in offered:
+        raise ValueError(f"sub-protocol {chosen!r} was not offered")
+    return chosen
+
+
+def accept_response(
+    request: Request,
+    key: str,
+    *,
+    subprotocol: str | None = None,
+    extensions: Sequence[ExtensionHeader] | None = None,
+    headers: HeadersLike = (),
+) -> Response:
+    """Return the 101 that opens the connection (RFC 6455 4.2.2).
+
+    Raises ValueError for a sub-protocol or an extension that *request* does not offer, and for
+    *headers* that the handshake writes itself.
+    """
+    answer = _UPGRADE.copy()
+    answer["Sec-WebSocket-Accept"] = accept_key(key)
+    if extensions:
+        offered = {name for name, _ in parse_extensions(request.headers)}
+        if not offered.issuperset(name for name, _ in extensions):
+            raise ValueError("an extension was not offered")
+        answer["Sec-WebSocket-Extensions"] = build_extensions(extensions)
+    if subprotocol is not None:
+        if subprotocol not in parse_subprotocols(request.headers):
+            raise ValueError(f"sub-protocol {subprotocol!r} was not offered")
+        answer["Sec-WebSocket-Protocol"] = subprotocol
+    if headers:
+        answer.update(_added(headers))
+    return Response(101, "Switching Protocols", answer)
+
+
+def upgrade_response(key: str, extensions: Sequence[ExtensionHeader]) -> bytes:
+    """Return what `accept_response` makes of an `Upgrade`, as bytes."""
+    head = (
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Accept: {accept_key(key)}\r\n"
+    )
+    if extensions:
+        head += f"Sec-WebSocket-Extensions: {build_extensions(extensions)}\r\n"
+    return f"{head}\r\n".encode("ascii")
+
+
+def reject_response(status: int, text: str = "", headers: HeadersLike = ()) -> Response:
+    """Return a plain HTTP answer, after which the connection ends.
+
+    *headers* may replace the Content-Type, ``text/plain; charset=utf-8``. Raises ValueError for
+    an unknown *status* or one below 200, for a 204 or 304 with a text, and for *headers* that
+    frame the response.
+    """
+    known = HTTPStatus(status)
+    body = text.encode()
+    if known < 200 or (body and known in (204, 304)):
+        raise ValueError(f"status {known:d} cannot answer with this text")
+    answer = _added(headers, _FRAMING)
+    # RFC 9110 7.8: whoever sends Upgrade names it in Connection.
+    answer["Connection"] = "Upgrade, close" if "Upgrade" in answer else "close"
+    if known not in (204, 304):
+        answer["Content-Length"] = str(len(body))
+        if "Content-Type" not in answer:
+            answer["Content-Type"] = "text/plain; charset=utf-8"
+    return Response(int(known), known.phrase, answer, body)
+
+
+def error_response(error: Exception) -> Response:
+    """Return what the peer is told of *error*: never its text; 500 unless it is of a handshake."""
+    if not isinstance(error, InvalidHandshake):
+        return reject_response(500, "Internal Server Error\n")
+    text = f"{HTTPStatus(error.status).phrase}\n"
+    if error.status == HTTPStatus.UPGRADE_REQUIRED:
+        text += "This address is for WebSocket clients.\n"
+    return reject_response(error.status, text, error.headers)
+
+
+# Client
+
+
+def build_request(
+    uri: WebSocketURI,
+    key: str,
+    *,
+    origin: str | None = None,
+    extensions: Sequence[ExtensionHeader] | None = None,
+    subprotocols: Sequence[str] | None = None,
+    headers: HeadersLike = (),
+    user_agent: str | None = USER_AGENT,
+) -> Request:
+    """Return the request that asks for a WebSocket (RFC 6455 4.1).
+
+    *headers* may replace Host, Origin, Authorization and User-Agent. Raises ValueError for those
+    that the handshake writes itself and for what cannot stand in a header.
+    """
+    added = _added(headers)
+    optional = {
+        "Host": build_host(uri),
+        "Origin": origin,
+        "Authorization": _authorization(uri),
+        "User-Agent": user_agent,
+    }
+    request = Headers()
+    for name, value in optional.items():
+        if value is not None and name not in added:
+            request[name] = value
+    request.update(_UPGRADE)
+    request["Sec-WebSocket-Key"] = key
+    request["Sec-WebSocket-Version"] = VERSION
+    if extensions:
+        request["Sec-WebSocket-Extensions"] = build_extensions(extensions)
+    if subprotocols:
+        request["Sec-WebSocket-Protocol"] = build_subprotocols(subprotocols)
+    request.update(added)
+    return Request(uri.path, request)
+
+
+def _authorization(uri: WebSocketURI) -> str | None:
+    if uri.username is None:
+        return None
+    return build_authorization_basic(uri.username, uri.password or "")
+
+
+class Negotiated(NamedTuple):
+    """What the server chose from what the client offered."""
+
+    subprotocol: str | None
+    extensions: list[ExtensionHeader]
+
+
+def check_response(
+    response: Response,
+    key: str,
+    *,
+    extensions: Sequence[ExtensionHeader] | None = None,
+    subprotocols: Sequence[str] | None = None,
+) -> Negotiated:
+    """Check the answer to a request with *key*, *extensions* and *subprotocols* (RFC 6455 4.1).
+
+    What the parameters of an extension mean is for the extension to judge. Raises InvalidStatus
+    for another status than 101, InvalidHeader, and NegotiationError for what was not offered.
+    """
+    if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+        raise InvalidStatus(response)
+    headers = response.headers
+    upgrade = headers.get_all("Upgrade")
+    if [value.lower() for value in upgrade] != ["websocket"]:
+        raise InvalidUpgrade("Upgrade", _joined(upgrade))
+    connection = [token.lower() for token in parse_connection(headers)]
+    if connection.count("upgrade") != 1:
+        raise InvalidUpgrade("Connection", _joined(connection))
+    accept = _only_value(headers, "Sec-WebSocket-Accept")
+    if accept != accept_key(key):
+        raise InvalidHeader("Sec-WebSocket-Accept", accept)
+    return Negotiated(
+        _chosen_subprotocol(headers, subprotocols or ()),
+        _chosen_extensions(headers, extensions or ()),
+    )
+
+
+def _chosen_subprotocol(headers: Headers, offered: Sequence[str]) -> str | None:
+    chosen = parse_subprotocols(headers)
+    if len(chosen) > 1:
+        raise InvalidHeader("Sec-WebSocket-Protocol", _joined(chosen))
+    if chosen and chosen[0] not in offered:
+        raise NegotiationError(f"sub-protocol {chosen[0][:100]!r} was not offered")
+    return chosen[0] if chosen else None
+
+
+def _chosen_extensions(
+    headers: Headers, offered: Sequence[ExtensionHeader]
+) -> list[ExtensionHeader]:
+    chosen = parse_extensions(headers)
+    # An extension may be offered in several variants, of which one is chosen.
+    open_offers = {name for name, _ in offered}
+    for name, _ in chosen:
+        if name not in open_offers:
+            raise NegotiationError(f"extension {name[:100]!r} was not offered, or is there twice")
+        open_offers.remove(name)
+    return chosen

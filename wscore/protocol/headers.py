@@ -1,0 +1,365 @@
+"""Header fields: the multi-dict that holds them, and the grammars of those that a handshake reads.
+
+Every parser takes one pass: a match begins where the last one ended.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from typing import TypeAlias
+
+from ..errors import InvalidHeader, InvalidMessage
+
+__all__ = [
+    "ExtensionHeader",
+    "Headers",
+    "HeadersLike",
+    "MultipleValuesError",
+    "Origins",
+    "build_authorization_basic",
+    "build_extensions",
+    "build_subprotocols",
+    "is_field_value",
+    "is_token",
+    "parse_authorization_basic",
+    "parse_connection",
+    "parse_extension_list",
+    "parse_extensions",
+    "parse_subprotocols",
+    "parse_upgrade",
+]
+
+# A name and its parameters, in order; None is the value of a parameter that has none.
+ExtensionHeader: TypeAlias = tuple[str, list[tuple[str, str | None]]]
+HeadersLike: TypeAlias = "Headers | Mapping[str, str] | Iterable[tuple[str, str]]"
+
+# RFC 9110 5.6.2 and 5.5: HTAB, SP, VCHAR and obs-text, so neither CR, LF nor NUL.
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_is_token = re.compile(_TOKEN).fullmatch
+_is_field_value = re.compile(r"[\t -~\x80-\xff]*").fullmatch
+
+# A whole line: no folding, no space before the colon, and a value without the space around it.
+# Written so that no run of spaces can match in two ways: a failure costs one pass, too.
+_VISIBLE = r"[!-~\x80-\xff]"
+_field_lines = re.compile(
+    rf"(?:\A|(?<=\r\n))({_TOKEN}):[ \t]*"
+    rf"(?:({_VISIBLE}(?:[\t -~\x80-\xff]*{_VISIBLE})?)[ \t]*)?(?:\r\n|\Z)"
+).findall
+
+# RFC 9110 7.8: protocol-name ["/" protocol-version].
+_is_upgrade_protocol = re.compile(f"{_TOKEN}(?:/{_TOKEN})?").fullmatch
+
+# RFC 6455 9.1, read piece by piece; empty list elements go with the separators (RFC 9110 5.6.1).
+_extension_name = re.compile(rf"[ \t,]*({_TOKEN})[ \t]*").match
+_extension_param = re.compile(
+    rf";[ \t]*({_TOKEN})[ \t]*(?:=[ \t]*(?:({_TOKEN})"
+    r'|"((?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*)")[ \t]*)?'
+).match
+_unquote = re.compile(r"\\(.)").sub
+
+_has_control = re.compile(r"[\x00-\x1f\x7f]").search
+
+
+def is_token(text: str) -> bool:
+    """Whether *text* is a token of RFC 9110 5.6.2."""
+    return _is_token(text) is not None
+
+
+def is_field_value(text: str) -> bool:
+    """Whether *text* may stand in a header's value or a reason phrase, as it is on the wire."""
+    return _is_field_value(text) is not None
+
+
+class MultipleValuesError(LookupError):
+    """One value was asked for of a header that came several times."""
+
+
+class Headers(MutableMapping[str, str]):
+    """Header fields in their order; names are compared without regard to case.
+
+    ``headers[name]`` is the only value: KeyError when there is none, MultipleValuesError when
+    there are several. ``headers[name] = value`` adds a value; ``del`` removes them all. What could
+    not be written to the wire as it stands is refused with ValueError, so a Headers is always
+    safe to serialize. Values are text of ISO-8859-1.
+    """
+
+    __slots__ = ("_index", "_items")
+
+    def __init__(self, *headers: HeadersLike, **values: str) -> None:
+        self._items: list[tuple[str, str]] = []
+        # Lower-case name to values.
+        self._index: dict[str, list[str]] = {}
+        if headers or values:
+            self.update(*headers, **values)
+
+    @classmethod
+    def parse(cls, text: str) -> Headers:
+        """Read the field lines of a head that came from the peer; CRLF stands between them.
+
+        Raises InvalidMessage: no colon, a name that is not a token (and so a folded line, or a
+        space before the colon), a control character in a value.
+        """
+        self = cls()
+        if not text:
+            return self
+        self._items = _field_lines(text)
+        if len(self._items) <= text.count("\r\n"):
+            raise InvalidMessage("malformed header")
+        index = self._index
+        for name, value in self._items:
+            lower = name.lower()
+            if lower in index:
+                index[lower].append(value)
+            else:
+                index[lower] = [value]
+        return self
+
+    def __getitem__(self, name: str) -> str:
+        values = self._index[name.lower()]
+        if len(values) > 1:
+            raise MultipleValuesError(name)
+        return values[0]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        if not _is_token(name):
+            raise ValueError(f"header name is not a token: {name!r}")
+        if not _is_field_value(value):
+            raise ValueError(f"{name} header cannot carry {value!r}")
+        self._items.append((name, value))
+        self._index.setdefault(name.lower(), []).append(value)
+
+    def __delitem__(self, name: str) -> None:
+        lower = name.lower()
+        del self._index[lower]
+        self._items = [item for item in self._items if item[0].lower() != lower]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._index
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __eq__(self, other: object) -> bool:
+        return self._index == other._index if isinstance(other, Headers) else NotImplemented
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._items!r})"
+
+    def __str__(self) -> str:
+        return "".join([f"{name}: {value}\r\n" for name, value in self._items]) + "\r\n"
+
+    def update(self, *headers: HeadersLike, **values: str) -> None:  # type: ignore[override]
+        """Add all of *headers*, each a Headers, a mapping or pairs. Raises ValueError."""
+        for more in headers:
+            if isinstance(more, Headers):
+                pairs: Iterable[tuple[str, str]] = more.raw_items()
+            else:
+                pairs = more.items() if isinstance(more, Mapping) else more
+            for name, value in pairs:
+                self[name] = value
+        for name, value in values.items():
+            self[name] = value
+
+    def clear(self) -> None:
+        self._items.clear()
+        self._index.clear()
+
+    def copy(self) -> Headers:
+        copy = Headers()
+        copy._items = self._items.copy()
+        copy._index = {name: values.copy() for name, values in self._index.items()}
+        return copy
+
+    def get_all(self, name: str) -> list[str]:
+        """Return every value of *name*, in order."""
+        return list(self._index.get(name.lower(), ()))
+
+    def raw_items(self) -> Iterator[tuple[str, str]]:
+        """Iterate over (name, value) as they were written, one pair for each line."""
+        return iter(self._items)
+
+    def serialize(self) -> bytes:
+        """Return the fields as they go on the wire, with the empty line that ends them."""
+        return str(self).encode("latin-1")
+
+
+# Lists (RFC 9110 5.6.1). The values of several lines are one list, but no element spans two.
+
+
+def _parse_list(
+    headers: Headers, name: str, is_element: Callable[[str], object | None]
+) -> list[str]:
+    elements = []
+    for value in headers.get_all(name):
+        found = [stripped for part in value.split(",") if (stripped := part.strip(" \t"))]
+        if not found or not all(map(is_element, found)):
+            raise InvalidHeader(name, value)
+        elements += found
+    return elements
+
+
+def parse_connection(headers: Headers) -> list[str]:
+    """Read Connection; an empty list when there is none. Raises InvalidHeader."""
+    return _parse_list(headers, "Connection", _is_token)
+
+
+def parse_upgrade(headers: Headers) -> list[str]:
+    """Read Upgrade, whose elements may carry a version. Raises InvalidHeader."""
+    return _parse_list(headers, "Upgrade", _is_upgrade_protocol)
+
+
+def parse_subprotocols(headers: Headers) -> list[str]:
+    """Read Sec-WebSocket-Protocol. Raises InvalidHeader, for a repeated one too (RFC 6455 4.1)."""
+    subprotocols = _parse_list(headers, "Sec-WebSocket-Protocol", _is_token)
+    if len(set(subprotocols)) != len(subprotocols):
+        raise InvalidHeader("Sec-WebSocket-Protocol", ", ".join(subprotocols))
+    return subprotocols
+
+
+def build_subprotocols(subprotocols: Sequence[str]) -> str:
+    """Write Sec-WebSocket-Protocol.
+
+    Raises ValueError for none, one that is not a token or that comes twice; TypeError for a str.
+    """
+    if isinstance(subprotocols, str):
+        raise TypeError("subprotocols must be a list, not a str")
+    if not subprotocols or len(set(subprotocols)) != len(subprotocols):
+        raise ValueError("sub-protocols must be at least one, and all different")
+    return ", ".join(map(_check_token, subprotocols))
+
+
+# Extensions (RFC 6455 9.1)
+
+
+def parse_extensions(headers: Headers) -> list[ExtensionHeader]:
+    """Read Sec-WebSocket-Extensions, in order. Raises InvalidHeader."""
+    extensions: list[ExtensionHeader] = []
+    for value in headers.get_all("Sec-WebSocket-Extensions"):
+        extensions += parse_extension_list(value)
+    return extensions
+
+
+def parse_extension_list(value: str) -> list[ExtensionHeader]:
+    """Read one value of Sec-WebSocket-Extensions. Raises InvalidHeader."""
+    extensions: list[ExtensionHeader] = []
+    end = len(value.rstrip(" \t,"))
+    position = 0
+    while position < end or not extensions:
+        name = _extension_name(value, position)
+        if name is None:
+            raise InvalidHeader("Sec-WebSocket-Extensions", value)
+        position = name.end()
+        params: list[tuple[str, str | None]] = []
+        while param := _extension_param(value, position):
+            position = param.end()
+            params.append((param[1], _param_value(value, param)))
+        if position < len(value) and value[position] != ",":
+            raise InvalidHeader("Sec-WebSocket-Extensions", value)
+        extensions.append((name[1], params))
+    return extensions
+
+
+def _param_value(value: str, param: re.Match[str]) -> str | None:
+    """A quoted value must be a token once it is unquoted, or nothing could write it bare."""
+    quoted = param[3]
+    if quoted is None:
+        return param[2]
+    unquoted = _unquote(r"\1", quoted)
+    if not _is_token(unquoted):
+        raise InvalidHeader("Sec-WebSocket-Extensions", value)
+    return unquoted
+
+
+def build_extensions(extensions: Sequence[ExtensionHeader]) -> str:
+    """Write Sec-WebSocket-Extensions. Raises ValueError for what is not a token."""
+    return ", ".join([_build_extension(name, params) for name, params in extensions])
+
+
+def _build_extension(name: str, params: Sequence[tuple[str, str | None]]) -> str:
+    written = [_check_token(name)]
+    for param, value in params:
+        _check_token(param)
+        written.append(param if value is None else f"{param}={_check_token(value)}")
+    return "; ".join(written)
+
+
+def _check_token(text: str) -> str:
+    if not _is_token(text):
+        raise ValueError(f"not a token: {text!r}")
+    return text
+
+
+# Origin (RFC 6454)
+
+# The ports that an origin leaves out (RFC 6454 4).
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_is_origin = re.compile(
+    r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^/:?#@\[\]]+)(?::([0-9]{1,5}))?"
+).fullmatch
+
+
+class Origins:
+    """The origins that a server serves, compared by scheme, host and port (RFC 6454 5).
+
+    *allowed* are origins like ``"https://example.com"``; None allows requests that have none,
+    ``"null"`` those of opaque origins and ``"*"`` all that have one. Raises ValueError for what
+    is none of these.
+    """
+
+    __slots__ = ("_allowed",)
+
+    def __init__(self, allowed: Iterable[str | None]) -> None:
+        if isinstance(allowed, str):
+            raise TypeError("origins must be a list, not a str")
+        self._allowed = {_split_origin(origin) for origin in allowed}
+
+    def __contains__(self, origin: str | None) -> bool:
+        if "*" in self._allowed and origin is not None:
+            return True
+        try:
+            return _split_origin(origin) in self._allowed
+        except ValueError:
+            return False
+
+
+def _split_origin(origin: str | None) -> tuple[str, str, int | None] | str | None:
+    if origin in (None, "null", "*"):
+        return origin
+    match = _is_origin(origin.lower())
+    if match is None:
+        raise ValueError(f"not an origin: {origin!r}")
+    scheme, host, port = match.groups()
+    return scheme, host, int(port) if port else _DEFAULT_PORTS.get(scheme)
+
+
+# Basic authentication (RFC 7617), always as UTF-8.
+
+
+def build_authorization_basic(username: str, password: str) -> str:
+    """Write Authorization. Raises ValueError for a colon in *username*, or control characters."""
+    if ":" in username:
+        raise ValueError("a user name cannot contain a colon")
+    if _has_control(username + password):
+        raise ValueError("credentials cannot contain control characters")
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+def parse_authorization_basic(value: str) -> tuple[str, str]:
+    """Read user name and password from Authorization.
+
+    Raises InvalidHeader, with status 401 and without repeating the credentials.
+    """
+    scheme, _, encoded = value.partition(" ")
+    try:
+        decoded = base64.b64decode(encoded.strip(" "), validate=True).decode()
+    except ValueError:
+        decoded = ""
+    username, colon, password = decoded.partition(":")
+    if scheme.lower() != "basic" or not colon or _has_control(decoded):
+        raise InvalidHeader("Authorization", "(not Basic)", 401)
+    return username, password

@@ -1,0 +1,393 @@
+"""HTTP/1.1 as far as an opening handshake needs it (RFC 9112): heads, and bodies of refusals.
+
+A parser takes bytes as they come and looks at each of them a bounded number of times. What it
+refuses is an InvalidMessage, which carries the HTTP status that a server owes the peer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import InvalidMessage
+from .headers import Headers, MultipleValuesError, is_field_value, is_token
+
+if TYPE_CHECKING:
+    from .._types import Buffer
+
+__all__ = [
+    "MAX_BODY",
+    "MAX_HEAD",
+    "MAX_HEADERS",
+    "MAX_INTERIM",
+    "MAX_LINE",
+    "Headers",
+    "MultipleValuesError",
+    "Request",
+    "RequestParser",
+    "Response",
+    "ResponseParser",
+]
+
+MAX_LINE = 8192  # bytes in a request line, status line or header, without its CRLF
+MAX_HEADERS = 128
+MAX_HEAD = 32768  # bytes in all, with the empty line that ends the head
+MAX_BODY = 1048576  # bytes kept of the body of a response
+MAX_INTERIM = 8  # responses before the final one (RFC 9110 15.2)
+
+# Visible ASCII without "#": browsers leave more than RFC 3986 allows in a query.
+_is_origin_form = re.compile(r"/[!\"$-~]*").fullmatch
+# An authority without userinfo: that has no place in a request.
+_absolute_form = re.compile(
+    r"(?:http|ws)s?://([!\"$-.0->A-~]+)((?:[/?][!\"$-~]*)?)", re.IGNORECASE
+).fullmatch
+_status_line = re.compile(r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t -~\x80-\xff]*))?").fullmatch
+_is_http_version = re.compile(r"HTTP/[0-9]\.[0-9]").fullmatch
+# More digits than a body can have bytes are no length.
+_is_length = re.compile(r"[0-9]{1,18}").fullmatch
+# The CRLF of the chunk before, the size, an extension that nobody reads.
+_chunk_head = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(?:[ \t;][^\r\n]*)?\r\n").match
+_MAX_CHUNK_HEAD = 256
+
+
+@dataclass(slots=True)
+class Request:
+    """A request without a body. ``path`` is the target in origin-form, with its query."""
+
+    path: str
+    headers: Headers
+    method: str = "GET"
+    protocol: str = "HTTP/1.1"
+
+    def serialize(self) -> bytes:
+        """Return the request as bytes. Raises ValueError for what would not read back the same."""
+        if not is_token(self.method) or not _is_origin_form(self.path):
+            raise ValueError(f"not a request line: {self.method!r} {self.path!r}")
+        if self.protocol not in ("HTTP/1.1", "HTTP/1.0"):
+            raise ValueError(f"not a version of HTTP/1: {self.protocol!r}")
+        line = f"{self.method} {self.path} {self.protocol}\r\n"
+        return line.encode("ascii") + self.headers.serialize()
+
+
+@dataclass(slots=True)
+class Response:
+    """A response; ``body`` is sent as it is, its length or coding stands in ``headers``."""
+
+    status_code: int
+    reason_phrase: str
+    headers: Headers
+    body: bytes = b""
+
+    def serialize(self) -> bytes:
+        """Return the response as bytes. Raises ValueError for what would not read back the same."""
+        if not 100 <= self.status_code <= 599:
+            raise ValueError(f"not an HTTP status: {self.status_code}")
+        if not is_field_value(self.reason_phrase):
+            raise ValueError(f"not a reason phrase: {self.reason_phrase!r}")
+        line = f"HTTP/1.1 {self.status_code:d} {self.reason_phrase}\r\n"
+        return line.encode("latin-1") + self.headers.serialize() + self.body
+
+
+class _HeadReader:
+    """Collects a head within the limits; ``rest`` is what follows it.
+
+    Lines are judged in the order of their bytes, so the verdict does not depend on how the
+    bytes were cut into reads.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_line",
+        "_lines",
+        "_max_head",
+        "_max_headers",
+        "_max_line",
+        "_max_plain",
+        "head",
+        "rest",
+    )
+
+    def __init__(self, max_line: int, max_headers: int, max_head: int) -> None:
+        self._buffer = bytearray()
+        self._line = 0  # where the unfinished line begins
+        self._lines = 0
+        self._max_line = max_line
+        self._max_headers = max_headers
+        self._max_head = max_head
+        self._max_plain = min(max_line, max_head)
+        self.head = b""
+        self.rest = b""
+
+    def feed(self, data: Buffer) -> tuple[str, str] | None:
+        """Return the first line and the header lines once the head is whole.
+
+        CRLF stands between them. Raises InvalidMessage.
+        """
+        buffer = self._buffer
+        position = len(buffer)
+        buffer += data
+        end = self._find_plain_end() if position == 0 else -1
+        if end < 0:
+            end = self._find_end(position)
+            if end < 0:
+                return None
+        self.head = bytes(buffer[: end + 4])
+        self.rest = bytes(buffer[end + 4 :])
+        first, _, fields = self.head[:-4].decode("latin-1").partition("\r\n")
+        return first, fields
+
+    def _find_plain_end(self) -> int:
+        """Find the end of a head within all limits, without a look at each line.
+
+        Most heads come in one read and are shorter than one line may be: 2.9 us instead of 6.0 for
+        a browser's.
+        """
+        buffer = self._buffer
+        end = buffer.find(b"\r\n\r\n", 0, self._max_plain)
+        if end < 0:
+            return -1
+        lines = buffer.count(b"\r\n", 0, end)
+        # A line without its CR is judged before the first line is, as it is in several reads.
+        plain = lines <= self._max_headers and buffer.count(b"\n", 0, end) == lines
+        return end if plain else -1
+
+    def _find_end(self, position: int) -> int:
+        """Judge the lines from *position* on; return where the last one ends, or -1."""
+        buffer, start = self._buffer, self._line
+        while (lf := buffer.find(b"\n", position)) >= 0:
+            has_cr = lf > start and buffer[lf - 1] == 0x0D
+            self._check_size(lf - has_cr - start, lf + 1)
+            if not has_cr:
+                raise InvalidMessage("line without its CR")
+            if lf == start + 1:
+                if not start:
+                    raise InvalidMessage("head without its first line")
+                return start - 2
+            self._lines += 1
+            self._line = start = position = lf + 1
+        # A CR at the end may be half of the CRLF.
+        self._check_size(len(buffer) - buffer.endswith(b"\r", start) - start, len(buffer))
+        return -1
+
+    def _check_size(self, line: int, head: int) -> None:
+        if line > self._max_line:
+            status = 431 if self._lines else 414
+            raise InvalidMessage(f"line of more than {self._max_line} bytes", status)
+        if head > self._max_head:
+            raise InvalidMessage(f"head of more than {self._max_head} bytes", 431)
+        if self._lines > self._max_headers and line:
+            raise InvalidMessage(f"more than {self._max_headers} headers", 431)
+
+
+class RequestParser:
+    """Reads one request.
+
+    HTTP/1.0 is read too, so that the likes of health checks can be answered; it cannot be
+    upgraded. Methods are not judged here.
+    """
+
+    __slots__ = ("_head",)
+
+    def __init__(
+        self, *, max_line: int = MAX_LINE, max_headers: int = MAX_HEADERS, max_head: int = MAX_HEAD
+    ) -> None:
+        self._head = _HeadReader(max_line, max_headers, max_head)
+
+    @property
+    def head(self) -> bytes:
+        """The head as it came, once it is whole."""
+        return self._head.head
+
+    @property
+    def rest(self) -> bytes:
+        """What followed the head."""
+        return self._head.rest
+
+    def feed(self, data: Buffer) -> Request | None:
+        """Take bytes; return the request once it is whole, after which nothing may be fed.
+
+        Raises InvalidMessage: 414 and 431 for the limits, 505 for what is not HTTP/1.0 or 1.1,
+        400 for the rest and for a request with a body.
+        """
+        head = self._head.feed(data)
+        if head is None:
+            return None
+        method, target, protocol = _split_request_line(head[0])
+        headers = Headers.parse(head[1])
+        # A handshake has no body, and one left unread would be taken for frames.
+        if "transfer-encoding" in headers or not {"0"}.issuperset(
+            headers.get_all("content-length")
+        ):
+            raise InvalidMessage("request with a body")
+        path = target if _is_origin_form(target) else _take_authority(target, headers)
+        return Request(path, headers, method, protocol)
+
+
+def _split_request_line(line: str) -> tuple[str, str, str]:
+    parts = line.split(" ")
+    if len(parts) != 3 or not is_token(parts[0]):
+        raise InvalidMessage("malformed request line")
+    method, target, protocol = parts
+    if protocol not in ("HTTP/1.1", "HTTP/1.0"):
+        is_http = _is_http_version(protocol)
+        raise InvalidMessage(f"version {protocol[:16]!r} of HTTP", 505 if is_http else 400)
+    return method, target, protocol
+
+
+def _take_authority(target: str, headers: Headers) -> str:
+    """Reduce an absolute-form target to its path; its authority replaces Host (RFC 9112 3.2.2)."""
+    match = _absolute_form(target)
+    if match is None:
+        raise InvalidMessage("request target in neither origin-form nor absolute-form")
+    # None or several stay as they are: the handshake refuses both.
+    if len(headers.get_all("Host")) == 1:
+        del headers["Host"]
+        headers["Host"] = match[1]
+    return match[2] if match[2].startswith("/") else "/" + match[2]
+
+
+class ResponseParser:
+    """Reads one final response, past the interim ones (1xx), with its body where it has one.
+
+    The body tells a person why the server refused: it is cut at ``max_body`` bytes, and what is
+    wrong with its framing ends it without hiding the status. With ``tunnel=True`` the request was
+    a CONNECT, which a proxy grants without a body (RFC 9110 9.3.6).
+    """
+
+    __slots__ = (
+        "_body",
+        "_head",
+        "_interim",
+        "_limits",
+        "_max_body",
+        "_response",
+        "_tunnel",
+        "rest",
+    )
+
+    def __init__(
+        self,
+        *,
+        max_line: int = MAX_LINE,
+        max_headers: int = MAX_HEADERS,
+        max_head: int = MAX_HEAD,
+        max_body: int = MAX_BODY,
+        tunnel: bool = False,
+    ) -> None:
+        self._limits = (max_line, max_headers, max_head)
+        self._head = _HeadReader(*self._limits)
+        self._max_body = max_body
+        self._tunnel = tunnel
+        self._interim = 0
+        self._response: Response | None = None
+        self._body: _Body | None = None
+        self.rest = b""
+
+    def feed(self, data: Buffer) -> Response | None:
+        """Take bytes; return the response once it is whole, after which nothing may be fed.
+
+        Raises InvalidMessage.
+        """
+        while self._response is None:
+            head = self._head.feed(data)
+            if head is None:
+                return None
+            data = self._head.rest
+            self._take_head(*head)
+        if self._body is None:
+            self.rest = bytes(data)
+            return self._response
+        return self._finish() if self._body.feed(data) else None
+
+    def feed_eof(self) -> Response:
+        """Take the end of the stream: return the response with what there is of its body.
+
+        Raises InvalidMessage when not even its head was whole.
+        """
+        if self._response is None:
+            raise InvalidMessage("stream ended before the response did")
+        return self._finish()
+
+    def _finish(self) -> Response:
+        assert self._response is not None
+        if self._body is not None:
+            self._response.body = self._body.content()
+        return self._response
+
+    def _take_head(self, line: str, fields: str) -> None:
+        match = _status_line(line)
+        if match is None:
+            raise InvalidMessage("malformed status line")
+        status, headers = int(match[2]), Headers.parse(fields)
+        if status == 101 and match[1] == "0":
+            raise InvalidMessage("HTTP/1.0 cannot be upgraded")
+        if 100 <= status < 200 and status != 101:
+            self._interim += 1
+            if self._interim > MAX_INTERIM:
+                raise InvalidMessage(f"more than {MAX_INTERIM} interim responses")
+            self._head = _HeadReader(*self._limits)
+            return
+        self._response = Response(status, match[3] or "", headers)
+        if status not in (101, 204, 304) and not (self._tunnel and status < 300):
+            self._body = _body_of(headers, self._max_body)
+
+
+class _Body:
+    """Collects a body of *length* bytes, or up to the end of the stream, at most *limit*."""
+
+    __slots__ = ("_data", "_want")
+
+    def __init__(self, length: int | None, limit: int) -> None:
+        self._want = limit if length is None else min(length, limit)
+        self._data = bytearray()
+
+    def feed(self, data: Buffer) -> bool:
+        """Take bytes; tell whether no more of them are needed."""
+        self._data += data
+        return len(self._data) >= self._want
+
+    def content(self) -> bytes:
+        return bytes(self._data[: self._want])
+
+
+class _ChunkedBody(_Body):
+    """Collects a body in chunks (RFC 9112 7.1); trailers are not waited for."""
+
+    __slots__ = ("_left", "_raw")
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(None, limit)
+        # Every chunk but the first follows the CRLF of one before it.
+        self._raw = bytearray(b"\r\n")
+        self._left = 0  # bytes of the chunk that have not come yet
+
+    def feed(self, data: Buffer) -> bool:
+        self._raw += data
+        while True:
+            part = self._raw[: self._left]
+            del self._raw[: len(part)]
+            self._data += part
+            self._left -= len(part)
+            if len(self._data) >= self._want:
+                return True
+            if self._left:
+                return False
+            head = _chunk_head(self._raw, 0, _MAX_CHUNK_HEAD)
+            if head is None:
+                return b"\n" in self._raw[2:] or len(self._raw) > _MAX_CHUNK_HEAD
+            self._left = int(head[1], 16)
+            if not self._left:
+                return True
+            del self._raw[: head.end()]
+
+
+def _body_of(headers: Headers, limit: int) -> _Body:
+    """Tell how the body ends (RFC 9112 6.3); what makes no sense is read to the stream's end."""
+    codings = headers.get_all("Transfer-Encoding")
+    if codings:
+        is_chunked = codings[-1].rpartition(",")[2].strip().lower() == "chunked"
+        return _ChunkedBody(limit) if is_chunked else _Body(None, limit)
+    lengths = set(headers.get_all("Content-Length"))
+    length = lengths.pop() if len(lengths) == 1 else ""
+    return _Body(int(length) if _is_length(length) else None, limit)
