@@ -1,16 +1,23 @@
 # Every target does its own set-up: it needs Python 3.10 or newer and, for the compiled backend,
 # a C compiler. PYTHON is the interpreter that .venv is made with.
+# Tests are spread over WORKERS processes; 0 keeps them in one.
 PYTHON ?= python3
 VENV ?= .venv
+WORKERS ?= auto
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-SOURCES := setup.py pyproject.toml $(wildcard wscore/*.px[dy] wscore/_backend/*.pxi wscore/_kernels/*)
+SOURCES := setup.py pyproject.toml scripts/docstrings.py \
+	$(wildcard wscore/*.px[dy] wscore/_backend/*.p* wscore/_kernels/*)
 
-# The newest peers need Python 3.11: below it there is less to lift and to measure.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+# Seconds for each test, where one is a build or thousands of connections.
+PATIENTLY := --timeout=900
+
+# The newest libraries need Python 3.11: below it there are fewer libraries to accelerate and to measure.
 WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/acceleration --ignore=tests/bench" * (sys.version_info < (3, 11)))')
 
-.PHONY: help demo test coverage bench bench-quick bench-end-to-end lint types sanitize kernels neon old-cpus \
+.PHONY: help demo test coverage bench bench-quick bench-end-to-end calls lint types sanitize kernels neon old-cpus \
 	test-packaging test-accelerated test-browser attack fuzz fuzz-sanitized conformance life soak matrix wheels clean
 
 help: ## this list
@@ -28,8 +35,9 @@ $(VENV)/.dev: $(VENV)/.made $(SOURCES)
 	touch $@
 
 # Peers are welcome here, not needed: the demonstration also runs where no index can be reached.
+# Who develops has all of it.
 $(VENV)/.demo: $(VENV)/.made $(SOURCES)
-	if scripts/install_for_demo.sh $(BIN)/python; then touch $@; fi
+	if make -q $(VENV)/.dev || scripts/install_for_demo.sh $(BIN)/python; then touch $@; fi
 
 # Running -------------------------------------------------------------------------------------
 
@@ -42,8 +50,10 @@ else
 endif
 
 test: $(VENV)/.dev ## the fast tests, on the backend that is there and on the pure twin
-	WSCORE_BACKEND=auto $(BIN)/python -m pytest $(WITHOUT_PEERS)
-	WSCORE_BACKEND=python WSCORE_REQUIRE_COMPILED= $(BIN)/python -m pytest $(WITHOUT_PEERS)
+	WSCORE_BACKEND=auto $(PYTEST) $(WITHOUT_PEERS)
+	# Status 5: nothing of what was asked for depends on the backend.
+	WSCORE_BACKEND=python WSCORE_REQUIRE_COMPILED= $(PYTEST) $(WITHOUT_PEERS) -m "not any_backend" \
+		|| [ $$? -eq 5 ]
 
 coverage: $(VENV)/.dev ## which lines of the Python code the fast tests reach
 	$(BIN)/python -m coverage run -m pytest --quiet $(WITHOUT_PEERS)
@@ -59,6 +69,9 @@ bench-end-to-end: $(VENV)/.dev ## servers and clients beside their peers, with c
 
 bench-quick: $(VENV)/.dev ## the same in less time, with more noise
 	$(BIN)/python -m bench --quick
+
+calls: $(VENV)/.dev ## Python calls of a message, a handshake, a refusal, a reconnection
+	$(BIN)/python scripts/calls.py $(ARGS)
 
 lint: $(VENV)/.dev ## ruff: rules and layout
 	$(BIN)/ruff check
@@ -80,9 +93,9 @@ old-cpus: ## the choice of a kernel on emulated x86-64 CPUs
 	tests/kernels_c/run.sh old-cpus
 
 test-packaging: $(VENV)/.dev ## wheels, sdist, installs with and without a compiler
-	$(BIN)/python -m pytest tests/packaging
+	$(BIN)/python -m pytest $(PATIENTLY) tests/packaging
 
-test-accelerated: $(VENV)/.dev ## the peers' own test suites, without and with the lift
+test-accelerated: $(VENV)/.dev ## the libraries' own test suites, with and without acceleration
 	$(BIN)/python tests/accelerated/run.py $(ARGS)
 
 test-browser: $(VENV)/.dev ## Chromium opens the page and talks to the server
@@ -92,14 +105,15 @@ conformance: $(VENV)/.dev ## the Autobahn test suite
 	$(BIN)/python tests/conformance/run.py $(ARGS)
 
 life: $(VENV)/.dev ## thousands of connections, cut links, killed servers; LIFE=short for less
-	LIFE=$(LIFE) $(BIN)/python -m pytest tests/life
+	LIFE=$(LIFE) $(BIN)/python -m pytest $(PATIENTLY) tests/life
 
 SECONDS ?= 300
 soak: $(VENV)/.dev ## an hour in fast time, and SECONDS of churn: memory has to stay flat
 	$(BIN)/python -W error -m tests.soak --seconds $(SECONDS)
 
+# Not editable again: that would build the extension anew under those who use it.
 $(VENV)/.fuzz: $(VENV)/.dev
-	$(PIP) --editable '.[fuzz]'
+	$(PIP) 'wscore-engine[fuzz]'
 	touch $@
 
 fuzz: $(VENV)/.fuzz ## every target for SECONDS, guided by coverage with atheris; ARGS: targets
@@ -120,5 +134,6 @@ wheels: $(VENV)/.dev ## sdist and wheel into dist/, repaired for manylinux on Li
 
 clean: ## everything that can be made again, the environments included
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage htmlcov
-	rm -f wscore/_speedups.c wscore/_speedups.*.so wscore/_speedups.*.pyd
+	rm -f wscore/_speedups.c wscore/_speedups_docstrings.h
+	rm -f wscore/_speedups.*.so wscore/_speedups.*.pyd
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

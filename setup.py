@@ -7,6 +7,8 @@
 import os
 import sys
 from glob import glob
+from pathlib import Path
+from runpy import run_path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -18,9 +20,10 @@ if mode not in ("auto", "require", "skip"):
 
 
 class BuildSpeedups(build_ext):
-    """Says in one line what a failed compilation means for the user."""
+    """Writes the docstrings first, and says in one line what a failed compilation means."""
 
     def build_extension(self, ext):
+        run_path("scripts/docstrings.py")["write"](Path("wscore"))
         try:
             super().build_extension(ext)
         except (BaseError, CCompilerError) as failure:
@@ -38,7 +41,11 @@ class BuildSpeedups(build_ext):
 speedups = Extension(
     "wscore._speedups",
     ["wscore/_speedups.pyx", *sorted(glob("wscore/_kernels/*.c"))],
-    depends=sorted(glob("wscore/_kernels/*.h") + glob("wscore/**/*.px[di]", recursive=True)),
+    depends=sorted(
+        glob("wscore/_kernels/*.h")
+        + glob("wscore/**/*.px[di]", recursive=True)
+        + glob("wscore/_backend/*.py")  # their docstrings
+    ),
     extra_compile_args=[] if sys.platform == "win32" else ["-O3"],
     optional=mode == "auto",  # what was not built is not looked for afterwards
 )

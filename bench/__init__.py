@@ -1,4 +1,4 @@
-"""Kernel benchmarks: every kernel beside the peers that do the same work, in one process.
+"""Kernel benchmarks: compare wscore with libraries that do the same work, in one process.
 
-``python -m bench`` measures, judges against the targets and writes the results.
+``python -m bench`` measures, compares with the targets and writes the results.
 """

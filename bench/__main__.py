@@ -16,7 +16,7 @@ QUICK = Pace(seconds=0.003, rounds=3)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Return 1 when a target was not reached or a contender was refused, else 0."""
+    """Return 1 if a target was not reached or a contender was refused, else 0."""
     options = _parser().parse_args(argv)
     pace = QUICK if options.quick else FULL
     results = _measure(options.suites or list(suites.SUITES), pace)
@@ -33,23 +33,27 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure wscore beside its peers.",
+        description="Compare the kernels of wscore with other libraries.",
         epilog="Exit status 1: a target was not reached, or a contender was refused.",
     )
     names = ", ".join(suites.SUITES)
     parser.add_argument(
         "suites", nargs="*", metavar="suite", help=f"any of {names}; all by default"
     )
-    parser.add_argument("--quick", action="store_true", help="short samples, three rounds: rough")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
-    parser.add_argument("--readme", type=Path, metavar="FILE", help="write the table between marks")
+    parser.add_argument(
+        "--quick", action="store_true", help="short samples and three rounds, for rough results"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to FILE")
+    parser.add_argument(
+        "--readme", type=Path, metavar="FILE", help="write the table between the marks in FILE"
+    )
     return parser
 
 
 def _measure(names: list[str], pace: Pace) -> list[Result]:
     unknown = sorted(set(names) - set(suites.SUITES))
     if unknown:
-        raise SystemExit(f"no suite {', '.join(unknown)}: choose from {', '.join(suites.SUITES)}")
+        raise SystemExit(f"unknown: {', '.join(unknown)}; known are {', '.join(suites.SUITES)}")
     results = []
     for name in names:
         for case in suites.cases(name):

@@ -1,4 +1,4 @@
-"""What a suite consists of: cases, and the goals that their results are judged by."""
+"""Cases, which make up a suite, and the goals for their results."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["Case", "Goal"]
 
 @dataclass(frozen=True)
 class Goal:
-    """To be *ratio* times faster than the fastest of *rivals*; without a ratio, to be told.
+    """Be *ratio* times as fast as the fastest of *rivals*. Without a ratio, only report it.
 
-    Goals of one *label* make one line of the summary.
+    Goals with the same *label* form one line of the summary.
     """
 
     label: str
@@ -24,10 +24,10 @@ class Goal:
 
 @dataclass(frozen=True)
 class Case:
-    """One operation on one sample, by *subject* and by the rivals of all goals.
+    """One operation on one sample, run by *subject* and by the rivals of all goals.
 
-    *messages* in a call divide its time. A contender ``name+wscore`` is the peer after
-    ``wscore.accelerate``; such a case needs *own_process* for each contender.
+    Times are divided by *messages*, the number of messages in a call. A contender ``name+wscore``
+    is the library after ``wscore.accelerate``; such cases need *own_process*.
     """
 
     name: str
@@ -40,6 +40,6 @@ class Case:
 
     @property
     def contenders(self) -> tuple[str, ...]:
-        """The subject first, then each rival once."""
+        """The subject, then each rival once."""
         rivals = (rival for goal in self.goals for rival in goal.rivals)
         return tuple(dict.fromkeys((self.subject, *rivals)))

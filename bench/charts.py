@@ -1,6 +1,6 @@
-"""``python -m bench.charts RESULTS.json DIRECTORY``: charts of what `bench.end_to_end` measured.
+"""``python -m bench.charts RESULTS.json DIRECTORY``: draw the results of `bench.end_to_end`.
 
-Each chart is an SVG that answers one question, named in its title; wscore's bars are coloured.
+Each chart is an SVG that answers the question in its title. The bars of wscore are coloured.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 __all__ = ["CHARTS", "Chart", "bars", "draw"]
 
 OURS, THEIRS, INK = "#d9480f", "#adb5bd", "#343a40"
-WIDTH, BAR, PANEL = 8.0, 0.24, 0.55  # inches: a panel's width, a bar, what stands around bars
+WIDTH, BAR, PANEL = 8.0, 0.24, 0.55  # inches: width of a panel, height of a bar, margin of a panel
 KIB = 1024
 
-# The medians of one case: contender, measure, figure.
+# The medians of one case: contender -> measure -> figure.
 Medians = Mapping[str, Mapping[str, float]]
 
 
@@ -37,7 +37,7 @@ def _p99(figures: Mapping[str, float]) -> float:
 
 @dataclass(frozen=True)
 class Chart:
-    """A question, and a panel for each of *cases*: what it shows, by the case's name."""
+    """A question with a panel for each of *cases*, which maps names of cases to panel titles."""
 
     title: str
     cases: Mapping[str, str]
@@ -104,10 +104,10 @@ CHARTS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write the charts for which there are results; 1 when there are none."""
+    """Draw the charts that have results. Return 1 if there are none, else 0."""
     parser = argparse.ArgumentParser(prog="python -m bench.charts", description="Draw charts.")
-    parser.add_argument("results", type=Path, help="the JSON that bench.end_to_end wrote")
-    parser.add_argument("directory", type=Path, help="where the SVG files go")
+    parser.add_argument("results", type=Path, help="the JSON file written by bench.end_to_end")
+    parser.add_argument("directory", type=Path, help="the directory for the SVG files")
     options = parser.parse_args(argv)
     document = json.loads(options.results.read_text(encoding="utf-8"))
     medians = {result["case"]["name"]: result["medians"] for result in document["results"]}
@@ -121,13 +121,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def bars(chart: Chart, medians: Medians) -> list[tuple[str, float]]:
-    """Contenders and figures of one panel, the best first."""
+    """Return the contenders and figures of one panel, the best first."""
     figures = [(name, chart.figure(measures)) for name, measures in medians.items()]
     return sorted(figures, key=lambda bar: bar[1], reverse=not chart.small_is_good)
 
 
 def draw(chart: Chart, medians: Mapping[str, Medians], provenance: str, file: Path) -> None:
-    """Draw *chart* to *file*. Raises SystemExit where matplotlib is not installed."""
+    """Draw *chart* to *file*. Raises SystemExit if matplotlib is not installed."""
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
@@ -141,7 +141,7 @@ def draw(chart: Chart, medians: Mapping[str, Medians], provenance: str, file: Pa
     for axes, (title, panel) in zip(rows, panels.items(), strict=True):
         _draw_panel(axes, title, panel)
     figure.supxlabel(provenance, x=0.01, ha="left", fontsize=7, color=INK)
-    # Without a date and with fixed ids the same results give the same file.
+    # Without a date and with fixed ids, the same results give the same file.
     with rc_context({"svg.hashsalt": file.stem}):
         figure.savefig(file, metadata={"Date": None})
 

@@ -1,4 +1,4 @@
-"""One sample of one contender in a process of its own: prints seconds for a call.
+"""Takes one sample of one contender in a separate process and prints the seconds per call.
 
 ``python -m bench.child SUITE CASE CONTENDER SECONDS``
 """
@@ -15,7 +15,10 @@ SAMPLES = 3
 
 
 def main(suite: str, case_name: str, contender: str, seconds: str) -> float:
-    """Raises Missing or Refused; the last line of the traceback tells the parent which."""
+    """Return the seconds per call.
+
+    Raises Missing or Refused. The parent reads which from the last line of the traceback.
+    """
     case = next(case for case in suites.cases(suite) if case.name == case_name)
     call = verify(targets.load(contender), case.operation, case.args)
     sample = sampler(call, float(seconds))

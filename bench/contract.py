@@ -1,4 +1,4 @@
-"""What an adapter owes: a call that can be timed, checked against the truth before it is."""
+"""The contract of adapters: a call to time, whose results are checked before timing."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["Call", "Missing", "Operation", "Probe", "Refused", "compiled", "same
 
 
 class Missing(Exception):
-    """A peer is not installed."""
+    """A library is not installed."""
 
 
 class Refused(Exception):
-    """A peer must not be timed: it answers wrongly, or is not what its name says."""
+    """A library must not be timed: its results are wrong, or it is not what its name says."""
 
 
 def _as_is(output: Any) -> Any:
@@ -24,11 +24,10 @@ def _as_is(output: Any) -> Any:
 
 
 class Call:
-    """One expression over named values: what is timed, without a function call around it.
+    """One expression over named values, timed without a function call around it.
 
-    *result* turns the expression's value into what the operation is defined to return; it is
-    used for checking only and not timed. *denial* is the exception by which the library says
-    False.
+    *result* converts the value of the expression to the result that the operation defines. It is
+    used only for checking and not timed. *denial* is the exception that stands for False.
     """
 
     __slots__ = ("denial", "expression", "names", "result")
@@ -51,7 +50,7 @@ class Call:
         return eval(f"lambda: {self.expression}", self.names)  # type: ignore[no-any-return]
 
     def answer(self) -> Any:
-        """Run once and return the operation's result."""
+        """Run once and return the result of the operation."""
         try:
             return self.result(self.function()())
         except Exception as error:
@@ -60,16 +59,16 @@ class Call:
             return False
 
 
-# The arguments of an operation and the result that is right for them.
+# The arguments of an operation and the correct result for them.
 Probe = tuple[tuple[Any, ...], Any]
 
 
 @dataclass(frozen=True)
 class Operation:
-    """A task that several libraries do: *probes* gives the true results to hold them to.
+    """A task that several libraries perform. *probes* returns the correct results to check.
 
-    ``probes(*args)`` starts with the arguments that are timed; others follow where a right
-    answer to the first proves too little.
+    ``probes(*args)`` starts with the arguments that are timed. More follow where a correct result
+    for the first proves too little.
     """
 
     name: str
@@ -77,9 +76,9 @@ class Operation:
 
 
 def verify(target: ModuleType, operation: Operation, args: tuple[Any, ...]) -> Call:
-    """Return *target*'s call for *operation*, after it answered every probe rightly.
+    """Check the results of *target* for every probe of *operation*. Return the call to time.
 
-    Raises Refused when an answer is wrong or the adapter has no such operation.
+    Raises Refused if a result is wrong or the adapter does not have the operation.
     """
     what = f"{target.__name__.rpartition('.')[2]}.{operation.name}"
     prepare = getattr(target, operation.name, None)
@@ -93,10 +92,10 @@ def verify(target: ModuleType, operation: Operation, args: tuple[Any, ...]) -> C
         except Exception as error:
             raise Refused(f"{what} raises {type(error).__name__}: {error}") from error
         if answer != expected:
-            raise Refused(f"{what} answers wrongly")
+            raise Refused(f"{what} returns a wrong result")
         timed = timed or call
     if timed is None:
-        raise Refused(f"{operation.name} has no probe: nothing was checked")
+        raise Refused(f"{operation.name} has no probes: nothing was checked")
     return timed
 
 

@@ -1,7 +1,7 @@
-"""``python -m bench.deflate``: backends and levels of permessage-deflate, by time, size and memory.
+"""``python -m bench.deflate``: time, size and memory of permessage-deflate by backend and level.
 
-Messages are JSON, compressed with context takeover in windows of 12 bits, as by default. Writes
-Markdown, for docs/compression.md.
+Messages are JSON, compressed with context takeover and windows of 12 bits, as by default. Prints
+Markdown for docs/compression.md.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ LEVELS = {"zlib": (1, 6, 9), "zlib-ng": (1, 2, 6), "isal": (0, 2, 3)}
 SIZES = (1 * KIB, 4 * KIB, 64 * KIB)
 ROUNDS = 9
 MESSAGES = 30
-CONNECTIONS = 500  # whose memory is added up
+CONNECTIONS = 500  # to average their memory
 
 
 def messages(size: int) -> list[bytes]:
-    """JSON documents of *size* bytes, all different."""
+    """Return different JSON documents of *size* bytes."""
     rng = random.Random(size)
 
     def row() -> dict[str, object]:
@@ -47,7 +47,7 @@ def codec(backend: str, level: int) -> DeflateCodec:
 
 
 def measure() -> dict[tuple[str, int, int], tuple[float, float, float]]:
-    """By backend, level and size: seconds to compress, seconds to inflate, share that is left."""
+    """By backend, level and size: seconds to compress, seconds to inflate, compressed share."""
     samples = {size: messages(size) for size in SIZES}
     taken: dict[tuple[str, int, int], list[tuple[float, float, float]]] = {}
     for _ in range(ROUNDS):
@@ -74,7 +74,7 @@ def _sample(both: DeflateCodec, sample: list[bytes]) -> tuple[float, float, floa
 
 
 def memory(backend: str, level: int) -> float:
-    """Bytes that a connection holds after one message each way, in a process of its own."""
+    """Return the bytes held by a connection after one message each way, in a separate process."""
     command = [sys.executable, "-m", "bench.deflate", backend, str(level)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 

@@ -1,4 +1,4 @@
-"""``python -m bench.demo``: which kernel is live, and real data through it and every peer."""
+"""``python -m bench.demo``: show the kernel in use and compare it with other libraries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACE = Pace(seconds=0.01, rounds=5)
 
 
 def main() -> int:
-    """Return 1 when a contender answered wrongly."""
+    """Return 1 if a contender's result is wrong, else 0."""
     print(_engine(), end="\n\n", flush=True)
     results = [run("demo", case, PACE) for case in _cases()]
     print(report.table(results), end="\n\n")
@@ -38,7 +38,7 @@ def _engine() -> str:
 
 
 def _cases() -> list[Case]:
-    """Each rival gets a line of its own."""
+    """Return the cases; each rival gets a separate line."""
     size = 64 * KIB
     (read,) = reader.cases()
     return [
@@ -71,7 +71,7 @@ def _agreement(results: list[Result]) -> str:
     answers = sum(len(result.seconds) for result in results)
     refused = sum(len(result.refused) for result in results)
     checked = f"{answers + refused} contenders checked against slow, obvious code before timing"
-    return f"{checked}: {'all agree' if not refused else f'{refused} REFUSED'}."
+    return f"{checked}: {'all correct' if not refused else f'{refused} REFUSED'}."
 
 
 if __name__ == "__main__":

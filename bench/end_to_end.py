@@ -1,10 +1,10 @@
-"""``python -m bench.end_to_end [case ...]``: wscore beside its peers over real connections.
+"""``python -m bench.end_to_end [case ...]``: compare servers and clients over real connections.
 
-Every contender is a process of its own on one core, the load is on another, and both take turns
-in short samples. Compression and pings are off but in the cases about them. Ratios are those of
-the medians, by the clock; beside them stand those of the CPU time that the server used. The two
-tell the same while a busy server gets its whole core. Where the table says that it did not, the
-clock has measured the machine's other work as well, and the CPU time is nearer to the truth.
+Every contender is a separate process on one core, the load runs on another, and contenders take
+turns in short samples. Compression and pings are off except in the cases about them. Ratios are
+ratios of medians, by wall-clock time and by the CPU time of the server. Both agree while a busy
+server gets its whole core. If the table shows that it did not, wall-clock time includes other work
+of the machine, and CPU time is more accurate.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from .report import duration
 
 HEADS = ("case", "subject", "its time", "rival", "its time", "target", "reached", "by CPU", "")
 KIB = 1024
-# Told beside rate and CPU time where they were measured.
+# Shown in addition to rate and CPU time, if measured.
 MEASURES = {"p50": "p50", "p99": "p99", "wire": "on the wire", "bytes": "for an idle connection"}
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Return 1 when a target was not reached or a contender was refused, else 0."""
+    """Return 1 if a target was not reached or a contender was refused, else 0."""
     options = _parser().parse_args(argv)
     pace = Pace(seconds=options.seconds, rounds=options.rounds)
     results = []
@@ -45,13 +45,17 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench.end_to_end",
-        description="Measure wscore beside its peers over real connections.",
+        description="Compare servers and clients over real connections.",
         epilog="Exit status 1: a target was not reached, or a contender was refused.",
     )
-    parser.add_argument("cases", nargs="*", metavar="case", help="a name or its beginning")
-    parser.add_argument("--rounds", type=_positive(int), default=7, help="samples of each")
+    parser.add_argument(
+        "cases", nargs="*", metavar="case", help="names of cases, or how they begin"
+    )
+    parser.add_argument(
+        "--rounds", type=_positive(int), default=7, help="samples of each contender"
+    )
     parser.add_argument("--seconds", type=_positive(float), default=0.5, help="length of a sample")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to FILE")
     return parser
 
 
@@ -62,12 +66,12 @@ def _positive(kind: type[int] | type[float]) -> Any:
             raise argparse.ArgumentTypeError(f"must be positive, not {text}")
         return value
 
-    convert.__name__ = kind.__name__  # argparse names it when the text is no number
+    convert.__name__ = kind.__name__  # argparse shows this name if the text is not a number
     return convert
 
 
 def _write(file: Path, pace: Pace, results: Sequence[Result]) -> None:
-    """After every case, so that what was measured survives an interruption."""
+    """Write the results after every case, so that an interruption does not lose them."""
     document = {
         "machine": machine.describe(),
         "pace": pace._asdict(),
@@ -77,7 +81,7 @@ def _write(file: Path, pace: Pace, results: Sequence[Result]) -> None:
 
 
 def states(result: Result) -> list[str]:
-    """The outcome for each goal and limit: "ok", "SHORT", "missing", "refused"; "" if only told."""
+    """Return the state of each goal and limit: "ok", "SHORT", "missing", "refused" or ""."""
     return [_goal_state(result, goal) for goal in result.case.goals] + [
         _limit_state(result, limit) for limit in result.case.limits
     ]
@@ -89,7 +93,7 @@ def _goal_state(result: Result, goal: Goal) -> str:
         return "refused" if {goal.subject, goal.rival} & result.refused.keys() else "missing"
     if goal.ratio is None:
         return ""
-    # Judged as shown: a third decimal is noise.
+    # Compare the rounded ratio, as shown: a third decimal is noise.
     return "ok" if round(ratio.median, 2) >= goal.ratio else "SHORT"
 
 
@@ -100,7 +104,7 @@ def _limit_state(result: Result, limit: Limit) -> str:
 
 
 def table(results: Sequence[Result]) -> str:
-    """Targets and what was reached; the figures of all contenders; who is missing, and why."""
+    """Format targets and results, the figures of all contenders, and which are missing and why."""
     rows = [row for result in results for row in _rows(result)]
     widths = [max(map(len, column)) for column in zip(HEADS, *rows, strict=True)]
     lines = [
@@ -164,15 +168,15 @@ def _by_cpu(result: Result, goal: Goal) -> str:
 
 
 def _figures(result: Result) -> list[str]:
-    """One line for each contender, the fastest first."""
+    """Return one line for each contender, the fastest first."""
     lines = [f"{result.case.name}:"]
     for name in sorted(result.figures, key=result.median):
         rate = f"{1 / result.median(name):>12,.0f} /s"
         used = result.median(name, "cpu")
         cpu = f"CPU {duration(used):>8}, {used / result.median(name):>4.0%} of the time"
         more = [
-            f"  {told} {_figure(result, name, measure):>8}"
-            for measure, told in MEASURES.items()
+            f"  {label} {_figure(result, name, measure):>8}"
+            for measure, label in MEASURES.items()
             if measure in result.figures[name]
         ]
         lines.append(f"  {name:27}{rate}  {cpu}{''.join(more)}".rstrip())

@@ -1,8 +1,8 @@
-"""``python -m bench.gil``: from which size it pays to mask without the GIL.
+"""``python -m bench.gil``: find the size from which masking should release the GIL.
 
-Two builds of the extension, one that always releases the GIL and one that never does, mask in
-place on one and on two threads, in turns. Releasing costs one thread little; it pays where two
-threads get more done.
+Two builds of the extension, one that always releases the GIL and one that never does, take turns
+masking in place on one and on two threads. Releasing costs a single thread little. It pays from
+the size where two threads become faster.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SIZES = [4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 4 * MIB]
 ROUNDS = 7
 BYTES = 1 << 30  # masked in one sample
 
-# Prints bytes per second, for the size and the number of threads that it is told.
+# Prints bytes per second. Arguments: size, number of threads, bytes in total.
 SAMPLE = """
 import sys, threading, time
 from wscore._speedups import apply_mask_inplace
@@ -56,11 +56,12 @@ def main() -> int:
 
 
 def build(copy: Path, release_from: int) -> Path:
-    """A copy of the package whose extension releases the GIL from that many bytes on."""
+    """Build a copy of the package that releases the GIL from *release_from* bytes on."""
     shutil.copytree(ROOT / "wscore", copy / "wscore",
                     ignore=shutil.ignore_patterns("*.so", "*.pyd", "_speedups.c"))  # fmt: skip
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, copy)
+    (copy / "scripts").mkdir()
+    for name in ("setup.py", "scripts/docstrings.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy / name)
     flags = f"{os.environ.get('CFLAGS', '')} -DWSCORE_RELEASE_GIL_FROM={release_from}LL"
     subprocess.run(
         [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
@@ -71,7 +72,7 @@ def build(copy: Path, release_from: int) -> Path:
 
 
 def measure(copies: dict[str, Path], size: int, threads: int) -> dict[str, list[float]]:
-    """Bytes per second of each build, a sample for each round."""
+    """Return bytes per second for each build, one sample per round."""
     rates: dict[str, list[float]] = {name: [] for name in copies}
     for _ in range(ROUNDS):
         for name, copy in copies.items():

@@ -1,4 +1,4 @@
-"""Timing that a noisy machine disturbs least: short samples, taken in turns, medians of rounds."""
+"""Timing for noisy machines: short samples, taken in turns, and medians of rounds."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .contract import Call
 
 __all__ = ["Pace", "Ratio", "Sampler", "compare", "interleave", "sampler"]
 
-# Takes one sample and returns seconds for one call.
+# Takes one sample and returns the seconds per call.
 Sampler = Callable[[], float]
 
 
 class Pace(NamedTuple):
-    """How long one sample lasts at least, in seconds, and how many rounds there are."""
+    """The minimum length of a sample in seconds, and the number of rounds."""
 
     seconds: float = 0.02
     rounds: int = 11
@@ -25,7 +25,7 @@ class Pace(NamedTuple):
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster the subject is: of the medians, and the extremes of the rounds."""
+    """How many times as fast the subject is: by the medians, and the range over the rounds."""
 
     median: float
     low: float
@@ -33,7 +33,7 @@ class Ratio:
 
 
 def sampler(call: Call, seconds: float) -> Sampler:
-    """Return a sampler of *call*; its number of loops is found once and then kept."""
+    """Return a sampler of *call*. The number of loops is determined once."""
     timer = Timer(call.expression, globals=call.names)
     loops = _loops(timer, seconds)
 
@@ -46,15 +46,15 @@ def sampler(call: Call, seconds: float) -> Sampler:
 def _loops(timer: Timer, seconds: float) -> int:
     loops = 1
     while (taken := timer.timeit(loops)) < seconds:
-        # Aim a little past the goal; a first loop is slow, so never grow more than tenfold.
+        # Aim a little above the goal. The first loop is slow, so grow at most tenfold.
         loops = max(loops + 1, min(loops * 10, int(loops * seconds * 1.2 / max(taken, 1e-9))))
     return loops
 
 
 def interleave(samplers: Mapping[str, Sampler], rounds: int) -> dict[str, list[float]]:
-    """Sample all contenders in each round, in an order that turns round from one to the next.
+    """Sample all contenders in each round, reversing the order after each.
 
-    Returns one figure for each round, in seconds for a call.
+    Returns, for each contender, the seconds per call in each round.
     """
     taken: dict[str, list[float]] = {name: [] for name in samplers}
     order = list(samplers)
@@ -66,6 +66,6 @@ def interleave(samplers: Mapping[str, Sampler], rounds: int) -> dict[str, list[f
 
 
 def compare(subject: list[float], rival: list[float]) -> Ratio:
-    """The ratio of the medians and the spread over the rounds."""
+    """Return the ratio of the medians and its range over the rounds."""
     rounds = [theirs / ours for ours, theirs in zip(subject, rival, strict=True)]
     return Ratio(median(rival) / median(subject), min(rounds), max(rounds))

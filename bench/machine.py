@@ -1,4 +1,4 @@
-"""What a figure depends on: the machine, the interpreter, wscore's kernel, every version."""
+"""What results depend on: the machine, the interpreter, wscore's kernel, all versions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["describe", "engine"]
 
 
 def describe() -> dict[str, Any]:
-    """Return what has to stand beside every result."""
+    """Return the description to store with every result."""
     return {
         "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "cpu": _cpu_model(),
@@ -31,7 +31,7 @@ def describe() -> dict[str, Any]:
 
 
 def engine() -> dict[str, Any]:
-    """wscore's version and what it chose at import."""
+    """Return wscore's version and the backend and kernel that it chose at import."""
     return {
         "version": wscore.__version__,
         "backend": wscore.BACKEND,
@@ -41,7 +41,7 @@ def engine() -> dict[str, Any]:
 
 
 def _cpu_model() -> str:
-    """The kernel's name for the processor; the platform's where there is no such file."""
+    """Return the processor's name in /proc/cpuinfo, else the one that Python knows."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():

@@ -1,4 +1,4 @@
-"""The operations that are compared: arguments, and the answers every contender is held to."""
+"""The operations that are compared: arguments, and the results that contenders must return."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def _mask(data: bytes, mask: bytes) -> Iterator[Probe]:
 
 
 def _mask_inplace(buffer: bytearray, mask: bytes) -> Iterator[Probe]:
-    """All contenders share the buffer, and with it its alignment; each call turns it round."""
+    """All contenders share the buffer and so its alignment. Each call masks or unmasks it."""
     yield (buffer, mask), xor(bytes(buffer), mask)
 
 
 def _finds_bad_utf8(data: bytes) -> Iterator[Probe]:
     yield (data,), True
-    yield (_whole(data[:-4]) + b"\xff",), False  # a bad byte, seen only at the very end
+    yield (_whole(data[:-4]) + b"\xff",), False  # an invalid byte at the very end
 
 
 def _is_utf8(data: bytes) -> Iterator[Probe]:
     yield from _finds_bad_utf8(data)
-    yield (_whole(data[:-4]) + b"\xc3",), False  # a message that ends within a character
+    yield (_whole(data[:-4]) + b"\xc3",), False  # a message that ends inside a code point
 
 
 def _whole(text: bytes) -> bytes:
-    """*text* without the character that it was cut within."""
+    """Return *text* without a truncated code point at its end."""
     return text.decode(errors="ignore").encode()
 
 
@@ -52,7 +52,7 @@ def _decode_utf8(data: bytes) -> Iterator[Probe]:
 
 
 def _read_text(payload: bytes, mask: bytes) -> Iterator[Probe]:
-    """*payload* is masked: what stands in the frame."""
+    """*payload* is masked, as in the frame."""
     yield (payload, mask), xor(payload, mask).decode()
 
 
@@ -61,7 +61,7 @@ def _read_messages(wire: bytes) -> Iterator[Probe]:
 
 
 def _parse_header(frame: bytes) -> Iterator[Probe]:
-    """Of an empty frame, for which every library's parser does no more than read the header."""
+    """Use an empty frame, so that every library's parser reads only the header."""
     yield (frame,), (bool(frame[0] & 0x80), frame[0] & 0xF, 0)
 
 
@@ -70,14 +70,14 @@ def _encode_frame(payload: bytes, expected: bytes) -> Iterator[Probe]:
 
 
 def _write_messages(texts: tuple[str, ...]) -> Iterator[Probe]:
-    """Masked text messages to one output; keys are random, so the output is read back."""
+    """Write masked text messages to one output. Keys are random, so the output is parsed back."""
     yield (texts,), list(texts)
 
 
 APPLY_MASK = Operation("apply_mask", _mask)
 APPLY_MASK_INPLACE = Operation("apply_mask_inplace", _mask_inplace)
 IS_UTF8 = Operation("is_utf8", _is_utf8)
-# websocket-client lets a truncated character pass: it is timed on what it does find.
+# websocket-client accepts a truncated code point, so it is timed with other invalid text.
 FINDS_BAD_UTF8 = Operation("is_utf8", _finds_bad_utf8)
 DECODE_UTF8 = Operation("decode_utf8", _decode_utf8)
 READ_TEXT = Operation("read_text", _read_text)

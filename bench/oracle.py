@@ -1,4 +1,4 @@
-"""Slow, obvious truth about masks and frames (RFC 6455 5.2, 5.3), independent of wscore."""
+"""A slow, obvious reference for masks and frames (RFC 6455 5.2, 5.3), independent of wscore."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ TEXT = 0x1
 
 
 def xor(data: bytes, mask: bytes) -> bytes:
-    """*data* with the key laid over it again and again."""
+    """Return *data* XORed with the repeated *mask*."""
     key = (mask * (len(data) // 4 + 1))[: len(data)]
     number = int.from_bytes(data, "big") ^ int.from_bytes(key, "big")
     return number.to_bytes(len(data), "big")
 
 
 def frame(payload: bytes, mask: bytes | None = None, opcode: int = TEXT) -> bytes:
-    """One whole message in one frame."""
+    """Return a whole message in one frame."""
     size, masked = len(payload), 0x80 if mask else 0
     if size < 126:
         length = bytes([masked | size])
@@ -30,7 +30,7 @@ def frame(payload: bytes, mask: bytes | None = None, opcode: int = TEXT) -> byte
 
 
 def messages(wire: bytes) -> list[bytes]:
-    """The payloads of *wire*, which holds whole frames only, each a message."""
+    """Return the payloads of *wire*, which has only complete frames, each a message."""
     found, at = [], 0
     while at < len(wire):
         size, masked = wire[at + 1] & 0x7F, wire[at + 1] & 0x80
@@ -47,5 +47,5 @@ def messages(wire: bytes) -> list[bytes]:
 
 
 def keys(seed: int = 6455) -> random.Random:
-    """A generator of repeatable data and masking keys."""
+    """Return a generator of reproducible data and masking keys."""
     return random.Random(seed)

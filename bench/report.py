@@ -1,4 +1,4 @@
-"""Results for people and for machines: a table, JSON, and the table in the README."""
+"""Formats results: a table, JSON, and the table in the README."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEADS = ("case", "subject", "its time", "rival", "its time", "target", "reached"
 
 
 def duration(seconds: float) -> str:
-    """*seconds* with three digits and a unit."""
+    """Format *seconds* with three digits and a unit."""
     for unit, scale in (("ns", 1e-9), ("µs", 1e-6), ("ms", 1e-3)):
         if seconds < 999.5 * scale:
             return f"{seconds / scale:.3g} {unit}"
@@ -24,7 +24,7 @@ def duration(seconds: float) -> str:
 
 
 def table(results: Sequence[Result]) -> str:
-    """Every case with every goal; then who is missing and who was refused, and why."""
+    """Format every case with every goal; then which contenders are missing or refused, and why."""
     rows = [_row(result, verdict) for result in results for verdict in result.verdicts()]
     widths = [max(map(len, column)) for column in zip(HEADS, *rows, strict=True)]
     lines = [
@@ -59,7 +59,7 @@ def _reached(ratio: Ratio | None) -> str:
 
 
 def _state(verdict: Verdict) -> str:
-    """The fastest of several is not known while one of them is absent."""
+    """Format the state. The fastest of several rivals is unknown while one of them is absent."""
     state = "" if verdict.state == "told" else verdict.state
     if verdict.rival and verdict.absent:
         return f"{state} without {', '.join(verdict.absent)}".lstrip()
@@ -83,7 +83,7 @@ def _absent(results: Sequence[Result]) -> list[str]:
 def as_json(
     machine: Mapping[str, Any], pace: Mapping[str, Any], results: Iterable[Result]
 ) -> dict[str, Any]:
-    """Everything that was measured, with what it depends on; times are seconds a message."""
+    """Return all results, with what they depend on. Times are in seconds per message."""
     return {
         "machine": dict(machine),
         "pace": dict(pace),
@@ -92,7 +92,7 @@ def as_json(
 
 
 def summary(document: Mapping[str, Any]) -> str:
-    """The README's table, from the JSON: one line for each label and target."""
+    """Format the table of the README from the JSON: one line for each label and target."""
     lines: dict[tuple[str, tuple[str, ...], float], list[dict[str, Any]]] = {}
     for result in document["results"]:
         for verdict in result["goals"]:
@@ -138,9 +138,9 @@ def _provenance(machine: Mapping[str, Any]) -> str:
 
 
 def write_readme(readme: Path, content: str) -> None:
-    """Replace what stands between the markers, and nothing else.
+    """Replace the text between the markers, and nothing else.
 
-    Raises ValueError unless each marker stands there once, in order.
+    Raises ValueError unless both markers occur once, in order.
     """
     text = readme.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)

@@ -1,4 +1,4 @@
-"""Runs cases: verifies each contender, interleaves them, judges the result by the goals."""
+"""Runs cases: checks each contender, interleaves samples, compares the result with the goals."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ __all__ = ["Result", "Verdict", "run"]
 
 ROOT = Path(__file__).resolve().parent.parent
 CHILD_TIMEOUT = 60  # seconds; a child takes one sample
-CHILD_ROUNDS = 5  # at most: starting a process takes longer than the sample
+CHILD_ROUNDS = 5  # maximum, because starting a process takes longer than the sample
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One goal, judged: ``state`` is "ok", "SHORT", "told" (no target), "missing" or "refused".
+    """The result for one goal.
 
-    ``rival`` is the fastest that was timed, None when there was none or wscore itself was not;
-    ``absent`` are the rivals that would have had to be beaten as well.
+    ``state`` is "ok", "SHORT", "told" (no target), "missing" or "refused". ``rival`` is the
+    fastest rival that was timed, None if there was none or the subject was not timed. ``absent``
+    are the rivals that were not timed.
     """
 
     goal: Goal
@@ -40,7 +41,7 @@ class Verdict:
 
 @dataclass
 class Result:
-    """Seconds for one message, a figure for each round, and who could not be timed and why."""
+    """Seconds per message in each round, and which contenders were not timed and why."""
 
     suite: str
     case: Case
@@ -64,7 +65,8 @@ class Result:
         reached = compare(self.seconds[self.case.subject], self.seconds[rival])
         if goal.ratio is None:
             return Verdict(goal, rival, reached, "told", absent)
-        # Judged as shown: a third decimal is noise, and "1.00x of 1x: SHORT" says nothing.
+        # Compare the rounded ratio, as shown: a third decimal is noise, and "1.00x of 1x: SHORT"
+        # would be misleading.
         state = "ok" if round(reached.median, 2) >= goal.ratio else "SHORT"
         return Verdict(goal, rival, reached, state, absent)
 
@@ -85,7 +87,7 @@ class Result:
 
 
 def run(suite: str, case: Case, pace: Pace) -> Result:
-    """Measure *case*. Contenders that cannot be timed are named in the result."""
+    """Measure *case*. The result names contenders that cannot be timed."""
     result = Result(suite, case)
     samplers: dict[str, Sampler] = {}
     for name in case.contenders:
@@ -115,14 +117,14 @@ def _target(contender: str) -> ModuleType:
 
 
 def _in_child(suite: str, case: str, contender: str, seconds: float) -> float:
-    """One sample in a process of its own: what is lifted there is lifted nowhere else."""
+    """Take one sample in a separate process, so that acceleration affects nothing else."""
     command = [sys.executable, "-m", "bench.child", suite, case, contender, str(seconds)]
     try:
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, timeout=CHILD_TIMEOUT
         )
     except subprocess.TimeoutExpired:
-        raise Refused(f"{contender}: no figure within {CHILD_TIMEOUT} s") from None
+        raise Refused(f"{contender}: no result within {CHILD_TIMEOUT} s") from None
     if done.returncode:
         kind, _, reason = done.stderr.strip().rpartition("\n")[2].partition(": ")
         raise Missing(reason) if kind.endswith("Missing") else Refused(reason or kind)

@@ -1,8 +1,8 @@
 """The same cases and adapters under pytest-benchmark: ``python -m pytest bench``.
 
-It adds a function call to each measurement and does not interleave: for comparing wscore with
-itself over time (``--benchmark-autosave``, ``--benchmark-compare``). Ratios come from
-``python -m bench``.
+pytest-benchmark adds a function call to each measurement and does not interleave. Use it to
+compare wscore with itself over time (``--benchmark-autosave``, ``--benchmark-compare``). For
+ratios, use ``python -m bench``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bench.contract import Missing, verify
 
 
 def _runs() -> Iterator[object]:
-    """Every contender of every case; what needs a process of its own cannot run here."""
+    """Every contender of every case, except cases that need a separate process."""
     for suite in suites.SUITES:
         for case in suites.cases(suite):
             if not case.own_process:

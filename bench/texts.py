@@ -1,4 +1,4 @@
-"""Sample data: sentences of this project's own in four scripts, and random bytes."""
+"""Sample data: sentences in four scripts, written for this project, and random bytes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SIZES = (16, 64, 256, KIB, 4 * KIB, 16 * KIB, 64 * KIB, MIB, 16 * MIB)
 
 @cache
 def text(script: str, size: int) -> bytes:
-    """Exactly *size* bytes of UTF-8 in *script*, filled up with full stops where one must be."""
+    """Return exactly *size* bytes of UTF-8 in *script*, padded with full stops if necessary."""
     sample = SCRIPTS[script].encode()
     cut = (sample * (size // len(sample) + 1))[:size]
     return cut.decode(errors="ignore").encode().ljust(size, b".")
@@ -40,12 +40,12 @@ def text(script: str, size: int) -> bytes:
 
 @cache
 def binary(size: int) -> bytes:
-    """Repeatable random bytes."""
+    """Return reproducible random bytes."""
     return keys(size).randbytes(size)
 
 
 def size_name(size: int) -> str:
-    """*size* in bytes as people write it, such as ``64 KiB``."""
+    """Format *size*, in bytes, like ``64 KiB``."""
     for unit, name in ((MIB, "MiB"), (KIB, "KiB")):
         if size >= unit:
             return f"{size // unit} {name}"

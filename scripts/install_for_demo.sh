@@ -21,7 +21,7 @@ fi
 import re
 from importlib.metadata import requires
 
-for requirement in requires("wscore"):
+for requirement in requires("wscore-engine"):
     if 'extra == "peers"' in requirement:
         print(re.sub(r'(;| and) extra == "peers"$', "", requirement))
 PEERS

@@ -32,7 +32,7 @@ run() {
     # The pure twin, a parameter of most tests, has no memory of its own to overrun. A sanitizer
     # reports to the file descriptor, which pytest must not keep to itself.
     "$(dirname "$python")/pytest" -o pythonpath="$base/lib tests" -p no:cacheprovider -q \
-        -k "not [python" --capture=sys "$@"
+        -k "not [python" --capture=sys --timeout=900 "$@"
 }
 
 # From elsewhere than this folder, for the same reason.

@@ -18,6 +18,11 @@ from hypothesis import settings
 from support.certificates import certificate, client_tls, server_tls
 from support.feeding import WAYS
 from support.loops import run, run_asyncio
+from support.time_limit import (
+    pytest_configure,
+    pytest_timeout_cancel_timer,
+    pytest_timeout_set_timer,
+)
 
 import wscore
 
@@ -26,7 +31,16 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-__all__ = ["certificate", "client_tls", "run", "run_asyncio", "server_tls"]
+__all__ = [
+    "certificate",
+    "client_tls",
+    "pytest_configure",
+    "pytest_timeout_cancel_timer",
+    "pytest_timeout_set_timer",
+    "run",
+    "run_asyncio",
+    "server_tls",
+]
 
 # What Hypothesis notes for itself stands with pytest's own notes.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", ".pytest_cache/hypothesis")
@@ -42,6 +56,20 @@ def _compiled_is_expected() -> bool:
         return False
     package = Path(wscore.__file__).parent
     return any((package / f"_speedups{suffix}").exists() for suffix in EXTENSION_SUFFIXES)
+
+
+# Tests that do not look at WSCORE_BACKEND: they ask for each backend by name, or for none. After
+# they have run on all backends, `make test` need not run them again on the twin.
+_ANY_BACKEND = ("_backend", "conformance", "support", "test_docs.py", "test_layout.py")
+# These look at what the switch has chosen.
+_CHOSEN_BACKEND = ("test_backend.py", "test_upgrade.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent)
+        if path.parts[0] in _ANY_BACKEND and path.name not in _CHOSEN_BACKEND:
+            item.add_marker("any_backend")
 
 
 _NAMES = ["_speedups", "_backend.pure"] if _compiled_is_expected() else ["_backend.pure"]

@@ -103,7 +103,7 @@ def test_reasons_that_fit(reason: str) -> None:
 @pytest.mark.parametrize("reason", ["x" * 124, "\xe9" * 62, "\U0001f600" * 31])
 def test_reasons_that_are_too_long(reason: str) -> None:
     size = len(reason.encode())
-    with pytest.raises(ValueError, match=f"close reason of {size} bytes, 123 are allowed"):
+    with pytest.raises(ValueError, match=f"close reason has {size} bytes, at most 123 are allowed"):
         Close(1000, reason).serialize()
 
 

@@ -25,7 +25,8 @@ TESTED_AS = {
                         "_backend.corpus"],
     "_backend.writer": ["_backend.writer", "_backend.writer_attached", "_backend.writer_encoded",
                         "_backend.writer_keys", "_backend.writer_socket"],
-    "_backend.delivery": ["_backend.delivery", "_backend.delivery_steps", "_backend.dispatcher"],
+    "_backend.delivery": ["_backend.base_connection", "_backend.delivery",
+                          "_backend.delivery_steps", "_backend.dispatcher"],
     "codes": ["frames"],
     # Re-exports of what `protocol` tests.
     "deflate": ["protocol.deflate"],
@@ -36,10 +37,18 @@ TESTED_AS = {
     "protocol.client": ["protocol.opening"],
     "protocol.fastpath": ["_backend.upgrade"],
     "protocol.deflate": ["protocol.deflate", "protocol.deflate_negotiation"],
+    "aio.connection.listener_receiver": ["aio.connection.listener"],
+    "aio.connection.receiver": ["aio.connection.wire"],
+    "aio.connection.transport": ["aio.connection.wire"],
+    "aio.client.opening": ["aio.client.connect"],
+    "aio.server.host": ["aio.server.server"],
+    "aio.server.opening": ["aio.server.server"],
     "aio.connection.sending": ["aio.connection.connection", "aio.connection.send_queue"],
     "aio.client.connect": ["aio.client.connect", "aio.client.redirects"],
     "aio.client.connection": ["aio.client.connect"],
     "aio.client.reconnect": ["aio.client.reconnect", "aio.client.reconnect_listener"],
+    "aio.client.options": ["aio.options"],
+    "aio.server.options": ["aio.options"],
     "aio.server.serve": ["aio.server.server"],
     "aio.server.connection": ["aio.server.server", "aio.stats"],
     "acceleration.base": ["acceleration.table"],
@@ -51,19 +60,21 @@ UNTESTED = {"_types", "_version"}
 ABOUT_ALL = {
     "docs",
     "layout",
+    "public",
     "failing",
     "aio.connection.cancellation",
     "aio.connection.corpus_live",
     "aio.connection.delivery_live",
     "aio.connection.delivery_load",
     "aio.connection.ending",
+    "aio.connection.fragments",
     "aio.connection.limits",
     "aio.tls",
 }
 # Folders of tests against something other than modules, each with a make target or a README, and
 # of what tests share.
 OTHER_TESTS = {"accelerated", "attack", "bench", "browser", "conformance", "fuzz", "interop",
-               "kernels_c", "life", "node", "packaging", "soak", "support"}  # fmt: skip
+               "kernels_c", "life", "node", "packaging", "soak", "support", "typing"}  # fmt: skip
 
 
 def name_of(path: Path, root: Path) -> str:
@@ -105,6 +116,34 @@ def test_each_test_file_has_its_module() -> None:
 def test_the_tables_name_what_exists() -> None:
     assert not (set(TESTED_AS) | UNTESTED) - set(modules())
     assert not ABOUT_ALL - set(test_files())
+
+
+# What tests share ----------------------------------------------------------------------------
+
+
+def test_helpers_stand_in_support() -> None:
+    """Beside tests that mirror modules there is nothing but conftest.py."""
+    beside = [
+        str(path.relative_to(TESTS))
+        for path in TESTS.rglob("*.py")
+        if path.relative_to(TESTS).parts[0] not in OTHER_TESTS
+        if path.name != "conftest.py" and not path.name.startswith("test_")
+    ]
+    assert not beside
+
+
+def test_no_test_file_imports_from_another() -> None:
+    """Nor from a conftest.py, whose fixtures come by their names."""
+    files = {path.stem for path in TESTS.rglob("test_*.py")} | {"conftest"}
+    imported = [
+        f"{path.relative_to(TESTS)}: {name}"
+        for path in TESTS.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+        if files.intersection(name.split("."))
+    ]
+    assert not imported
 
 
 # Budgets -------------------------------------------------------------------------------------

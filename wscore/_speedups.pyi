@@ -2,6 +2,7 @@ from asyncio import AbstractEventLoop, Future, Task
 from collections.abc import Callable, Generator
 from typing import Any
 
+from ._backend.rules import MAX_FRAGMENTS, MAX_SIZE
 from ._backend.upgrade import Upgrade
 from ._types import Buffer, Event
 from .extensions import MessageCodec
@@ -59,8 +60,8 @@ class MessageReader:
         *,
         masked: bool,
         deflate: bool = False,
-        max_size: int | None = 1048576,
-        max_fragments: int | None = 4096,
+        max_size: int | None = MAX_SIZE,
+        max_fragments: int | None = MAX_FRAGMENTS,
         buffer: ReadBuffer | None = None,
     ) -> None: ...
     def feed(self, data: Buffer, /) -> list[Event]: ...
@@ -68,12 +69,17 @@ class MessageReader:
     def commit(self, nbytes: int, /) -> list[Event]: ...
 
 class FrameWriter:
+    accepting: bool
     corked: bool
     crowded: bool
+    queueing: bool
+    reserved: bool
     writable: bool
-    refusal: Callable[[], BaseException] | None
     codec: MessageCodec | None
     divert_from: int
+    owner: Any
+    protocol: Any
+    tap: Callable[[Any], object] | None
     @property
     def messages(self) -> int: ...
     @property
@@ -134,10 +140,28 @@ class MessageQueue:
     def __await__(self) -> Generator[Any]: ...
 
 class Dispatcher:
+    direct: bool
+    @property
+    def connection(self) -> Any: ...
+    @property
+    def listener(self) -> Any: ...
     def __init__(
         self, reader: MessageReader, writer: FrameWriter, connection: Any, listener: Any
     ) -> None: ...
+    def receive(self, events: list[Any], nbytes: int, mixed: bool) -> None: ...
+    def react(self, event: Any) -> None: ...
+    def failed(self) -> None: ...
+    def stopped(self, stop: BaseException) -> None: ...
     def updated(self, nbytes: int) -> None: ...
-    def dispatch(self, events: list[Any], nbytes: int, mixed: bool) -> None: ...
+    def dispatch(self, events: list[Any], mixed: bool) -> None: ...
+
+class BaseConnection:
+    def __init__(self, writer: FrameWriter) -> None: ...
+    def write(
+        self, message: str | Buffer, text: bool | None = None, compress: bool | None = None
+    ) -> bool: ...
+    def _write_whole(
+        self, message: Any, text: bool | None = None, compress: bool | None = None
+    ) -> bool | None: ...
 
 __pyx_capi__: dict[str, Any]

@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-# cython: embedsignature=True, binding=False
+# cython: binding=False, auto_pickle=False
 """The compiled backend: bytes to messages and messages to bytes over the loops in `_kernels/`.
 
-`_backend.pure` is its twin; docstrings that would say the same stand there.
+`_backend.pure` is its twin, where the docstrings stand that both have (see `docstrings.pxi`).
 """
 
 import os
@@ -16,18 +16,19 @@ from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_CheckExact, Py
 from cpython.bytes cimport (
     PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE,
 )
+from cpython.memoryview cimport PyMemoryView_Check
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.unicode cimport (
-    PyUnicode_AsUTF8String, PyUnicode_Check, PyUnicode_DecodeLatin1, PyUnicode_DecodeUTF8,
+    PyUnicode_AsUTF8String, PyUnicode_Check, PyUnicode_CheckExact, PyUnicode_DecodeLatin1, PyUnicode_DecodeUTF8,
 )
 from libc.errno cimport EAGAIN
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from ._backend.rules import (
-    check_encodable, context_violation, header_violation, invalid_text, length_violation,
-    message_too_big, too_many_fragments, used_after_failure,
+    LARGE, MAX_FRAGMENTS, MAX_SIZE, check_encodable, context_violation, header_violation,
+    invalid_text, length_violation, message_too_big, too_many_fragments, used_after_failure,
 )
 from .errors import PayloadTooBig, ProtocolError
 from .codes import Opcode
@@ -330,8 +331,6 @@ def decode_utf8(data, /):
 
 @cython.final
 cdef class Utf8Validator:
-    """Checks UTF-8 that arrives in pieces, and fails at the first piece that cannot be right."""
-
     cdef uint8_t open[4]  # a code point that the last piece left open
     cdef uint8_t open_size
     cdef bint failed
@@ -435,3 +434,4 @@ include "_backend/reader.pxi"
 include "_backend/writer.pxi"
 include "_backend/delivery.pxi"
 include "_backend/upgrade.pxi"
+include "_backend/docstrings.pxi"

@@ -1,4 +1,4 @@
-"""The registered numbers of the protocol: opcodes and close codes (RFC 6455 5.2, 7.4, 11)."""
+"""Opcodes and close codes (RFC 6455 5.2, 7.4, 11)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["CloseCode", "Opcode", "close_code_name", "is_sendable_close_code"]
 
 
 class Opcode(IntEnum):
-    """Frame types of RFC 6455 11.8; the values between are reserved."""
+    """Frame types (RFC 6455 11.8). Other values are reserved."""
 
     CONT = 0x0
     TEXT = 0x1
@@ -38,18 +38,18 @@ class CloseCode(IntEnum):
     TLS_HANDSHAKE = 1015
 
 
-# Reserved words for "there was none": they describe a close and never stand in a frame (7.4.1).
+# These describe how a connection ended and must not occur in a frame (RFC 6455 7.4.1).
 _NEVER_ON_THE_WIRE = frozenset({1005, 1006, 1015})
 _REGISTERED = frozenset(CloseCode) - _NEVER_ON_THE_WIRE
 
 
 def is_sendable_close_code(code: int) -> bool:
-    """Whether *code* may stand in a Close frame, in either direction (RFC 6455 7.4.2)."""
+    """Whether a Close frame may contain *code*, in either direction (RFC 6455 7.4.2)."""
     return code in _REGISTERED or 3000 <= code <= 4999
 
 
 def close_code_name(code: int) -> str:
-    """The registered name of *code* in words, or which range it belongs to."""
+    """Return the registered name of *code* in words, or the range that it belongs to."""
     if code in CloseCode._value2member_map_:
         return CloseCode(code).name.lower().replace("_", " ")
     return (

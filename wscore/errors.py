@@ -1,4 +1,4 @@
-"""Every exception that wscore raises on purpose: one tree, rooted at WebSocketError."""
+"""The exceptions of wscore, all derived from WebSocketError."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ __all__ = [
 
 
 class WebSocketError(Exception):
-    """Root of all errors of this package."""
+    """Base class of all errors of this package."""
 
 
 class ProtocolError(WebSocketError):
     """The peer broke a rule of RFC 6455 or RFC 7692.
 
-    ``code`` is the close code that the connection has to fail with (RFC 6455 7.4.1).
+    ``code`` is the close code to fail the connection with (RFC 6455 7.4.1).
     """
 
     def __init__(self, message: str, code: int = CloseCode.PROTOCOL_ERROR) -> None:
@@ -50,17 +50,17 @@ class ProtocolError(WebSocketError):
 
 
 class PayloadTooBig(WebSocketError):
-    """A message is, or announces itself, larger than ``max_size`` allows."""
+    """A message is larger than ``max_size``, or its header announces that it will be."""
 
     code: int = CloseCode.MESSAGE_TOO_BIG
 
 
 class ConnectionClosed(WebSocketError):
-    """The connection is closed, or closing and no longer usable for what was asked.
+    """The connection is closed, or closing and no longer usable for the requested operation.
 
-    ``rcvd`` and ``sent`` are the Close frames of both sides, None where there was none;
-    ``rcvd_then_sent`` tells who began: True the peer, False we, None when not both were seen.
-    What broke the connection, if anything did, is the ``__cause__``.
+    ``rcvd`` and ``sent`` are the Close frames received and sent, or None. ``rcvd_then_sent`` is
+    True if the peer closed first, False if this side did, None if not both frames were seen. The
+    error that broke the connection, if any, is the ``__cause__``.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class ConnectionClosed(WebSocketError):
 
     @property
     def code(self) -> int:
-        """The peer's close code; 1005 when it gave none, 1006 when it never closed."""
+        """The peer's close code; 1005 if it gave none, 1006 if it sent no Close frame."""
         return int(CloseCode.ABNORMAL_CLOSURE if self.rcvd is None else self.rcvd.code)
 
     @property
@@ -98,11 +98,11 @@ class ConnectionClosedOK(ConnectionClosed):
 
 
 class ConnectionClosedError(ConnectionClosed):
-    """The connection failed, or was closed with a code that tells of an error."""
+    """The connection failed, or was closed with a code that indicates an error."""
 
 
 class ReconnectionFailed(WebSocketError):
-    """A client gave up after so many ``retries``; the last error is the ``__cause__``."""
+    """A client gave up after this number of ``retries``. The ``__cause__`` is the last error."""
 
     def __init__(self, retries: int) -> None:
         super().__init__(retries)
@@ -118,18 +118,18 @@ class ConcurrencyError(WebSocketError, RuntimeError):
 
 
 class SendQueueFull(WebSocketError):
-    """A message was written while ``max_unsent`` bytes wait for a peer that does not keep up."""
+    """A message was written while ``max_unsent`` bytes wait for a slow peer."""
 
 
 class InvalidURI(WebSocketError, ValueError):
-    """A URI that is not one of RFC 6455 3; its userinfo is never repeated in the text."""
+    """The URI is not valid (RFC 6455 3). The text never contains its user name and password."""
 
 
 class InvalidHandshake(WebSocketError):
     """The opening handshake failed.
 
-    ``status`` is the HTTP status that a server answers with, and ``headers`` are fields that the
-    answer must carry besides; the text is for this side's log only.
+    ``status`` is the HTTP status of a server's answer, and ``headers`` are additional fields of
+    it. The text is only for the local log; it is never sent.
     """
 
     def __init__(
@@ -141,11 +141,11 @@ class InvalidHandshake(WebSocketError):
 
 
 class InvalidMessage(InvalidHandshake):
-    """The peer's bytes are not HTTP/1.1, or more of it than the limits allow."""
+    """The peer's bytes are not valid HTTP/1.1, or they exceed the limits."""
 
 
 class InvalidStatus(InvalidHandshake):
-    """The server answered with another ``status`` than 101; ``response`` has its body, too."""
+    """The server answered with a ``status`` other than 101. ``response`` includes its body."""
 
     def __init__(self, response: Response) -> None:
         status = response.status_code
@@ -154,7 +154,7 @@ class InvalidStatus(InvalidHandshake):
 
 
 class InvalidRedirect(InvalidStatus):
-    """The server answered with a redirection that is not followed; the text says why not."""
+    """The server answered with a redirect that is not followed; the text says why."""
 
     def __init__(self, message: str, response: Response) -> None:
         super().__init__(response)
@@ -162,11 +162,11 @@ class InvalidRedirect(InvalidStatus):
 
 
 class ProxyError(InvalidHandshake):
-    """The proxy did not open a way to the server."""
+    """The proxy did not open a connection to the server."""
 
 
 class InvalidProxyStatus(ProxyError):
-    """The proxy answered CONNECT with another ``status`` than 2xx; ``response`` is its answer."""
+    """The proxy answered CONNECT with a ``status`` other than 2xx; ``response`` is its answer."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(f"proxy answered HTTP {response.status_code}", response.status_code)
@@ -174,7 +174,7 @@ class InvalidProxyStatus(ProxyError):
 
 
 class InvalidHeader(InvalidHandshake):
-    """The field ``name`` is missing (``value`` is None) or says what it must not."""
+    """The header ``name`` is missing (``value`` is None) or has a value that is not allowed."""
 
     def __init__(
         self,
@@ -190,19 +190,19 @@ class InvalidHeader(InvalidHandshake):
 
 
 class InvalidUpgrade(InvalidHeader):
-    """Upgrade or Connection does not ask for, or does not grant, the change to WebSocket."""
+    """Upgrade or Connection does not request or accept WebSocket."""
 
     def __init__(self, name: str, value: str | None = None) -> None:
-        # RFC 9110 15.5.22: the answer says what to upgrade to.
+        # RFC 9110 15.5.22: the answer names the required protocol.
         super().__init__(name, value, 426, (("Upgrade", "websocket"),))
 
 
 class InvalidOrigin(InvalidHeader):
-    """The Origin, None when there was none, is not one that the server serves."""
+    """The server does not accept this Origin; ``value`` is None if there was none."""
 
     def __init__(self, value: str | None = None) -> None:
         super().__init__("Origin", value, 403)
 
 
 class NegotiationError(InvalidHandshake):
-    """An extension or a sub-protocol was chosen that the client never offered."""
+    """The server chose an extension or a subprotocol that the client did not offer."""

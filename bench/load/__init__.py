@@ -31,12 +31,17 @@ WARM = 50  # connections that are not measured
 
 @dataclass(frozen=True)
 class Echo:
-    """Each connection keeps *in_flight* messages of *size* bytes of *kind* under way."""
+    """Each connection keeps *in_flight* messages of *size* bytes of *kind* under way.
+
+    With an *offer* of an extension, which the server has to accept, they are sent plain all the
+    same.
+    """
 
     connections: int
     in_flight: int
     size: int
     kind: str
+    offer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,10 @@ def echo(load: Echo, port: int, server: int, seconds: float) -> EchoFigures:
 
     Raises Refused when an echo is wrong or does not come, Missing without a C compiler.
     """
-    arguments = (port, load.connections, load.in_flight, load.size, seconds, load.kind, server)
+    offer = () if load.offer is None else (load.offer,)
+    arguments = (
+        port, load.connections, load.in_flight, load.size, seconds, load.kind, server, *offer
+    )  # fmt: skip
     found = run("echo_load", *arguments, timeout=PATIENCE + 2 * seconds)
     return EchoFigures(1 / found["messages_per_second"], found["cpu"], found["p50"], found["p99"])
 

@@ -174,6 +174,21 @@ DEFLATE_CONNECTIONS = (
         setting=BY_DEFAULT,
     ),
 )
+# Small messages stay plain, but every read has to be looked at for encoded ones.
+AGREED = tuple(
+    Case(
+        f"deflate-agreed-64B-{in_flight}",
+        (LISTENER, COROUTINE, "websockets", "aiohttp", "picows.websockets"),
+        (
+            Goal(COROUTINE, "websockets"),
+            Goal(COROUTINE, "aiohttp"),
+            Goal(COROUTINE, "picows.websockets"),
+        ),
+        load=Echo(16, in_flight, 64, "text", offer="permessage-deflate"),
+        setting=BY_DEFAULT,
+    )
+    for in_flight in (1, 32)
+)
 BEATING = tuple(
     Case(
         f"heartbeat-64B-{in_flight}",
@@ -201,7 +216,7 @@ def cases() -> list[Case]:
         for kind in ("text", "binary")
     ]
     connections = Case("connections", most, HANDSHAKES, MEMORY, load=Handshakes())
-    return [*echoes, CLIENT, connections, *DEFLATING, *DEFLATE_CONNECTIONS, *BEATING]
+    return [*echoes, CLIENT, connections, *DEFLATING, *DEFLATE_CONNECTIONS, *AGREED, *BEATING]
 
 
 def select(prefixes: list[str]) -> list[Case]:

@@ -1,4 +1,4 @@
-/* echo_load PORT CONNECTIONS IN_FLIGHT SIZE SECONDS text|binary SERVER_PID
+/* echo_load PORT CONNECTIONS IN_FLIGHT SIZE SECONDS text|binary SERVER_PID [OFFER]
  *
  * Keeps IN_FLIGHT messages of SIZE bytes under way on each connection: they leave in one write,
  * and the next ones leave when all have come back. The first batch of each connection is compared
@@ -121,11 +121,11 @@ static void receive(connection *c)
         finish_batch(c);
 }
 
-static void open_connections(connection *connections, int count, int port)
+static void open_connections(connection *connections, int count, int port, const char *offer)
 {
     poller = epoll_create1(0);
     for (int i = 0; i < count; i++) {
-        connections[i].fd = ws_connect(port, NULL);
+        connections[i].fd = ws_connect(port, offer);
         fcntl(connections[i].fd, F_SETFL, O_NONBLOCK);
         watch(&connections[i], EPOLL_CTL_ADD, false);
     }
@@ -163,8 +163,8 @@ static void report(double seconds, double cpu)
 
 int main(int argc, char **argv)
 {
-    if (argc != 8)
-        die("usage: echo_load PORT CONNECTIONS IN_FLIGHT SIZE SECONDS text|binary SERVER_PID");
+    if (argc != 8 && argc != 9)
+        die("usage: echo_load PORT CONNECTIONS IN_FLIGHT SIZE SECONDS text|binary SERVER_PID [OFFER]");
     int port = (int)number("PORT", argv[1], 1, 65535);
     int count = (int)number("CONNECTIONS", argv[2], 1, 100000);
     int in_flight = (int)number("IN_FLIGHT", argv[3], 1, 10000);
@@ -178,7 +178,7 @@ int main(int argc, char **argv)
     raise_descriptor_limit();
     make_batch(in_flight, text ? OPCODE_TEXT : OPCODE_BINARY, size);
     connection *connections = calloc((size_t)count, sizeof *connections);
-    open_connections(connections, count, port);
+    open_connections(connections, count, port, argc == 9 ? argv[8] : NULL);
     for (int i = 0; i < count; i++)
         start_batch(&connections[i], now());
     while (!all_checked(connections, count))

@@ -8,7 +8,7 @@ from ..cases import Case
 
 __all__ = ["SUITES", "cases"]
 
-SUITES = ("mask", "utf8", "text", "reader", "frames", "twin", "lifts")
+SUITES = ("mask", "utf8", "text", "reader", "frames", "twin", "acceleration")
 
 
 def cases(suite: str) -> list[Case]:

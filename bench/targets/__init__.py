@@ -1,8 +1,8 @@
-"""One adapter for each contender: a module that checks its peer and offers operations.
+"""One adapter for each contender: a module that checks its library and offers operations.
 
-An adapter has ``check()``, which raises Refused when the peer is not what the name says, and a
-function named after each operation it offers, which takes the operation's arguments and returns
-the Call to time. Where ``wscore.accelerate`` lifts the peer, ``hook()`` returns what it replaces.
+An adapter has ``check()``, which raises Refused when the library is not what the name says, and a
+function for each operation, named like it, which takes the operation's arguments and returns the
+Call to time. If ``wscore.accelerate`` supports the library, ``hook()`` returns what it replaces.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ def _version(distribution: str) -> str | None:
 
 
 def load(contender: str) -> ModuleType:
-    """Return the adapter of *contender*, its peer checked; ``name+wscore`` lifts the peer.
+    """Check the library of *contender* and return its adapter; ``name+wscore`` accelerates it.
 
-    Raises Missing when the peer is not installed, Refused when it is not what the name says.
+    Raises Missing when it is not installed, Refused when it is not what the name says.
     """
-    name, _, lift = contender.partition("+")
+    name, _, accelerated = contender.partition("+")
     distribution = DISTRIBUTIONS[name]
     if distribution and _version(distribution) is None:
         raise Missing(f"{distribution} is not installed")
@@ -58,12 +58,12 @@ def load(contender: str) -> ModuleType:
         target.check()
     except (ImportError, AttributeError) as changed:  # another release, built or laid out anew
         raise Refused(f"{name}: {changed}") from changed
-    if lift:
-        _lift(target, distribution or name)
+    if accelerated:
+        _accelerate(target, distribution or name)
     return target
 
 
-def _lift(target: ModuleType, library: str) -> None:
+def _accelerate(target: ModuleType, library: str) -> None:
     from wscore import accelerate
 
     before = target.hook()

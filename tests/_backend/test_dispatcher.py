@@ -1,10 +1,9 @@
-"""Dispatcher: messages go to a listener, all else to the connection, answers leave in one write."""
+"""Dispatcher: messages go to a listener, all else to hooks, answers leave in one write."""
 
 from __future__ import annotations
 
 import sys
 from asyncio import CancelledError
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,9 +22,25 @@ class Rig(Wire):
     def __init__(self, backend: ModuleType) -> None:
         super().__init__(backend)
         self.log: list[Any] = []
-        self.soon: list[Any] = []
-        self.loop = SimpleNamespace(call_soon=lambda *call: self.soon.append(call))
-        self.dispatcher = backend.Dispatcher(self.reader, self.writer, self, self)
+        self.stops: list[BaseException] = []
+        self.received: list[Any] = []
+        rig = self
+
+        class Dispatcher(backend.Dispatcher):  # type: ignore[misc,name-defined]
+            def receive(self, events: list[Any], nbytes: int, mixed: bool) -> None:
+                rig.received.append((nbytes, mixed))
+                self.dispatch(events, mixed)
+
+            def react(self, event: Any) -> None:
+                rig.react(event)
+
+            def failed(self) -> None:
+                rig.failed()
+
+            def stopped(self, stop: BaseException) -> None:
+                rig.stops.append(stop)
+
+        self.dispatcher = Dispatcher(self.reader, self.writer, self, self)
 
     def read(self, *messages: Any) -> None:
         self.dispatcher.updated(self.bring(encoded(*messages)))
@@ -49,7 +64,7 @@ class Rig(Wire):
             raise LookupError
         self.writer.write(PONG, event.payload)
 
-    def callback_failed(self) -> None:
+    def failed(self) -> None:
         self.log.append(sys.exc_info()[0])
         self.writer.write(CLOSE, b"failed")
 
@@ -110,9 +125,8 @@ def test_an_exit_ends_the_loop_and_not_the_connection(rig: Rig) -> None:
     rig.read("a", "leave", "never")
     assert rig.log == ["a", "leave"]
     assert rig.writes() == [[b"a"]]
-    ((end, *arguments),) = rig.soon
-    with pytest.raises(SystemExit):
-        end(*arguments)
+    assert [type(stop) for stop in rig.stops] == [SystemExit]
+    assert not rig.writer.corked
 
 
 def test_a_read_without_a_whole_message_calls_nothing(rig: Rig) -> None:
@@ -125,10 +139,40 @@ def test_a_read_without_a_whole_message_calls_nothing(rig: Rig) -> None:
 
 
 def test_events_may_come_from_elsewhere(rig: Rig) -> None:
-    rig.dispatcher.dispatch(["a", b"b"], 0, False)
-    rig.dispatcher.dispatch([], 0, True)
+    rig.dispatcher.dispatch(["a", b"b"], False)
+    rig.dispatcher.dispatch([], True)
     assert rig.log == ["a", b"b"]
     assert rig.writes() == [[b"a", b"b"]]
+
+
+def test_it_takes_mixed_reads_and_all_reads_that_are_not_direct(rig: Rig) -> None:
+    assert rig.dispatcher.direct is True
+    rig.read("direct")
+    assert rig.received == []
+    rig.read("a", WireFrame(PING, b"1"))
+    rig.dispatcher.direct = False
+    rig.read("b")
+    sizes = [len(encoded("a", WireFrame(PING, b"1"))), len(encoded("b"))]
+    assert rig.received == [(sizes[0], True), (sizes[1], False)]
+    assert rig.log[0] == "direct"
+    assert rig.log[-1] == "b"
+
+
+def test_it_tells_whose_messages_go_where(backend: ModuleType) -> None:
+    rig = Wire(backend)
+    dispatcher = backend.Dispatcher(rig.reader, rig.writer, "connection", "listener")
+    assert (dispatcher.connection, dispatcher.listener) == ("connection", "listener")
+
+
+def test_hooks_are_for_subclasses(backend: ModuleType) -> None:
+    wire = Wire(backend)
+    bare = backend.Dispatcher(wire.reader, wire.writer, None, None)
+    for call, arguments in (
+        (bare.receive, ([], 0, True)), (bare.react, (None,)), (bare.failed, ()),
+        (bare.stopped, (SystemExit(),)),
+    ):  # fmt: skip
+        with pytest.raises(NotImplementedError):
+            call(*arguments)
 
 
 def test_it_needs_a_reader_and_a_writer(compiled: ModuleType) -> None:

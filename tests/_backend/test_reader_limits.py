@@ -10,6 +10,7 @@ from support.feeding import KEY, failure, header, pieces_of, wire
 from support.oracles import MIB, WireFrame
 
 from wscore import Close, Frame, Opcode, PayloadTooBig, ProtocolError
+from wscore._backend import MAX_FRAGMENTS, MAX_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,9 +54,9 @@ def test_max_size_of_fragments(
     assert failure(reader.feed(header(1, 0))) == TOO_BIG
 
 
-def test_max_size_default_is_1_mib(backend: ModuleType) -> None:
-    assert backend.MessageReader(masked=True).feed(header(MIB)) == []
-    assert failure(backend.MessageReader(masked=True).feed(header(MIB + 1))) == TOO_BIG
+def test_max_size_has_a_default(backend: ModuleType) -> None:
+    assert backend.MessageReader(masked=True).feed(header(MAX_SIZE)) == []
+    assert failure(backend.MessageReader(masked=True).feed(header(MAX_SIZE + 1))) == TOO_BIG
 
 
 def test_max_size_bounds_frames_that_are_passed_on(backend: ModuleType) -> None:
@@ -97,11 +98,11 @@ def test_lengths_with_the_top_bit(backend: ModuleType, length: int, limit: int |
     assert "top bit" in str(events[0])
 
 
-@pytest.mark.parametrize("limit", [1, 2, 5, 4096])
+@pytest.mark.parametrize("limit", [1, 2, 5, MAX_FRAGMENTS])
 def test_max_fragments(backend: ModuleType, deliver: Callable[..., list[Any]], limit: int) -> None:
     """Empty fragments count, control frames do not, and the next message starts anew."""
     empty = wire(WireFrame(0, fin=False))
-    options = {} if limit == 4096 else {"max_fragments": limit}
+    options = {} if limit == MAX_FRAGMENTS else {"max_fragments": limit}
     reader = backend.MessageReader(masked=True, **options)
     begin = wire(WireFrame(1, fin=False), WireFrame(9)) + empty * (limit - 2)
     message = begin + wire(WireFrame(0, b"end")) if limit > 1 else wire(WireFrame(1, b"end"))
@@ -159,7 +160,7 @@ VIOLATIONS: dict[str, tuple[bytes, int]] = {
     "64 bits for 65535": (header(65535, extended=8), 1002),
     "64 bits for 0": (header(0, extended=8), 1002),
     "top bit": (header(2**63), 1002),
-    "too big": (header(MIB + 1), 1009),
+    "too big": (header(MAX_SIZE + 1), 1009),
     "bad text": (wire(WireFrame(1, b"ab\xffcd")), 1007),
     "text that ends inside a code point": (wire(WireFrame(1, b"ab\xe2\x82")), 1007),
     "bad text in a fragment": (wire(WireFrame(1, b"ab\xff", fin=False)), 1007),

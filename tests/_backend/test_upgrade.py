@@ -1,4 +1,4 @@
-"""The short way into the handshake: who may take it, and that it leads where the long one does."""
+"""The fast path of the handshake: what it reads, and that the slow path reads the same."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def test_a_head_that_is_not_whole(compiled: ModuleType, head: bytes) -> None:
 
 
 def _agrees(compiled: ModuleType, head: bytes) -> bool:
-    """Whether *head* takes the short way; if so, the long way has to read the same in it."""
+    """Whether *head* takes the fast path; if so, the slow path has to read the same in it."""
     upgrade = compiled.read_upgrade(head)
     assert upgrade is None or upgrade == heads.long_way(head), head
     return upgrade is not None
@@ -254,7 +254,7 @@ def test_the_twin_leaves_all_to_the_long_way() -> None:
 
 
 def answers(data: bytes, **options: Any) -> tuple[list[bytes], ServerProtocol]:
-    """What `ServerProtocol` says the long way."""
+    """What `ServerProtocol` says, on the slow path."""
     server = ServerProtocol(**options)
     request = server.receive_head(data)
     assert request is not None
@@ -265,7 +265,7 @@ def answers(data: bytes, **options: Any) -> tuple[list[bytes], ServerProtocol]:
 @pytest.fixture
 def both_ways(compiled: ModuleType) -> Callable[..., ServerProtocol | None]:
     def compare(data: bytes, **options: Any) -> ServerProtocol | None:
-        """The server after the short way, None when *data* has to go the long one."""
+        """The server after the fast path, None when *data* has to take the slow one."""
         expected, long = answers(data, **options)
         upgrade = compiled.read_upgrade(data)
         assert upgrade is not None
@@ -294,8 +294,8 @@ def test_the_same_answer(both_ways: Any, head: bytes, extensions: Any) -> None:
 
 def test_what_came_early_is_kept(both_ways: Any) -> None:
     server = both_ways(CHROMIUM + b"\x81\x81\0\0\0\0a")
-    assert server.take_early() == b"\x81\x81\0\0\0\0a"
-    assert server.take_early() == b""
+    assert server.take_trailing_data() == b"\x81\x81\0\0\0\0a"
+    assert server.take_trailing_data() == b""
 
 
 @pytest.mark.parametrize("origin", [b"https://example.com", b"HTTPS://EXAMPLE.COM:443"])

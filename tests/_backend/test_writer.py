@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from array import array
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,7 +70,9 @@ def test_a_new_writer_has_nothing_to_send(backend: ModuleType, masked: bool) -> 
     writer = backend.FrameWriter(masked=masked)
     assert len(writer) == 0
     assert writer.take() == []
-    assert (writer.corked, writer.writable, writer.refusal) == (False, True, None)
+    assert (writer.accepting, writer.writable) == (True, True)
+    assert (writer.corked, writer.crowded, writer.queueing) == (False, False, False)
+    assert (writer.owner, writer.protocol, writer.tap, writer.codec) == (None,) * 4
 
 
 @pytest.mark.parametrize("payload", [*TEXTS, *DATA], ids=range(len(TEXTS) + len(DATA)))
@@ -217,17 +220,74 @@ def test_message_tells_whether_the_peer_keeps_up(backend: ModuleType) -> None:
     assert len(frames(writer, False)) == 1
 
 
-def test_refusal(backend: ModuleType) -> None:
+def test_the_protocol_says_why_no_message_is_accepted(backend: ModuleType) -> None:
     writer = backend.FrameWriter(masked=False)
-    writer.refusal = lambda: LookupError("closed")
+    writer.protocol = SimpleNamespace(refusal=lambda: LookupError("closed"))
+    assert writer.message("accepted")
+    assert len(frames(writer, False)) == 1
+    writer.accepting = False
     with pytest.raises(LookupError, match="closed"):
         writer.message("never")
     assert writer.take() == []
     writer.write(8)  # a Close is no message
     assert frames(writer, False) == [WireFrame(8)]
-    writer.refusal = None
+    writer.accepting = True
     assert writer.message("again")
     assert len(frames(writer, False)) == 1
+
+
+# The tap -------------------------------------------------------------------------------------
+
+
+def test_the_tap_gets_each_message_before_it_is_written(backend: ModuleType, masked: bool) -> None:
+    writer = backend.FrameWriter(masked=masked)
+    seen: list[Any] = []
+    writer.tap = lambda message: seen.append((message, len(writer)))
+    messages: list[Any] = ["text", "\xe4", b"data", bytearray(b"array"), memoryview(b"view")]
+    for message in messages:
+        writer.message(message, None, False)
+        writer.take()
+    assert seen == [(message, 0) for message in messages]
+    assert all(shown is message for (shown, _), message in zip(seen, messages, strict=True))
+    writer.write(9, b"no message")
+    writer.tap = None
+    writer.message("unseen")
+    assert len(seen) == len(messages)
+
+
+def test_the_tap_gets_nothing_that_is_refused(backend: ModuleType) -> None:
+    writer = backend.FrameWriter(masked=False)
+    seen: list[Any] = []
+    writer.tap = seen.append
+    for wrong in (None, 3, "\ud800", memoryview(b"gaps")[::2]):
+        with pytest.raises((TypeError, UnicodeEncodeError, BufferError)):
+            writer.message(wrong)
+    writer.accepting = False
+    writer.protocol = SimpleNamespace(refusal=lambda: LookupError("closed"))
+    with pytest.raises(LookupError):
+        writer.message("never")
+    assert seen == []
+
+
+def test_a_tap_may_change_what_it_gets(backend: ModuleType) -> None:
+    """It runs before the bytes are looked at: memory that moves does not matter."""
+    writer = backend.FrameWriter(masked=False)
+    writer.tap = lambda message: message.extend(bytes(100_000))
+    writer.message(bytearray(b"a"))
+    (frame,) = frames(writer, False)
+    assert frame.payload[:1] == b"a"
+
+
+def test_an_error_of_the_tap_comes_through(backend: ModuleType) -> None:
+    writer = backend.FrameWriter(masked=False)
+
+    def tap(message: Any) -> None:
+        raise ZeroDivisionError
+
+    writer.tap = tap
+    with pytest.raises(ZeroDivisionError):
+        writer.message("never")
+    assert writer.take() == []
 
 
 def test_wrong_options(backend: ModuleType) -> None:

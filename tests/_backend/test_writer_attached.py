@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -164,7 +165,8 @@ def test_a_refused_message_is_neither_sent_nor_gathered(
 ) -> None:
     with pytest.raises(error):
         wire.writer.message(message)
-    wire.writer.refusal = lambda: LookupError("closed")
+    wire.writer.accepting = False
+    wire.writer.protocol = SimpleNamespace(refusal=lambda: LookupError("closed"))
     with pytest.raises(LookupError):
         wire.writer.message("a")
     assert (wire.written, wire.gathered, len(wire.writer)) == ([], 0, 0)
@@ -203,6 +205,17 @@ def test_nothing_is_written_while_the_transport_is_closing(wire: Wire) -> None:
     wire.writer.message(bytes(CORK_LIMIT))
     wire.writer.flush()
     assert (wire.written, len(wire.writer)) == ([], 0)
+
+
+def test_the_owner_may_come_later(backend: ModuleType) -> None:
+    wire = Wire(backend)
+    wire.writer.attach(wire.buffer, wire, None)
+    assert wire.writer.owner is None
+    wire.writer.message("alone")
+    wire.writer.owner = wire
+    wire.writer.message("gathered")
+    assert wire.gathered == 1
+    assert wire.messages() == [[b"alone"]]
 
 
 def test_attach_needs_a_read_buffer(backend: ModuleType) -> None:

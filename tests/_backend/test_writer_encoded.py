@@ -96,15 +96,44 @@ def test_large_messages_are_diverted_before_anything_else(backend: Any, writer: 
         (TEXT, b"abcd", None), (TEXT, "ßß".encode(), False), (TEXT, b"12345", True),
     ]  # fmt: skip
     assert (len(written(writer)), codec.encoded) == (1, 1)
-    writer.divert_from = 0
+
+
+def test_while_others_wait_every_message_is_queued(backend: Any, writer: Any) -> None:
+    diverted: list[Any] = []
+
+    def divert(opcode: int, payload: Any, compress: bool | None) -> bool:
+        diverted.append((opcode, payload, compress))
+        return False
+
+    divert_to(backend, writer, divert, 4)
+    writer.queueing = True
     assert writer.message(b"") is False
+    assert writer.message("a", compress=True) is False
+    writer.codec = NumberedCodec()
+    large = "\u20ac" * 70_000
+    assert writer.message(large) is False
+    assert [(opcode, compress) for opcode, _, compress in diverted] == [
+        (BINARY, None), (TEXT, True), (TEXT, None),
+    ]  # fmt: skip
     writer.write(9, b"control frames are never diverted")
     assert [frame.opcode for frame in written(writer)] == [9]
+    writer.codec, writer.queueing = None, False
+    assert writer.message("abc") is True
+    assert writer.message("abcd") is False
+
+
+def test_the_tap_comes_before_diverting(backend: Any, writer: Any) -> None:
+    log: list[Any] = []
+    divert_to(backend, writer, lambda *_: log.append("diverted"), 2)
+    writer.tap = log.append
+    writer.message("ab")
+    assert log == ["ab", "diverted"]
 
 
 def test_a_refusal_comes_before_diverting(backend: Any, writer: Any) -> None:
     divert_to(backend, writer, lambda *_: True, 0)
-    writer.refusal = lambda: RuntimeError("closed")
+    writer.accepting = False
+    writer.protocol = SimpleNamespace(refusal=lambda: RuntimeError("closed"))
     with pytest.raises(RuntimeError, match="closed"):
         writer.message(b"x")
 

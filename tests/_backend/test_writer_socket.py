@@ -308,7 +308,7 @@ def _payloads(data: bytearray) -> list[bytes]:
 # Sockets that are of no use ----------------------------------------------------------------------
 
 
-def test_a_peer_that_is_gone_is_the_transports_affair(line: Line) -> None:
+def test_the_transport_handles_a_peer_that_is_gone(line: Line) -> None:
     line.theirs.close()
     line.send(b"a")
     assert line.events == [line.expected]
@@ -370,7 +370,7 @@ def test_a_peer_that_is_gone_raises_no_signal(compiled: ModuleType) -> None:
     run(compiled, GONE)
 
 
-def test_a_socket_that_is_closed_is_the_transports_affair(line: Line) -> None:
+def test_the_transport_handles_a_socket_that_is_closed(line: Line) -> None:
     line.ours.close()
     line.send(b"a")
     assert line.events == [line.expected]

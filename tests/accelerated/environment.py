@@ -83,13 +83,13 @@ class Environment:
         if helpers.is_dir():
             shutil.copytree(helpers, self.place / "tests", dirs_exist_ok=True)
 
-    def run(self, tests: tuple[str, ...], lift: bool) -> tuple[dict[str, str], str]:
-        """Return how each test ended, and what was lifted."""
+    def run(self, tests: tuple[str, ...], accelerate: bool) -> tuple[dict[str, str], str]:
+        """Return how each test ended, and what was accelerated."""
         record = self.folder / "record.json"
         record.unlink(missing_ok=True)
         variables = {
             "PYTHONPATH": os.pathsep.join(map(str, (HERE / "plugin", _only_wscore()))),
-            "WSCORE_LIFT": self.suite.library if lift else "",
+            "WSCORE_ACCELERATE": self.suite.library if accelerate else "",
             "WSCORE_RECORD": str(record),
         }
         output = _run(
@@ -103,7 +103,7 @@ class Environment:
         if not record.exists():
             raise Failed(output)
         found = json.loads(record.read_text())
-        return found["ended"], found["lifted"]
+        return found["ended"], found["accelerated"]
 
 
 def _only_wscore() -> Path:

@@ -1,4 +1,4 @@
-"""Run the libraries' own test suites without and with the lift: the same tests have to pass.
+"""Run the libraries' own test suites with and without acceleration: the same tests have to pass.
 
     python tests/accelerated/run.py [--short] [LIBRARY ...]
 
@@ -51,8 +51,8 @@ def _compare(suite: Suite, short: bool) -> bool:
     try:
         environment.prepare()
         tests = _named(suite, suite.short if short else suite.tests)
-        own, _ = environment.run(tests, lift=False)
-        new, lifted = environment.run(tests, lift=True)
+        own, _ = environment.run(tests, accelerate=False)
+        new, accelerated = environment.run(tests, accelerate=True)
         passed = _passed(own)
         different = _settle(environment, passed ^ _passed(new))
     except Failed as problem:
@@ -60,8 +60,9 @@ def _compare(suite: Suite, short: bool) -> bool:
         return False
     verdict = "the same pass" if not different else f"{len(different)} DIFFER"
     print(
-        f"{suite.name}: {len(passed)} of {len(own)} pass on their own, {verdict} with the lift "
-        f"({lifted}){f'; {suite.note}' if suite.note else ''}; {time.monotonic() - started:.0f} s",
+        f"{suite.name}: {len(passed)} of {len(own)} pass on their own, {verdict} accelerated "
+        f"({accelerated}){f'; {suite.note}' if suite.note else ''}; "
+        f"{time.monotonic() - started:.0f} s",
         flush=True,
     )
     for test in sorted(different):
@@ -84,8 +85,8 @@ def _settle(environment: Environment, different: set[str]) -> set[str]:
     """Which tests still differ when they alone are run again."""
     for _ in range(REPEATS):
         if different:
-            own, _ = environment.run(tuple(sorted(different)), lift=False)
-            new, _ = environment.run(tuple(sorted(different)), lift=True)
+            own, _ = environment.run(tuple(sorted(different)), accelerate=False)
+            new, _ = environment.run(tuple(sorted(different)), accelerate=True)
             different = _passed(own) ^ _passed(new)
     return different
 

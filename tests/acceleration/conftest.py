@@ -1,4 +1,4 @@
-"""Lifts are undone after each test, and every call that reaches a kernel is counted."""
+"""Accelerations are undone after each test, and every call that reaches a kernel is counted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(wscore.__file__).resolve().parents[1]
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each kernel was called through a lift."""
+    """How often each kernel was called through an acceleration."""
     counted: Counter[str] = Counter()
 
     def counting(name: str) -> Callable[..., object]:
@@ -42,16 +42,16 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 @pytest.fixture
-def lift(calls: Counter[str]) -> Iterator[Callable[[str], Outcome]]:
-    """Lift a library for this test; it must work."""
+def accelerate(calls: Counter[str]) -> Iterator[Callable[[str], Outcome]]:
+    """Accelerator a library for this test; it must work."""
 
-    def lift_one(library: str) -> Outcome:
+    def accelerate_one(library: str) -> Outcome:
         outcome = wscore.accelerate(library)[library]
         assert outcome.lifted, outcome
         calls.clear()
         return outcome
 
-    yield lift_one
+    yield accelerate_one
     wscore.restore()
 
 

@@ -122,7 +122,7 @@ for user in (helpers, writer, reader_py):
 
 @pytest.mark.parametrize("first", ["aiohttp, wscore", "wscore, aiohttp", "wscore"])
 def test_restore(isolated: Callable[..., str], first: str) -> None:
-    lifted, restored, again = _ran(
+    accelerated, restored, again = _ran(
         isolated,
         f"""
 import {first}
@@ -139,8 +139,8 @@ assert helpers.websocket_mask is writer.websocket_mask is own._websocket_mask_cy
 print(wscore.accelerate("aiohttp")["aiohttp"].detail)
 """,
     )
-    assert again == lifted
-    assert ("keeps wscore's masking" in restored) == (lifted == "sends and receives")
+    assert again == accelerated
+    assert ("keeps wscore's masking" in restored) == (accelerated == "sends and receives")
 
 
 def test_another_signature_is_left_alone(isolated: Callable[..., str]) -> None:
@@ -152,7 +152,7 @@ import wscore
 print(wscore.accelerate("aiohttp")["aiohttp"].detail)
 {EXCHANGE}
 """)
-    assert outcome.strip().endswith("wants a function of another signature")
+    assert outcome.strip().endswith("expects a function with another signature")
 
 
 def test_takes_what_aiohttp_takes(isolated: Callable[..., str]) -> None:

@@ -6,13 +6,13 @@ import pytest
 
 from wscore.acceleration import Outcome, Report
 
-LIFTED = Outcome("wsproto", "1.3.2", "1.3", True, "sends and receives")
+ACCELERATED = Outcome("wsproto", "1.3.2", "1.3", True, "sends and receives")
 MISSING = Outcome("tornado", None, "6.5 to 6.6", False, "not installed")
 
 
 def test_a_mapping_by_library() -> None:
-    report = Report([LIFTED, MISSING])
-    assert report["wsproto"] is LIFTED
+    report = Report([ACCELERATED, MISSING])
+    assert report["wsproto"] is ACCELERATED
     assert list(report) == ["wsproto", "tornado"]
     assert len(report) == 2
     assert [outcome.lifted for outcome in report.values()] == [True, False]
@@ -21,10 +21,10 @@ def test_a_mapping_by_library() -> None:
 
 
 def test_prints_as_a_table() -> None:
-    assert str(Report([LIFTED, MISSING])).splitlines() == [
-        "library  version  tested      lifted",
-        "wsproto  1.3.2    1.3         yes     sends and receives",
-        "tornado  -        6.5 to 6.6  no      not installed",
+    assert str(Report([ACCELERATED, MISSING])).splitlines() == [
+        "library  version  tested      accelerated",
+        "wsproto  1.3.2    1.3         yes          sends and receives",
+        "tornado  -        6.5 to 6.6  no           not installed",
     ]
     assert repr(Report([MISSING])) == f"Report([{MISSING!r}])"
 

@@ -10,7 +10,7 @@ from support.drop_in import needs_compiled
 
 import wscore
 from wscore.acceleration import survey
-from wscore.acceleration.base import Lift, Releases
+from wscore.acceleration.base import Accelerator, Releases
 from wscore.acceleration.wsproto import Wsproto
 
 LIBRARIES = [
@@ -20,8 +20,8 @@ LIBRARIES = [
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays_lifted(lift: Callable[..., object]) -> None:
-    """`lift` restores everything."""
+def nothing_stays_accelerated(accelerate: Callable[..., object]) -> None:
+    """`accelerate` restores everything."""
 
 
 def test_unknown_libraries() -> None:
@@ -33,7 +33,7 @@ def test_unknown_libraries() -> None:
     assert not survey()["wsproto"].lifted
 
 
-def test_importing_wscore_lifts_nothing(isolated: Callable[..., str]) -> None:
+def test_importing_wscore_accelerates_nothing(isolated: Callable[..., str]) -> None:
     isolated("""
         import sys, wscore, wscore.acceleration
         from wscore.acceleration import survey
@@ -53,32 +53,32 @@ def test_all_installed_libraries_at_once(isolated: Callable[..., str]) -> None:
         print(*wscore.restore())
         print(*wscore.restore())
     """)
-    asked, lifted, restored, again = printed.split("\n")[:4]
+    asked, accelerated, restored, again = printed.split("\n")[:4]
     assert asked.split() == LIBRARIES
-    assert lifted == restored
+    assert accelerated == restored
     assert again == ""
     if wscore.BACKEND == "compiled":
-        assert lifted.split() == LIBRARIES
+        assert accelerated.split() == LIBRARIES
     else:
-        assert lifted.split() == ["websocket-client", "autobahn", "gevent-websocket"]
+        assert accelerated.split() == ["websocket-client", "autobahn", "gevent-websocket"]
 
 
 @needs_compiled
 def test_twice_changes_nothing() -> None:
     own = wsproto.frame_protocol.XorMaskerSimple
     first = wscore.accelerate("wsproto")["wsproto"]
-    lifted = wsproto.frame_protocol.XorMaskerSimple
-    assert lifted is not own
+    accelerated = wsproto.frame_protocol.XorMaskerSimple
+    assert accelerated is not own
     assert wscore.accelerate("wsproto", "wsproto")["wsproto"] == first
-    assert wsproto.frame_protocol.XorMaskerSimple is lifted
+    assert wsproto.frame_protocol.XorMaskerSimple is accelerated
     assert survey()["wsproto"] == first
     wscore.restore("wsproto")
     assert wsproto.frame_protocol.XorMaskerSimple is own
 
 
-def test_restore_of_what_was_not_lifted() -> None:
+def test_restore_of_what_was_not_accelerated() -> None:
     outcome = wscore.restore("wsproto")["wsproto"]
-    assert (outcome.lifted, outcome.detail) == (False, "was not lifted")
+    assert (outcome.lifted, outcome.detail) == (False, "was not accelerated")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_range_has_both_ends(version: str, covered: bool) -> None:
 
 
 def test_what_was_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Lift, "installed", None)
+    monkeypatch.setattr(Accelerator, "installed", None)
     assert len(wscore.accelerate()) == 0
     assert survey()["tornado"].detail == "not installed"
 
@@ -133,7 +133,7 @@ def test_a_failed_self_test_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_library_of_another_shape_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(wsproto.frame_protocol, "XorMaskerSimple")
     outcome = wscore.accelerate("wsproto")["wsproto"]
-    assert outcome.detail.startswith("cannot be lifted, undone: AttributeError: ")
+    assert outcome.detail.startswith("cannot be accelerated, undone: AttributeError: ")
 
 
 @pytest.mark.parametrize("library", ["websockets", "tornado", "websocket-client"])

@@ -42,27 +42,27 @@ async def _exchange(messages: list[str | bytes]) -> list[str | bytes | None]:
 
 
 def test_client_and_server_mask_through_wscore(
-    lift: Callable[..., object], calls: Counter[str]
+    accelerate: Callable[..., object], calls: Counter[str]
 ) -> None:
-    lift("tornado")
+    accelerate("tornado")
     messages = [make(size) for size in SIZES for make in (bytes, lambda size: "ü" * size)]
     assert asyncio.run(_exchange(messages)) == messages
     assert calls["apply_mask"] >= 2 * len(messages)
 
 
 @pytest.mark.parametrize("data", BUFFERS + NO_BUFFERS, ids=name)
-def test_takes_what_tornado_takes(lift: Callable[..., object], data: object) -> None:
-    lift("tornado")
+def test_takes_what_tornado_takes(accelerate: Callable[..., object], data: object) -> None:
+    accelerate("tornado")
     for mask in KEYS:
         assert_drop_in(
             tornado.speedups.websocket_mask, tornado.websocket._websocket_mask, mask, data
         )
 
 
-def test_restore_puts_the_same_object_back(lift: Callable[..., object]) -> None:
+def test_restore_puts_the_same_object_back(accelerate: Callable[..., object]) -> None:
     own = tornado.speedups.websocket_mask
     users = (tornado.util, tornado.web, tornado.websocket)
-    lift("tornado")
+    accelerate("tornado")
     assert all(user._websocket_mask is not own for user in users)
     wscore.restore("tornado")
     assert all(user._websocket_mask is own for user in users)

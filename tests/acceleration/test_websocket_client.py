@@ -31,9 +31,9 @@ def uri() -> Iterator[str]:
 
 
 def test_client_works_through_wscore(
-    lift: Callable[..., object], calls: Counter[str], uri: str
+    accelerate: Callable[..., object], calls: Counter[str], uri: str
 ) -> None:
-    lift("websocket-client")
+    accelerate("websocket-client")
     client = websocket.create_connection(uri)
     for size in SIZES:
         client.send_binary(b"\x5a" * size)
@@ -48,9 +48,9 @@ def test_client_works_through_wscore(
 
 @needs_compiled
 @pytest.mark.parametrize("data", BUFFERS + NO_BUFFERS, ids=name)
-def test_takes_what_websocket_client_takes(lift: Callable[..., object], data: object) -> None:
+def test_takes_what_websocket_client_takes(accelerate: Callable[..., object], data: object) -> None:
     own = ABNF.mask
-    lift("websocket-client")
+    accelerate("websocket-client")
     for mask in (*KEYS, "\x37\xfa\x21\x3d", [1, 2, 3, 4]):
         assert_drop_in(own, ABNF.mask, mask, data)
 
@@ -66,14 +66,16 @@ def test_takes_what_websocket_client_takes(lift: Callable[..., object], data: ob
         (b"cut \xe2\x82", False),
     ],
 )
-def test_text_is_judged_strictly(lift: Callable[..., object], text: bytes, valid: bool) -> None:
-    lift("websocket-client")
+def test_text_is_judged_strictly(
+    accelerate: Callable[..., object], text: bytes, valid: bool
+) -> None:
+    accelerate("websocket-client")
     assert _utils.validate_utf8(text) is valid
 
 
-def test_restore_puts_the_same_objects_back(lift: Callable[..., object]) -> None:
+def test_restore_puts_the_same_objects_back(accelerate: Callable[..., object]) -> None:
     mask, validate = vars(ABNF)["mask"], _utils._validate_utf8
-    lift("websocket-client")
+    accelerate("websocket-client")
     assert _utils._validate_utf8 is not validate
     assert (vars(ABNF)["mask"] is mask) == (wscore.BACKEND == "python")
     wscore.restore("websocket-client")

@@ -34,41 +34,41 @@ async def _exchange(messages: list[str | bytes]) -> list[str | bytes]:
 
 
 def test_client_and_server_mask_through_wscore(
-    lift: Callable[..., object], calls: Counter[str]
+    accelerate: Callable[..., object], calls: Counter[str]
 ) -> None:
-    lift("websockets")
+    accelerate("websockets")
     messages = [make(size) for size in SIZES for make in (bytes, lambda size: "ü" * size)]
     assert asyncio.run(_exchange(messages)) == messages
     assert calls["apply_mask"] >= 2 * len(messages)
 
 
-def test_a_view_with_gaps_is_sent(lift: Callable[..., object]) -> None:
-    lift("websockets")
+def test_a_view_with_gaps_is_sent(accelerate: Callable[..., object]) -> None:
+    accelerate("websockets")
     assert asyncio.run(_exchange([memoryview(b"HHeelllloo")[::2]])) == [b"Hello"]
 
 
 @pytest.mark.parametrize("data", BUFFERS + NO_BUFFERS, ids=name)
-def test_takes_what_websockets_takes(lift: Callable[..., object], data: object) -> None:
+def test_takes_what_websockets_takes(accelerate: Callable[..., object], data: object) -> None:
     own = websockets.frames.apply_mask
-    lift("websockets")
+    accelerate("websockets")
     for mask in KEYS:
         assert_drop_in(own, websockets.frames.apply_mask, data, mask)
 
 
-def test_keywords_and_errors(lift: Callable[..., object]) -> None:
-    lift("websockets")
+def test_keywords_and_errors(accelerate: Callable[..., object]) -> None:
+    accelerate("websockets")
     assert websockets.frames.apply_mask(data=b"\0" * 5, mask=b"abcd") == b"abcda"
     for data, mask in product((b"Hello", memoryview(b"Hello")[::2]), (b"", b"abc", b"abcde")):
         with pytest.raises(ValueError, match=r"mask must contain 4 bytes"):
             websockets.frames.apply_mask(data, mask)
 
 
-def test_restore_puts_the_same_object_back(lift: Callable[..., object]) -> None:
+def test_restore_puts_the_same_object_back(accelerate: Callable[..., object]) -> None:
     import wscore
 
     own = websockets.speedups.apply_mask
     assert websockets.frames.apply_mask is own
-    lift("websockets")
+    accelerate("websockets")
     assert websockets.frames.apply_mask is websockets.speedups.apply_mask is not own
     assert wscore.restore("websockets")["websockets"].detail == "restored"
     assert websockets.frames.apply_mask is websockets.speedups.apply_mask is own

@@ -88,8 +88,8 @@ def test_who_came_before_is_named(isolated: Callable[..., str]) -> None:
         print(wscore.restore("wsaccel")["wsaccel"].detail)
     """)
     assert printed.splitlines() == [
-        "imports from now on; websocket came before",
-        "restored; what imported it meanwhile keeps wscore's",
+        "imports from now on; already imported: websocket",
+        "restored; modules that imported it in the meantime keep wscore's",
     ]
 
 

@@ -48,9 +48,9 @@ class _End:
 
 @needs_compiled
 def test_client_and_server_mask_through_wscore(
-    lift: Callable[..., object], calls: Counter[str]
+    accelerate: Callable[..., object], calls: Counter[str]
 ) -> None:
-    lift("wsproto")
+    accelerate("wsproto")
     ours, theirs = socket.socketpair()
     with ours, theirs:
         client, server = _End(ConnectionType.CLIENT, ours), _End(ConnectionType.SERVER, theirs)
@@ -87,8 +87,8 @@ def test_the_result_is_of_its_own(kind: type, masker: type[XorMaskerSimple]) -> 
 
 
 @needs_compiled
-def test_restore_puts_the_same_object_back(lift: Callable[..., object]) -> None:
-    lift("wsproto")
+def test_restore_puts_the_same_object_back(accelerate: Callable[..., object]) -> None:
+    accelerate("wsproto")
     assert frame_protocol.XorMaskerSimple is Masker
     wscore.restore("wsproto")
     assert frame_protocol.XorMaskerSimple is OwnMasker

@@ -165,7 +165,7 @@ def test_nothing_is_made_for_a_log_that_is_off(run: Run, caplog: pytest.LogCaptu
             [served] = server.connections
             with pytest.raises(wscore.InvalidStatus):
                 await wscore.connect(uri(server))
-            assert ws.write == ws.protocol.writer.message
+            assert ws.protocol.writer.tap is served.protocol.writer.tap is None
             await ws.close()
             await until(lambda: not server.connections)
             assert ws._id is served._id is None

@@ -9,11 +9,12 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.internals import wire_of
 from support.isolated import start
 from support.rawpeer import echo, serving, uri
 
 import wscore
-from wscore.aio.loop import share
+from wscore.aio.loop import loop_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +34,8 @@ class Wire:
 def test_each_loop_has_one_share(run: Run) -> None:
     async def mine() -> Any:
         loop = asyncio.get_running_loop()
-        assert share(loop) is share(loop)
-        return share(loop)
+        assert loop_data(loop) is loop_data(loop)
+        return loop_data(loop)
 
     assert run(mine()) is not run(mine())
 
@@ -43,7 +44,7 @@ def test_a_share_goes_with_its_loop(run: Run) -> None:
     async def main() -> Any:
         loop = asyncio.get_running_loop()
         async with serving(echo) as server, wscore.connect(uri(server)):
-            share(loop)
+            loop_data(loop)
             return weakref.ref(loop)
 
     loop = run(main())
@@ -53,11 +54,11 @@ def test_a_share_goes_with_its_loop(run: Run) -> None:
 
 def test_idle_connections_share_one_buffer(run: Run) -> None:
     async def main() -> None:
-        buffer = share(asyncio.get_running_loop()).buffer
+        buffer = loop_data(asyncio.get_running_loop()).buffer
         async with serving(echo) as server, wscore.connect(uri(server)) as ws:
             [connection] = server.connections
             for some in (ws, connection):
-                assert len(some.get_buffer(-1)) == len(buffer)
+                assert len(wire_of(some).get_buffer(-1)) == len(buffer)
             reads = buffer.reads
             await ws.send("a")
             await ws.recv()
@@ -68,7 +69,7 @@ def test_idle_connections_share_one_buffer(run: Run) -> None:
 
 def test_a_turn_ends_once_for_all(run: Run) -> None:
     async def main() -> None:
-        shared = share(asyncio.get_running_loop())
+        shared = loop_data(asyncio.get_running_loop())
         wires = [Wire(), Wire(), Wire()]
         for turn in (1, 2):
             for wire in wires:
@@ -103,7 +104,7 @@ def test_memory_of_large_messages_is_kept_for_the_next() -> None:
         assert done.returncode == 0, done.stderr
         return int(done.stdout)
 
-    kept = faults("wscore.aio.loop.share(asyncio.get_running_loop())")
+    kept = faults("wscore.aio.loop.loop_data(asyncio.get_running_loop())")
     returned = faults("pass")
     assert kept < 5000, "four messages are 1,024 pages"
     assert returned > 20000, "the C library keeps it by itself"

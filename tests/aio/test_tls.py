@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
-from support.rawpeer import address, echo, request, serving
+from support.rawpeer import address, echo, request, serving, until_closed
 
 import wscore
 
@@ -212,9 +212,18 @@ def test_an_old_version_of_tls_is_refused(run: Run) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("open_timeout", [0, 5, None])
+def test_any_open_timeout_goes_with_tls(run: Run, open_timeout: Any) -> None:
+    async def main() -> None:
+        async with serving(echo, ssl=presenting(SERVER), open_timeout=open_timeout) as server:
+            assert server.is_serving()
+
+    run(main())
+
+
 def test_closing_tells_the_client_over_tls(run: Run) -> None:
     async def main() -> None:
-        async with serving(lambda ws: ws.wait_closed(), ssl=presenting(SERVER)) as server:
+        async with serving(until_closed, ssl=presenting(SERVER)) as server:
             ws = await wscore.connect(where(server), ssl=trusting())
             server.close()
             with pytest.raises(wscore.ConnectionClosedOK) as caught:

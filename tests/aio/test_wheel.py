@@ -11,8 +11,10 @@ import pytest
 from support.rawpeer import echo
 
 import wscore
-from wscore.aio.connection.heartbeat import Heartbeat, rhythm
-from wscore.aio.loop import share
+from wscore.aio.connection.heartbeat import Heartbeat
+from wscore.aio.connection.pings import Pings
+from wscore.aio.loop import loop_data
+from wscore.aio.options import ConnectionOptions
 from wscore.aio.wheel import TICKS, Wheel
 from wscore.protocol.connection import State
 
@@ -204,11 +206,11 @@ def test_a_loop_has_one_wheel_while_anything_is_on_it_and_can_be_collected() -> 
         loop: Any
 
     loop = asyncio.new_event_loop()
-    item = Holder(share(loop).wheel(loop))
+    item = Holder(loop_data(loop).wheel(loop))
     item.loop = loop
     assert item.wheel is not None
     item.wheel.add(item, loop.time() + 1000)
-    assert share(loop).wheel(loop) is item.wheel
+    assert loop_data(loop).wheel(loop) is item.wheel
     loop.close()
     gone = weakref.ref(loop)
     del loop, item
@@ -220,7 +222,9 @@ def test_a_loop_has_one_wheel_while_anything_is_on_it_and_can_be_collected() -> 
 def test_intervals_are_positive(wrong: float) -> None:
     for options in ({"ping_interval": wrong}, {"ping_timeout": wrong}):
         for make in (lambda o: wscore.serve(echo, **o), lambda o: wscore.connect("ws://a/", **o)):
-            with pytest.raises(ValueError, match=f"{next(iter(options))} is a positive number"):
+            with pytest.raises(
+                ValueError, match=f"{next(iter(options))} must be a positive number"
+            ):
                 make(options)
 
 
@@ -233,15 +237,18 @@ class Stub:
     def __init__(self) -> None:
         self.loop = FakeLoop()
         self.state = State.OPEN
-        self.reads_held = self.paused = self.aborted = False
-        self.pings: dict[bytes, Any] = {}
+        self.options = ConnectionOptions(ping_interval=30, ping_timeout=20)
+        self.reads_are_held = self.paused = self.aborted = False
+        self.pings: Pings | None = None
         self.protocol = self.reader = self.transport = self
         self.failure: Any = None
         self.nbytes = self.unsent = self.sent = 0
         self.writer = Writer()
 
     def send_ping(self, payload: bytes) -> None:
-        self.pings[payload] = None
+        if self.pings is None:
+            self.pings = Pings()
+        self.pings.sent(payload, None)
         self.sent += 1
 
     def abort(self) -> None:
@@ -264,9 +271,7 @@ class Beating:
     def __init__(self) -> None:
         self.ws: Any = Stub()
         self.wheel = Wheel(self.ws.loop)
-        beat = rhythm(30, 20)
-        assert beat is not None
-        self.beat = Heartbeat(self.ws, beat, self.wheel)
+        self.beat = Heartbeat(self.ws, self.wheel)
 
     def run_to(self, now: float) -> None:
         """Let the timers up to *now* run on time."""
@@ -337,9 +342,8 @@ def test_a_connection_that_is_closing_is_left_alone() -> None:
 def test_pings_go_on_while_one_is_not_answered_yet() -> None:
     beating = Beating()
     beating.beat.stop()
-    beat = rhythm(10, 45)
-    assert beat is not None
-    Heartbeat(beating.ws, beat, beating.wheel)
+    beating.ws.options = ConnectionOptions(ping_interval=10, ping_timeout=45)
+    Heartbeat(beating.ws, beating.wheel)
     beating.run_to(1054.9)
     assert beating.ws.sent == 5
     assert len(beating.ws.pings) == 1, "only the last is remembered"

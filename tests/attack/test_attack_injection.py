@@ -30,7 +30,7 @@ def client(**options: Any) -> bytes:
 DOORS: dict[str, Callable[[str], Any]] = {
     "value of a header of the client": lambda evil: client(headers={"X": evil}),
     "name of a header of the client": lambda evil: client(headers={evil: "x"}),
-    "sub-protocol of the client": lambda evil: client(subprotocols=[evil]),
+    "subprotocol of the client": lambda evil: client(subprotocols=[evil]),
     "origin of the client": lambda evil: client(origin=evil),
     "user agent of the client": lambda evil: client(user_agent=evil),
     "path of a URI": lambda evil: ClientProtocol(f"ws://localhost/{evil}").connect().serialize(),
@@ -39,7 +39,7 @@ DOORS: dict[str, Callable[[str], Any]] = {
     "user of a URI": lambda evil: ClientProtocol(f"ws://{evil}:b@localhost/").connect().serialize(),
     "header of an acceptance": lambda evil: accept_response(request(), "k", headers={"X": evil}),
     "header of a refusal": lambda evil: reject_response(403, "", {"X": evil}),
-    "sub-protocol that a function invents": lambda evil: ServerProtocol(
+    "subprotocol that a function invents": lambda evil: ServerProtocol(
         subprotocols=lambda offered: evil
     ).accept(request(("Sec-WebSocket-Protocol", "chat"))),
     "path of a request": lambda evil: Request(f"/{evil}", Headers()).serialize(),

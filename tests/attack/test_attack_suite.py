@@ -109,14 +109,12 @@ def test_a_server_that_takes_everything_fails() -> None:
         writer.close()
 
     async def main() -> list[str | None]:
-        server = await asyncio.start_server(accept, "127.0.0.1", 0)
-        target = Target(server.sockets[0].getsockname()[1])
         problems = []
-        for case in (CASES["breaks"], replace(CASES["refuses"], data=head())):
-            seen = await asyncio.to_thread(attack, target, case, CUTS["whole"], strict=False)
-            problems.append(breach(case, seen))
-        server.close()
-        await server.wait_closed()
+        async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+            target = Target(server.sockets[0].getsockname()[1])
+            for case in (CASES["breaks"], replace(CASES["refuses"], data=head())):
+                seen = await asyncio.to_thread(attack, target, case, CUTS["whole"], strict=False)
+                problems.append(breach(case, seen))
         return problems
 
     loop = asyncio.new_event_loop()

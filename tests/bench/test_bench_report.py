@@ -123,7 +123,7 @@ def test_sizes_are_named_as_people_write_them() -> None:
 
 
 def test_an_unknown_suite_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(SystemExit, match="no suite masks: choose from mask, utf8"):
+    with pytest.raises(SystemExit, match="unknown: masks; known are mask, utf8"):
         main(["masks"])
 
 

@@ -21,7 +21,7 @@ from bench import charts, end_to_end
 from bench.clients import CLIENTS, round_trips
 from bench.contract import Missing, Refused
 from bench.interleave import Pace
-from bench.load import Connections, Echo, Stream, Talk, echo, stream
+from bench.load import Connections, Echo, EchoFigures, Stream, Talk, echo, stream
 from bench.load.cases import Case, Goal, Limit, cases, select
 from bench.load.deflated import frames
 from bench.load.measure import Result, run
@@ -44,20 +44,30 @@ LOADS = (
 )
 
 
-def installed(contender: Contender) -> bool:
+def skip_if_missing(name: str) -> None:
+    """At run time: what is collected must not depend on what another process installs."""
     try:
-        contender.command(0)
-    except Missing:
-        return False
-    return True
+        SERVERS[name].command(0)
+    except Missing as missing:
+        pytest.skip(str(missing))
+
+
+def echoed(load: Echo, server: Server) -> EchoFigures:
+    """In a longer time if need be: the system counts processor time in ticks, a busy one slowly."""
+    for seconds in (BRIEFLY, 10 * BRIEFLY, 100 * BRIEFLY):
+        figures = echo(load, server.port, server.pid, seconds)
+        if figures.cpu > 0:
+            break
+    return figures
 
 
 @needs_cores
-@pytest.mark.parametrize("name", [name for name in SERVERS if installed(SERVERS[name])])
+@pytest.mark.parametrize("name", SERVERS)
 def test_every_server_that_is_installed_echoes_and_keeps_connections(name: str) -> None:
+    skip_if_missing(name)
     with serving(name) as server:
         for load in LOADS:
-            figures = echo(load, server.port, server.pid, BRIEFLY)
+            figures = echoed(load, server)
             assert figures.seconds > 0
             assert figures.cpu > 0
             assert 0 < figures.p50 <= figures.p99
@@ -106,8 +116,9 @@ COMPRESSING = {
 
 
 @needs_cores
-@pytest.mark.parametrize("name", [name for name in sorted(COMPRESSING) if installed(SERVERS[name])])
+@pytest.mark.parametrize("name", sorted(COMPRESSING))
 def test_servers_compress_and_keep_to_the_window(name: str) -> None:
+    skip_if_missing(name)
     with serving(name, Setting(DEFLATE)) as server:
         for load in (STREAM, PULSED):
             figures, agreed = stream(load, server.port, server.pid, BRIEFLY)

@@ -40,7 +40,7 @@ def test_a_wrong_answer_is_refused() -> None:
     def unmasked(data: bytes, mask: bytes) -> Call:
         return Call("data", data=data)
 
-    with pytest.raises(Refused, match=r"adapter\.apply_mask answers wrongly"):
+    with pytest.raises(Refused, match=r"adapter\.apply_mask returns a wrong result"):
         verify(adapter(apply_mask=unmasked), APPLY_MASK, (b"Hello", KEY))
 
 
@@ -48,7 +48,7 @@ def test_an_answer_that_is_wrong_off_the_timed_sample_is_refused() -> None:
     def whole_words_only(data: bytes, mask: bytes) -> Call:
         return Call("found", found=xor(data, mask)[: len(data) & ~3])
 
-    with pytest.raises(Refused, match="answers wrongly"):
+    with pytest.raises(Refused, match="returns a wrong result"):
         verify(adapter(apply_mask=whole_words_only), APPLY_MASK, (bytes(64), KEY))
 
 
@@ -57,7 +57,7 @@ def test_a_validator_that_says_yes_to_all_is_refused() -> None:
         return Call("True", data=data)
 
     for operation in (IS_UTF8, FINDS_BAD_UTF8):
-        with pytest.raises(Refused, match="answers wrongly"):
+        with pytest.raises(Refused, match="returns a wrong result"):
             verify(adapter(is_utf8=gullible), operation, ("naïve".encode(),))
 
 
@@ -94,12 +94,12 @@ def test_a_peer_that_was_laid_out_anew_is_refused(monkeypatch: pytest.MonkeyPatc
         targets.load("wscore")
 
 
-def test_a_lift_that_replaced_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_acceleration_that_replaced_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     in_use = ["its own"]
     fake = adapter(check=lambda: None, hook=lambda: in_use[0])
     monkeypatch.setattr(targets, "import_module", lambda *_: fake)
-    monkeypatch.setitem(vars(wscore), "accelerate", lambda library: f"{library}: not lifted")
-    with pytest.raises(Refused, match=r"left wsproto as it was: wsproto: not lifted"):
+    monkeypatch.setitem(vars(wscore), "accelerate", lambda library: f"{library}: not accelerated")
+    with pytest.raises(Refused, match=r"left wsproto as it was: wsproto: not accelerated"):
         targets.load("wsproto+wscore")
     monkeypatch.setitem(vars(wscore), "accelerate", lambda library: in_use.__setitem__(0, "ours"))
     assert targets.load("wsproto+wscore") is fake
@@ -107,9 +107,9 @@ def test_a_lift_that_replaced_nothing_is_refused(monkeypatch: pytest.MonkeyPatch
 
 def test_a_child_gives_a_figure_or_the_reason_why_not() -> None:
     case = "wsproto mask 64 KiB"
-    assert 0 < runner._in_child("lifts", case, "wsproto", 0.0001) < 1
+    assert 0 < runner._in_child("acceleration", case, "wsproto", 0.0001) < 1
     with pytest.raises(Refused, match=r"tornado\.is_utf8 does not exist"):
-        runner._in_child("lifts", "websocket-client UTF-8 CJK", "tornado", 0.0001)
+        runner._in_child("acceleration", "websocket-client UTF-8 CJK", "tornado", 0.0001)
 
 
 def load_but(absent: dict[str, Exception]) -> Any:
@@ -140,7 +140,7 @@ def test_the_result_names_who_was_not_timed_and_why(monkeypatch: pytest.MonkeyPa
     [
         ({name: Missing(name) for name in "abc"}, "missing"),
         ({"a": Missing("a"), "b": Refused("b"), "c": Missing("c")}, "refused"),
-        ({"wscore": Refused("answers wrongly")}, "refused"),
+        ({"wscore": Refused("returns a wrong result")}, "refused"),
     ],
 )
 def test_without_a_pair_a_goal_is_not_judged(

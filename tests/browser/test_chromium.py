@@ -10,7 +10,10 @@ from urllib.parse import urlencode
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import RunningServer
+    from support.chromium import RunningServer
+
+# Chromium has to start first.
+pytestmark = pytest.mark.timeout(120)
 
 # Sends what `make` returns, closes after as many messages came back, and tells what it saw.
 # `make` runs in the page: a mebibyte need not travel through the driver.

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.processes import running
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 
@@ -64,14 +65,10 @@ def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The process, and where it says that it listens."""
     command = [sys.executable, "-m", "wscore", "serve", "--port", "0", *options]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, **pipes) as process:
-        try:
-            assert process.stdout is not None
-            found = re.search(r"wss?://[\d.]+:\d+/", process.stdout.readline())
-            assert found is not None
-            yield process, found[0]
-        finally:
-            process.kill()
+    with running(subprocess.Popen(command, **pipes)) as process:
+        found = re.search(r"wss?://[\d.]+:\d+/", process.stdout.readline())
+        assert found is not None
+        yield process, found[0]
 
 
 def _log_of(process: subprocess.Popen[str]) -> str:
@@ -140,7 +137,7 @@ def test_serve_tells_what_is_wrong(
     assert main(["serve", "--port", "0", "--tls", "nowhere.pem", certificate[1]]) == 1
     assert "nowhere.pem" in capsys.readouterr().err
     assert main(["serve", "--port", "0", "--tls", certificate[1], certificate[1]]) == 1
-    assert "are no certificate and key" in capsys.readouterr().err
+    assert "cannot load certificate and key" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,11 @@ def running(handler: Callable[[ServerConnection], None], **options: Any) -> Iter
     with serve(handler, "127.0.0.1", 0, **options) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
-        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def wscore_connect(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

@@ -150,7 +150,8 @@ def _wait_until_listening(listener: Side, port: int) -> None:
             return
         if time.monotonic() > deadline:
             raise listener.failed(f"was not listening within {START_TIMEOUT:.0f} s")
-        time.sleep(POLL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            listener.process.wait(POLL)
     raise listener.failed(f"ended with status {listener.process.returncode}, never listening")
 
 
@@ -160,6 +161,7 @@ def _wait_until_done(listener: Side, connector: Side, deadline: float) -> None:
             raise listener.failed(f"ended early with status {listener.process.returncode}")
         if time.monotonic() > deadline:
             raise connector.failed("took too long")
-        time.sleep(POLL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            connector.process.wait(POLL)
     if status != 0:
         raise connector.failed(f"ended with status {status}")

@@ -11,6 +11,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
+from support.processes import running
 from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.client import connect
 
@@ -22,14 +23,11 @@ if TYPE_CHECKING:
 def server() -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The process, and host:port."""
     command = [sys.executable, "-m", "wscore", "serve", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            found = re.search(r"ws://([\d.]+:\d+)/", process.stdout.readline())
-            assert found is not None
-            yield process, found[1]
-        finally:
-            process.kill()
+    with running(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
+        assert process.stdout is not None
+        found = re.search(r"ws://([\d.]+:\d+)/", process.stdout.readline())
+        assert found is not None
+        yield process, found[1]
 
 
 def test_page_and_health(server: tuple[subprocess.Popen[str], str]) -> None:

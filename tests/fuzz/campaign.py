@@ -129,12 +129,20 @@ def _preload(build: Path | None) -> dict[str, str]:
 def _watch(process: subprocess.Popen[bytes], current: Current, timeout: float) -> bool:
     """Wait for the end; tell whether the process was stopped because it stood still."""
     count, since = 0, time.monotonic()
-    while process.poll() is None:
-        time.sleep(0.05)
+    while _runs_on(process):
         if current.count != count:
             count, since = current.count, time.monotonic()
         elif time.monotonic() - since > timeout + (0 if count else _START):
             process.kill()
             process.wait()
             return True
+    return False
+
+
+def _runs_on(process: subprocess.Popen[bytes]) -> bool:
+    """Whether *process* does not end within a moment."""
+    try:
+        process.wait(0.05)
+    except subprocess.TimeoutExpired:
+        return True
     return False

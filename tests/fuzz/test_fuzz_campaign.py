@@ -14,6 +14,9 @@ from . import campaign
 ROOT = Path(__file__).parents[2]
 ENGINES = ["random", *(["atheris"] if find_spec("atheris") else [])]
 
+# A campaign may take a minute, and atheris as long to start.
+pytestmark = pytest.mark.timeout(240)
+
 # Each is a target: that of another file, with something wrong in what it tests.
 SURROGATES = """
 import wscore._backend.primitives as primitives

@@ -11,7 +11,10 @@ import pytest
 import wscore
 
 if TYPE_CHECKING:
-    from conftest import Node
+    from support.node import Node
+
+# npm may have to install the packages first.
+pytestmark = pytest.mark.timeout(180)
 
 
 def test_ws_as_client(node: Node) -> None:
@@ -29,8 +32,8 @@ def test_ws_as_client(node: Node) -> None:
     async def run() -> tuple[int, Any]:
         async with wscore.serve(echo, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            client = node.start("echo_client.mjs", f"ws://127.0.0.1:{port}/")
-            output, _ = await asyncio.to_thread(client.communicate, timeout=30)
+            with node.running("echo_client.mjs", f"ws://127.0.0.1:{port}/") as client:
+                output, _ = await asyncio.to_thread(client.communicate, timeout=30)
         return client.returncode, json.loads(output)
 
     assert asyncio.run(run()) == (
@@ -61,11 +64,8 @@ def test_ws_as_server(node: Node) -> None:
             await ws.close(4000, "bye")
         return ws.close_code
 
-    with node.start("echo_server.mjs", "0") as server:
-        try:
-            assert server.stdout is not None
-            port = json.loads(server.stdout.readline())["port"]
-            assert asyncio.run(run(port)) == 4000
-            assert json.loads(server.stdout.readline()) == {"code": 4000, "reason": "bye"}
-        finally:
-            server.terminate()
+    with node.running("echo_server.mjs", "0") as server:
+        assert server.stdout is not None
+        port = json.loads(server.stdout.readline())["port"]
+        assert asyncio.run(run(port)) == 4000
+        assert json.loads(server.stdout.readline()) == {"code": 4000, "reason": "bye"}

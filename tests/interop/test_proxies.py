@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
-import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.processes import free_port, running, wait_until_listening
 
 import wscore
 
@@ -41,26 +40,12 @@ def program(name: str) -> str:
     return found
 
 
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
-def running(command: list[str], port: int) -> Iterator[None]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            assert process.poll() is None, "it did not start"
-            with closing(socket.socket()) as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+def listening(command: list[str], port: int) -> Iterator[None]:
+    quiet = subprocess.DEVNULL
+    with running(subprocess.Popen(command, stdout=quiet, stderr=quiet)) as process:
+        wait_until_listening(process, port)
         yield
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.fixture
@@ -68,7 +53,7 @@ def tinyproxy(tmp_path: Path) -> Iterator[str]:
     port = free_port()
     config = tmp_path / "tinyproxy.conf"
     config.write_text(TINYPROXY.format(port=port, folder=tmp_path))
-    with running([program("tinyproxy"), "-d", "-c", str(config)], port):
+    with listening([program("tinyproxy"), "-d", "-c", str(config)], port):
         yield f"http://me:secret@127.0.0.1:{port}"
 
 
@@ -76,7 +61,7 @@ def tinyproxy(tmp_path: Path) -> Iterator[str]:
 def microsocks() -> Iterator[str]:
     port = free_port()
     command = ["-i", "127.0.0.1", "-p", str(port), "-u", "me", "-P", "secret"]
-    with running([program("microsocks"), *command], port):
+    with listening([program("microsocks"), *command], port):
         yield f"socks5h://me:secret@127.0.0.1:{port}"
 
 

@@ -9,6 +9,7 @@ from life.processes import allow_descriptors
 from life.talking import OPTIONS, questions, say
 
 import wscore
+from wscore import State
 
 RESET_WHEN_CLOSED = b"\1\0\0\0\0\0\0\0"  # l_onoff 1, l_linger 0
 
@@ -31,7 +32,7 @@ async def main() -> None:
     )
     say(len(crowd))
     async for _ in questions():
-        say(sum(not ws.lost for ws in crowd))
+        say(sum(ws.state is not State.CLOSED for ws in crowd))
 
 
 asyncio.run(main())

@@ -28,7 +28,11 @@ class Child:
             env=environment,
         )
         self.pid = self.process.pid
-        self.hello = self.answer()
+        try:
+            self.hello = self.answer()
+        except BaseException:
+            self.kill()
+            raise
 
     def answer(self) -> Any:
         """What it says next. Raises EOFError when it is gone."""

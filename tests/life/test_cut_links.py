@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from life.gate import gate_to
-from support.rawpeer import address, serving, uri
+from support.rawpeer import address, serving, until, uri
 
 import wscore
 
@@ -51,8 +51,7 @@ def test_both_ends_find_a_cut_link(run: Run, figure: Callable[[str], None]) -> N
             cut.set()
             since = perf_counter()
             await asyncio.gather(*clients)
-            while len(found["server"]) < 10:
-                await asyncio.sleep(0.01)
+            await until(lambda: len(found["server"]) == 10)
         for end, times in found.items():
             waits = [moment - since for moment in times]
             figure(f"{end}: found after {min(waits):.2f} to {max(waits):.2f} s, "

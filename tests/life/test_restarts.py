@@ -37,6 +37,7 @@ class Clients:
         self.delays: list[float] = []
         self.connected: dict[int, float] = {}
         self.served: set[int] = set()
+        self.all_are_served = asyncio.Event()
 
     def lost(self, failure: Any) -> None:
         self.delays.append(failure.delay)
@@ -60,18 +61,21 @@ class Clients:
             await ws.send(message)
         assert [await ws.recv() for _ in messages] == messages
         self.served.add(number)
+        if len(self.served) == CLIENTS:
+            self.all_are_served.set()
 
     async def all_served(self) -> None:
-        deadline = perf_counter() + PATIENCE
-        while len(self.served) < CLIENTS:
-            assert perf_counter() < deadline, f"{len(self.served)} of {CLIENTS} came back"
-            await asyncio.sleep(0.01)
+        waiting = asyncio.ensure_future(self.all_are_served.wait())
+        await asyncio.wait([waiting], timeout=PATIENCE)
+        waiting.cancel()
+        assert len(self.served) == CLIENTS, f"{len(self.served)} of {CLIENTS} came back"
 
 
 async def _restart(server: Child, clients: Clients) -> tuple[Child, list[float]]:
     """Kill and start again; and how long after that each client was connected."""
     for noted in (clients.served, clients.connected, clients.delays):
         noted.clear()
+    clients.all_are_served.clear()
     killed = perf_counter()
     server.kill()
     server = await asyncio.to_thread(Child, "echo_server.py", port=server.hello, **SERVER)

@@ -92,6 +92,10 @@ def test_what_ends_well(error: wscore.ConnectionClosed, good: bool) -> None:
     assert closed_for_good(error) is good
 
 
+async def _always(_: object) -> bool:
+    return True
+
+
 # Delays --------------------------------------------------------------------------------------
 
 
@@ -123,6 +127,20 @@ def test_full_jitter_reaches_from_nothing_on() -> None:
 )  # fmt: skip
 def test_settings_that_make_no_sense(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
+        Backoff(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{name: wrong} for wrong in (True, "1", (1, 2))
+     for name in ("initial_delay", "max_delay", "factor", "jitter", "max_retries", "reset_after",
+                  "max_retry_after")]
+    + [{"initial_delay": None}, {"factor": None}, {"max_retries": 1.0}, {"retry_first": 1},
+       {"retry": None}, {"retry": True}, {"retry": _always}, {"on_failure": "log"},
+       {"on_failure": _always}],
+)  # fmt: skip
+def test_settings_of_a_wrong_type(options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=f"^{next(iter(options))} must be"):
         Backoff(**options)
 
 

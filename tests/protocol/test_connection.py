@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.feeding import wire
+from support.numbered import NumberedCodec
 from support.oracles import WireFrame
 from support.pair import SIZES, Pair, Side, sent_by
 
@@ -22,7 +23,7 @@ from wscore import (
     ServerProtocol,
     State,
 )
-from wscore.protocol.connection import TRANSITIONS, Move, Protocol
+from wscore.protocol.connection import TRANSITIONS, Move, Protocol, Sending
 
 CLIENT_BEGINS, SERVER_BEGINS = ("client", "server"), ("server", "client")
 
@@ -277,7 +278,7 @@ def test_a_close_that_must_not_be_sent_is_refused(code: int) -> None:
 
 def test_a_close_reason_is_short_and_needs_a_code() -> None:
     side = Pair().open().server
-    with pytest.raises(ValueError, match="123 are allowed"):
+    with pytest.raises(ValueError, match="at most 123 are allowed"):
         side.protocol.close(1000, "€" * 42)
     with pytest.raises(ValueError, match="not allowed"):
         side.protocol.close(1005, "why")
@@ -327,6 +328,72 @@ def test_nothing_is_sent_before_the_handshake(protocol: Any) -> None:
     with pytest.raises(RuntimeError, match="opening handshake"):
         protocol.close()
     assert protocol.data_to_send() == []
+
+
+# What may be sent ------------------------------------------------------------------------------
+
+
+def test_what_may_be_sent_follows_from_the_state() -> None:
+    """The writer knows no more of it than whether messages are accepted."""
+    here = ClientProtocol("ws://a/")
+    assert (here.sending, here.writer.accepting) == (Sending.FINISHED, False)
+    here = Pair().open().client.protocol
+    assert (here.sending, here.writer.accepting) == (Sending.MESSAGES, True)
+    here.send("a", fin=False)
+    assert (here.sending, here.writer.accepting) == (Sending.FRAGMENTS, False)
+    here.send_continuation("b", fin=False)
+    assert (here.sending, here.writer.accepting) == (Sending.FRAGMENTS, False)
+    here.send_continuation("c", fin=True)
+    assert (here.sending, here.writer.accepting) == (Sending.MESSAGES, True)
+    here.close()
+    assert (here.sending, here.writer.accepting) == (Sending.FINISHED, False)
+
+
+def test_the_refusal_says_why_no_message_may_be_sent() -> None:
+    here = ClientProtocol("ws://a/")
+    assert isinstance(here.refusal(), RuntimeError)
+    assert "opening handshake" in str(here.refusal())
+    here = Pair().open().client.protocol
+    here.send("a", fin=False)
+    assert isinstance(here.refusal(), RuntimeError)
+    assert "fragmented message" in str(here.refusal())
+    here.close()
+    assert isinstance(here.refusal(), ConnectionClosedError)
+
+
+@pytest.mark.parametrize("fin", [True, False])
+def test_no_message_is_begun_once_sending_was_finished(fin: bool) -> None:
+    here = Pair().open().client.protocol
+    here.finish_sending()
+    assert (here.state, here.sending) == (State.OPEN, Sending.FINISHED)
+    with pytest.raises(ConnectionClosedError):
+        here.send("a", fin=fin)
+    with pytest.raises(RuntimeError, match="no fragmented message"):
+        here.send_continuation("a", fin=True)
+    here.ping(b"still here")
+    here.close()
+    assert [frame.opcode for frame in sent_by(here)][-2:] == [9, 8]
+
+
+def test_a_message_that_was_begun_may_be_finished() -> None:
+    here = Pair().open().client.protocol
+    here.send("a", fin=False)
+    here.finish_sending()
+    here.send_continuation("b", fin=True)
+    assert here.sending is Sending.FINISHED
+    with pytest.raises(ConnectionClosedError):
+        here.send("c")
+
+
+def test_nothing_counts_that_follows_what_cannot_be_decoded() -> None:
+    """RFC 6455 7.1.7, also within one read."""
+    server = Pair().open().server.protocol
+    server.use_codec(NumberedCodec())
+    broken = WireFrame(1, b"not encoded so", rsv=4)
+    server.receive_data(wire(WireFrame(1, b"before"), broken, WireFrame(1, b"after")))
+    assert server.events() == ["before"]
+    assert server.state is State.CLOSING
+    assert server.failure is not None
 
 
 # Any conversation ------------------------------------------------------------------------------

@@ -174,5 +174,5 @@ def test_options_that_make_no_sense(options: Any) -> None:
 
 def test_a_backend_that_is_missing_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "isal.isal_zlib", None)
-    with pytest.raises(ImportError, match=r"pip install wscore\[isal\]"):
+    with pytest.raises(ImportError, match=r"pip install 'wscore-engine\[isal\]'"):
         PerMessageDeflate(backend="isal")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["LOOPS", "run", "run_asyncio"]
 
 DEADLINE = 20.0
+ENDING = 2.0  # seconds for what a failed test has left to close itself
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
 if sys.platform != "win32":
@@ -35,13 +36,20 @@ def _run(new_loop: Callable[[], asyncio.AbstractEventLoop], main: Coroutine[Any,
         assert not left, "tasks outlive the test"
         return result
     finally:
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
+        _end_tasks(loop)
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
         # Tells of exceptions never retrieved and transports never closed.
         gc.collect(1)
+
+
+def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what a failed test has left, and let it close its connections and servers."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=ENDING))
 
 
 @pytest.fixture(params=LOOPS)

@@ -181,6 +181,10 @@ class Echo(wscore.Listener):
         ws.write(message)
 
 
+async def until_closed(ws: wscore.Connection) -> None:
+    await ws.wait_closed()
+
+
 async def until(condition: Callable[[], Any]) -> None:
     """Wait until *condition* holds; the deadline of the test is the limit."""
     while not condition():
@@ -194,3 +198,26 @@ async def fill(ws: wscore.Connection) -> int:
         written += 1
         await asyncio.sleep(0)
     return written
+
+
+@asynccontextmanager
+async def opened(**options: Any) -> AsyncIterator[tuple[wscore.ClientConnection, RawPeer]]:
+    """Our client, and the raw server that it is connected to."""
+    peers: list[RawPeer] = []
+    done = asyncio.Event()
+
+    async def keep(peer: RawPeer) -> None:
+        peers.append(peer)
+        await done.wait()
+
+    async with raw_server(keep) as server:
+        ws = await wscore.connect(server.uri, close_timeout=0.05, **options)
+        await until(lambda: peers)
+        try:
+            yield ws, peers[0]
+        finally:
+            done.set()
+            await ws.close()
+
+
+# Receiving -------------------------------------------------------------------------------------

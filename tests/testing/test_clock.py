@@ -214,7 +214,7 @@ def test_whoever_still_moves_it_is_told_that_it_is_gone(run_asyncio: Run) -> Non
         async with FakeClock() as clock:
             late = asyncio.ensure_future(clock.advance(5))
             await asyncio.sleep(0)
-        with pytest.raises(RuntimeError, match="was left"):
+        with pytest.raises(RuntimeError, match="was exited"):
             await late
 
     run_asyncio(main())

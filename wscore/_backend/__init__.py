@@ -1,7 +1,7 @@
 """The one switch between the compiled backend and its pure-Python twin.
 
 ``WSCORE_BACKEND=auto|compiled|python`` and ``WSCORE_KERNEL=<name>`` are read here, once, at import.
-Asking for what is not there is an ImportError, never a silent second best.
+Asking for what is not available raises ImportError; there is no silent fallback.
 """
 
 from __future__ import annotations
@@ -9,10 +9,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from .rules import LARGE as LARGE
+from .rules import MAX_FRAGMENTS as MAX_FRAGMENTS
+from .rules import MAX_SIZE as MAX_SIZE
+
 __all__ = [
     "BACKEND",
     "CPU_FEATURES",
     "KERNEL",
+    "BaseConnection",
     "Dispatcher",
     "FrameWriter",
     "MessageQueue",
@@ -55,6 +60,7 @@ if _kernel:
 BACKEND = "python" if _chosen.__name__.endswith(".pure") else "compiled"
 KERNEL = _chosen.current_kernel()
 CPU_FEATURES = _chosen.CPU_FEATURES
+BaseConnection = _chosen.BaseConnection
 Dispatcher = _chosen.Dispatcher
 FrameWriter = _chosen.FrameWriter
 MessageQueue = _chosen.MessageQueue

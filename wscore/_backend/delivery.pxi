@@ -1,11 +1,22 @@
 # From the reader to the application: messages wait for a task, or callbacks take them at once.
+# `delivery.py`, the twin, documents what is public.
+#
+# How a task waits for a queue, and goes on:
+#
+#   task: await queue      `Waiter.__next__` yields the waiter, to the task a future: it hands over
+#                          its callback by `add_done_callback`
+#   transport: updated     a read has brought messages, `put` makes them ready; then either
+#                          - `resume` calls the callback: the task runs within this read, or
+#                          - `wake` has the loop call it, a turn later (see `may_resume`)
+#   task: callback(done)   `done` is a future that has a result; the task asks nothing else of it
+#
+#   task.cancel()          `Waiter.cancel` leaves the callback to a real future, a cancelled one
 
 @cython.final
 cdef class Waiter:
-    """What the task that waits for a queue sees; see `delivery.Waiter`."""
 
-    cdef public bint _asyncio_future_blocking
-    cdef bint spent
+    cdef public bint _asyncio_future_blocking  # how asyncio knows a future
+    cdef bint spent  # cancelled: the task may cancel it again, so no other is given it
     cdef object loop
     cdef object callback, context  # of the task
 
@@ -34,15 +45,14 @@ cdef class Waiter:
 
 
 cdef class MessageQueue:
-    """Messages not taken yet, and the task that waits for one; see the twin's `MessageQueue`."""
-
     cdef public bint direct, eventful
     cdef readonly Py_ssize_t nbytes
     cdef MessageReader reader
     cdef FrameWriter writer
     cdef object loop, done, current_task
-    # The next message is the last of `ready`; what came after is in order in `later`, None while
-    # there is nothing. A deque would take 760 bytes while it is empty.
+    # `ready` is a stack, `later` a list, None while it is empty; a deque of none is 760 bytes.
+    #
+    #   take() -> 1      ready: [3, 2, 1]     later: [4, 5]     <- messages of the next read
     cdef list ready, later
     cdef Waiter waiter
 
@@ -89,16 +99,7 @@ cdef class MessageQueue:
 
     cpdef put(self, list messages, Py_ssize_t nbytes):
         cdef bint several = len(messages) > 1
-        if self.later is not None:
-            self.later += messages
-            self.nbytes += nbytes
-        elif len(self.ready):
-            self.later = messages
-            self.nbytes += nbytes
-        else:
-            messages.reverse()
-            self.ready = messages
-            self.nbytes = nbytes
+        self.enqueue(messages, nbytes)
         if not self.may_resume():
             self.wake()
             if several:
@@ -110,11 +111,28 @@ cdef class MessageQueue:
         else:
             self.resume()
 
+    cdef int enqueue(self, list messages, Py_ssize_t nbytes) except -1:
+        if self.later is not None:
+            self.later += messages
+        elif len(self.ready):
+            self.later = messages
+        else:
+            messages.reverse()
+            self.ready = messages
+            self.nbytes = 0
+        self.nbytes += nbytes
+        return 0
+
     cdef bint may_resume(self) except -1:
-        # Transports that own a socket read in callbacks of the loop only; asking costs 50 ns.
-        return self.is_awaited() and not self.reader.filled and (
-            self.writer.fileno is not None or self.current_task(self.loop) is None
-        )
+        """Whether the task may go on within this read.
+
+        Not after a read that filled its memory, because the transport may read on at once and
+        others would have to wait; nor inside another task. Transports that own a socket read in
+        callbacks of the loop only, where no task runs: not to ask saves 50 ns.
+        """
+        if not self.is_awaited() or self.reader.filled:
+            return False
+        return self.writer.fileno is not None or self.current_task(self.loop) is None
 
     cpdef wake(self):
         if self.is_awaited():
@@ -153,36 +171,89 @@ cdef class MessageQueue:
         return self.waiter
 
 
-@cython.final
 cdef class Dispatcher:
-    """Hands messages to a listener; see the twin's `Dispatcher`."""
-
+    cdef public bint direct
+    cdef readonly object connection, listener
     cdef MessageReader reader
     cdef FrameWriter writer
-    cdef object connection, listener
 
     def __init__(
         self, MessageReader reader not None, FrameWriter writer not None, connection, listener
     ):
         self.reader, self.writer = reader, writer
         self.connection, self.listener = connection, listener
+        self.direct = True
 
+    def receive(self, list events, Py_ssize_t nbytes, bint mixed):
+        raise NotImplementedError
+
+    def react(self, event):
+        raise NotImplementedError
+
+    def failed(self):
+        raise NotImplementedError
+
+    def stopped(self, stop):
+        raise NotImplementedError
+
+    @cython.nonecheck(True)
     def updated(self, Py_ssize_t nbytes):
-        self.dispatch(self.reader.committed(nbytes), nbytes, self.reader.mixed)
+        cdef list events = self.reader.committed(nbytes)
+        if self.reader.mixed or not self.direct:
+            self.receive(events, nbytes, self.reader.mixed)
+        else:
+            self.hand_over(events, False)
 
-    cpdef dispatch(self, list events, Py_ssize_t nbytes, bint mixed):
+    def dispatch(self, list events not None, bint mixed):
+        self.hand_over(events, mixed)
+
+    @cython.nonecheck(True)
+    cdef int hand_over(self, list events, bint mixed) except -1:
         self.writer.corked = True
         try:
             for event in events:
                 if mixed and not isinstance(event, (str, bytes)):
-                    self.connection.react(event)
+                    self.react(event)
                 else:
                     self.listener.on_message(self.connection, event)
         except (KeyboardInterrupt, SystemExit) as stop:
-            self.connection.loop.call_soon(raise_again, stop)
+            self.stopped(stop)
         except BaseException:
-            self.connection.callback_failed()
+            self.failed()
         self.writer.uncork()
+        return 0
+
+
+cdef class BaseConnection:
+    cdef readonly FrameWriter _writer
+
+    def __init__(self, FrameWriter writer not None):
+        self._writer = writer
+
+    @cython.nonecheck(True)
+    def write(self, message, text=None, compress=None):
+        return self._writer.send(message, text, compress)
+
+    @cython.nonecheck(True)
+    def _write_whole(self, message, text=None, compress=None):
+        cdef FrameWriter writer = self._writer
+        if writer.reserved or not is_whole(message) or (
+            writer.codec is not None
+            and PyUnicode_CheckExact(message) and PyUnicode_GET_LENGTH(message) > LARGE_MESSAGE
+        ):
+            return None
+        writer.send(message, text, compress)
+        return writer.writable and not writer.crowded
+
+
+cdef Py_ssize_t LARGE_MESSAGE = LARGE
+
+
+cdef inline bint is_whole(object message) noexcept:
+    return (
+        PyUnicode_CheckExact(message) or PyBytes_CheckExact(message)
+        or PyByteArray_CheckExact(message) or PyMemoryView_Check(message)
+    )
 
 
 def raise_again(stop):

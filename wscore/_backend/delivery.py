@@ -1,25 +1,32 @@
-"""From the reader to the application in pure Python: the twin of `delivery.pxi`."""
+"""From the reader to the application in pure Python: the twin of `delivery.pxi`.
+
+A drawing there shows how a task waits for a queue and is resumed.
+"""
 
 from __future__ import annotations
 
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
+from .rules import LARGE
+
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future, Task
     from collections.abc import Callable, Generator
     from contextvars import Context
 
+    from .._types import Buffer
     from .reader import MessageReader
     from .writer import FrameWriter
 
 
 class Waiter:
-    """What the task that waits for a queue sees: to asyncio a future (see `asyncio.isfuture`).
+    """What `await queue` waits for; to asyncio, it looks like a future.
 
-    The task is told of a real one instead, which is faster for it. As long as tasks go on within
-    a read, one waiter serves them all. Once a task is to go on later it has a waiter of its own,
-    ``spent`` when it was cancelled: cancelled again, it must not strike the next one.
+    A resumed task is given a real future that has a result, which is faster. One waiter serves all
+    tasks that are resumed within a read. A task that is resumed later keeps its waiter, and the
+    next one gets a new one. So it does after a waiter was cancelled (``spent``): its task may
+    cancel it again, which must not reach another task.
     """
 
     __slots__ = ("_asyncio_future_blocking", "_loop", "callback", "context", "spent")
@@ -55,32 +62,32 @@ class Waiter:
 class MessageQueue:
     """Messages that a connection has received, in order; awaiting it waits for more.
 
-    One task at a time may wait. What a read brings is given to it *within* that read: a future
-    would have it go on a turn of the loop later, which costs another poll of the system and, for
-    lone messages, a fifth of the time. The one that waits does go on a turn later where a task is
-    running while messages come, and after a read that filled its memory: uvloop reads on at once
-    then, up to 32 times, and others would have to wait.
+    One task at a time may wait. It is resumed *within* the read that brings a message. With a
+    future it would be resumed a turn of the loop later, which costs another poll of the system: a
+    fifth of the time of a lone message. In two cases it is resumed a turn later after all: if
+    another task is running when the message comes, and after a read that filled its memory,
+    because uvloop then reads on at once, up to 32 times, while others wait.
 
-    ``direct`` is whether a read of nothing but messages is put here at once; everything else goes
-    to `receive`. ``eventful`` has `before_waiting` called although nobody waits yet.
+    A read of nothing but messages is put here at once while ``direct`` is True; everything else
+    goes to `receive`.
 
     *done* is a future with a result, and *current_task* that of asyncio, which this layer does not
     import.
     """
 
-    __slots__ = (
-        "_current_task",
-        "_done",
-        "_later",
-        "_loop",
-        "_reader",
-        "_ready",
-        "_waiter",
-        "_writer",
-        "direct",
-        "eventful",
-        "nbytes",
-    )
+    __slots__ = {
+        "_current_task": None,
+        "_done": None,
+        "_later": None,
+        "_loop": None,
+        "_reader": None,
+        "_ready": None,
+        "_waiter": None,
+        "_writer": None,
+        "direct": "bool: whether a read of nothing but messages is put here at once.",
+        "eventful": "bool: whether `before_waiting` is called although nobody waits yet.",
+        "nbytes": "int: bytes of the reads that brought what is waiting.",
+    }
 
     def __init__(
         self,
@@ -100,10 +107,9 @@ class MessageQueue:
         self._waiter: Waiter | None = None
         self.direct = True
         self.eventful = False
-        # Bytes of the reads that brought what is waiting.
         self.nbytes = 0
 
-    # For subclasses to say
+    # For subclasses to implement
 
     def before_reading(self) -> None:
         """A read has come in while messages are waiting."""
@@ -125,7 +131,7 @@ class MessageQueue:
 
     @property
     def waiting(self) -> int:
-        """How many are not taken yet."""
+        """How many messages are not taken yet."""
         return len(self._ready) + len(self._later or ())
 
     @property
@@ -146,17 +152,8 @@ class MessageQueue:
     def put(self, messages: list[Any], nbytes: int) -> None:
         """Queue what a read of *nbytes* brought; the list is the queue's from now on."""
         several = len(messages) > 1
-        if self._later is not None:
-            self._later += messages
-            self.nbytes += nbytes
-        elif self._ready:
-            self._later = messages
-            self.nbytes += nbytes
-        else:
-            messages.reverse()
-            self._ready = messages
-            self.nbytes = nbytes
-        if not self.awaited or self._reader.filled or self._current_task(self._loop) is not None:
+        self._enqueue(messages, nbytes)
+        if not self._may_resume():
             self.wake()
             if several:
                 self.gather_answers()
@@ -168,15 +165,32 @@ class MessageQueue:
         else:
             self._resume()
 
+    def _enqueue(self, messages: list[Any], nbytes: int) -> None:
+        if self._later is not None:
+            self._later += messages
+        elif self._ready:
+            self._later = messages
+        else:
+            messages.reverse()
+            self._ready = messages
+            self.nbytes = 0
+        self.nbytes += nbytes
+
+    def _may_resume(self) -> bool:
+        """Whether the task that waits may be resumed within this read."""
+        if not self.awaited or self._reader.filled:
+            return False
+        return self._current_task(self._loop) is None
+
     def wake(self) -> None:
-        """Let the task look again, a turn of the loop later."""
+        """Resume the task a turn of the loop later."""
         waiter = self._waiter
         if waiter is not None and waiter.callback is not None:
             self._loop.call_soon(waiter.callback, self._done, context=waiter.context)
             waiter.callback = self._waiter = None
 
     def _resume(self) -> None:
-        """Let the task go on at once."""
+        """Resume the task at once."""
         waiter = self._waiter
         assert waiter is not None
         assert waiter.context is not None
@@ -193,7 +207,7 @@ class MessageQueue:
             self._loop.call_soon(_raise, stop)
 
     def _refill(self) -> bool:
-        """Make what came later ready; whether there was anything."""
+        """Make what came later ready; return whether there was anything."""
         if not self._later:
             return False
         self._later.reverse()
@@ -201,7 +215,7 @@ class MessageQueue:
         return True
 
     def take(self) -> Any:
-        """Return the next message, None when nothing is waiting."""
+        """Return the next message, or None when nothing is waiting."""
         return self._ready.pop() if self._ready or self._refill() else None
 
     def __await__(self) -> Generator[Waiter, None, None]:
@@ -215,41 +229,123 @@ class MessageQueue:
 
 
 class Dispatcher:
-    """Hands messages to ``listener.on_message``, and everything else to the connection.
+    """Hands messages to ``listener.on_message``, and everything else to `react`.
 
-    What the listener writes meanwhile leaves in one write. Its exceptions go to
-    ``connection.callback_failed``, but those that are to end the loop.
+    What the listener writes meanwhile leaves in one write. Its exceptions go to `failed`, or to
+    `stopped` when they are to end the program.
+
+    A read of nothing but messages is handed over at once while ``direct`` is True; everything
+    else goes to `receive`, which may call `dispatch`.
     """
 
-    __slots__ = ("_connection", "_listener", "_reader", "_writer")
+    __slots__ = {
+        "_reader": None,
+        "_writer": None,
+        "connection": "The first argument of ``listener.on_message``.",
+        "direct": "bool: whether a read of nothing but messages is handed over at once.",
+        "listener": "The object whose ``on_message`` takes messages.",
+    }
 
     def __init__(
         self, reader: MessageReader, writer: FrameWriter, connection: Any, listener: Any
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._connection = connection
-        self._listener = listener
+        self.connection = connection
+        self.listener = listener
+        self.direct = True
+
+    # For subclasses to implement
+
+    def receive(self, events: list[Any], nbytes: int, mixed: bool) -> None:
+        """A read of *nbytes* brought *events*; *mixed* says if they are not only messages."""
+        raise NotImplementedError
+
+    def react(self, event: Any) -> None:
+        """Take what is not a message."""
+        raise NotImplementedError
+
+    def failed(self) -> None:
+        """A callback raised an exception, which is the one being handled."""
+        raise NotImplementedError
+
+    def stopped(self, stop: BaseException) -> None:
+        """A callback raised KeyboardInterrupt or SystemExit, which is *stop*."""
+        raise NotImplementedError
+
+    # From the transport
 
     def updated(self, nbytes: int) -> None:
         """Take a read of *nbytes* from the transport."""
-        self.dispatch(self._reader.commit(nbytes), nbytes, self._reader.mixed)
+        events = self._reader.commit(nbytes)
+        if self._reader.mixed or not self.direct:
+            self.receive(events, nbytes, self._reader.mixed)
+        else:
+            self._hand_over(events, False)
 
-    def dispatch(self, events: list[Any], nbytes: int, mixed: bool) -> None:
+    def dispatch(self, events: list[Any], mixed: bool) -> None:
         """Hand over *events*; *mixed* says if they are not only messages."""
-        connection, on_message = self._connection, self._listener.on_message
+        self._hand_over(events, mixed)
+
+    def _hand_over(self, events: list[Any], mixed: bool) -> None:
+        connection, on_message = self.connection, self.listener.on_message
         self._writer.corked = True
         try:
             for event in events:
                 if mixed and not isinstance(event, (str, bytes)):
-                    connection.react(event)
+                    self.react(event)
                 else:
                     on_message(connection, event)
         except (KeyboardInterrupt, SystemExit) as stop:
-            connection.loop.call_soon(_raise, stop)
+            self.stopped(stop)
         except BaseException:  # CancelledError, of a future that was cancelled
-            connection.callback_failed()
+            self.failed()
         self._writer.uncork()
+
+
+class BaseConnection:
+    """The part of a connection that needs no event loop: writing messages."""
+
+    __slots__ = ("_writer",)
+
+    def __init__(self, writer: FrameWriter) -> None:
+        self._writer = writer
+
+    def write(
+        self, message: str | Buffer, text: bool | None = None, compress: bool | None = None
+    ) -> bool:
+        """Send a message and never wait.
+
+        ``str`` goes as text and bytes as binary, unless *text* says otherwise; *compress*
+        overrides the threshold of compression.
+
+        Returns whether the peer keeps up; after False, `Listener.on_drain` is called once it does
+        again. Raises ConnectionClosed, TypeError, and SendQueueFull once ``max_unsent`` bytes are
+        unsent, unless ``overflow`` says otherwise.
+        """
+        return self._writer.message(message, text, compress)
+
+    def _write_whole(
+        self, message: Any, text: bool | None = None, compress: bool | None = None
+    ) -> bool | None:
+        """Write *message* if that takes a single step.
+
+        Returns True when it is written, False when others should have a turn after it, and None
+        when it is not written: it has fragments, or takes long to encode, or has to wait for one
+        that does. Raises as `write`.
+        """
+        writer = self._writer
+        if (
+            writer.reserved
+            or type(message) not in _WHOLE
+            or (writer.codec is not None and type(message) is str and len(message) > LARGE)
+        ):
+            return None
+        return writer.message(message, text, compress) and not writer.crowded
+
+
+# Types that are one message; other iterables are the fragments of one.
+_WHOLE = frozenset({str, bytes, bytearray, memoryview})
 
 
 def _raise(stop: BaseException) -> None:

@@ -27,17 +27,17 @@ _TRANSLATE_FROM = 2048
 
 
 def kernels() -> tuple[str, ...]:
-    """Names that `use_kernel` accepts, best first."""
+    """Return the names that `use_kernel` accepts, best first."""
     return (_NAME,)
 
 
 def current_kernel() -> str:
-    """Name of the kernel in use."""
+    """Return the name of the kernel in use."""
     return _NAME
 
 
 def use_kernel(name: str) -> None:
-    """Choose the kernel; the twin has just one. Raises ValueError for any other name."""
+    """Choose one of `kernels` by its name. Raises ValueError for any other name, TypeError."""
     if not isinstance(name, str):
         raise TypeError(f"name must be a str, not {type(name).__name__}")
     if name != _NAME:
@@ -104,7 +104,7 @@ def apply_mask(data: Buffer, mask: Buffer, offset: int = 0) -> bytes:
 
 
 def apply_mask_inplace(buffer: Buffer, mask: Buffer, offset: int = 0) -> None:
-    """Mask a writable C-contiguous *buffer* where it stands; otherwise as `apply_mask`.
+    """Mask a writable C-contiguous *buffer* in place; otherwise as `apply_mask`.
 
     Raises BufferError as well when the buffer is read-only.
     """
@@ -117,7 +117,10 @@ def apply_mask_inplace(buffer: Buffer, mask: Buffer, offset: int = 0) -> None:
 
 
 def is_utf8(data: Buffer, /) -> bool:
-    """Whether *data* is well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong)."""
+    """Return whether *data* is well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong).
+
+    Raises TypeError, BufferError.
+    """
     view = contiguous(data)
     if not isinstance(view, memoryview) and view.isascii():
         return True
@@ -129,7 +132,7 @@ def is_utf8(data: Buffer, /) -> bool:
 
 
 def decode_utf8(data: Buffer, /) -> str:
-    """Return the text of *data*. Raises UnicodeDecodeError."""
+    """Return the text of *data*. Raises UnicodeDecodeError, TypeError, BufferError."""
     return str(contiguous(data), "utf-8")
 
 
@@ -161,7 +164,10 @@ class Utf8Validator:
         return not self._rest and not self._failed
 
     def feed(self, data: Buffer, /) -> bool:
-        """Check the next piece; False once anything fed cannot be part of valid UTF-8."""
+        """Check the next piece; return False once what was fed cannot be part of valid UTF-8.
+
+        Raises TypeError, BufferError.
+        """
         piece = contiguous(data)
         if self._failed:
             return False
@@ -184,7 +190,8 @@ def parse_header(data: Buffer, offset: int = 0) -> FrameHeader | None:
 
     Raises ProtocolError for a header that is wrong in any state of a connection (RFC 6455 5.2
     and 5.5): reserved opcode, fragmented or oversized control frame, a length not in its
-    shortest form or with its top bit set. Raises ValueError when *offset* is outside *data*.
+    shortest form or with its top bit set. Raises ValueError when *offset*, in bytes, is outside
+    *data*.
     """
     view = contiguous(data)
     offset = index(offset)
@@ -245,8 +252,9 @@ def encode_frame(
 
 
 def read_upgrade(data: bytes, /) -> Upgrade | None:
-    """Return the request that *data* begins with, None when it has to go the long way.
+    """Return the request that *data* begins with, None when it has to take the slow path.
 
-    From here all of them have to: interpreted, the short way would be no shorter.
+    In the pure backend all of them have to: interpreted, the fast path would be no faster.
+    Raises TypeError.
     """
     return None

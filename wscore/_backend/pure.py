@@ -1,6 +1,6 @@
 """The pure-Python twin of `_speedups`: same names, signatures and results, no compiler."""
 
-from .delivery import Dispatcher, MessageQueue
+from .delivery import BaseConnection, Dispatcher, MessageQueue
 from .primitives import (
     CPU_FEATURES,
     Utf8Validator,
@@ -20,6 +20,7 @@ from .writer import FrameWriter
 
 __all__ = [
     "CPU_FEATURES",
+    "BaseConnection",
     "Dispatcher",
     "FrameWriter",
     "MessageQueue",

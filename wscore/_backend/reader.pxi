@@ -1,4 +1,5 @@
-# The engine's hot loop on the way in: the bytes of one read become whole messages.
+# The engine's hot loop for what comes in: the bytes of one read become whole messages.
+# `reader.py`, the twin, documents what is public.
 
 cdef enum: DIRECT_FROM = 32768  # so much missing of a payload is read straight into its object
 
@@ -11,8 +12,6 @@ cdef enum Target:
 
 @cython.final
 cdef class ReadBuffer:
-    """Memory that all readers of one event loop read into; an idle connection owns none."""
-
     cdef bytes memory
     cdef readonly object view
     cdef readonly uint64_t reads
@@ -34,17 +33,24 @@ cdef class ReadBuffer:
 
 @cython.final
 cdef class Sink:
-    """A payload that is not whole yet, in the object that it will end up in.
+    """A payload that is not whole yet, in the object that it will end up in, the owner:
 
-    Text of one frame starts as an ASCII str and turns into bytes where it is not ASCII.
-    As a buffer it is the part that is still to be filled.
+        data          data + checked      data + filled       data + size
+        | valid text  | maybe a part of   | what a view of    |
+        |             | a code point      | the sink shows    |
+
+    A transport reads into such a view, and `absorb` unmasks in place what has come. Text of one
+    frame is an ASCII str until a byte is not ASCII; then it, and all other payload, is bytes.
+
+    The owner changes when its size or kind does. Views that somebody holds still point into the
+    old one, which `retired` keeps.
     """
 
-    cdef object owner, retired  # retired: what views that are still held point into
+    cdef object owner, retired
     cdef uint8_t *data
-    cdef Py_ssize_t size, filled, checked  # checked: whole, valid code points, for text
+    cdef Py_ssize_t size, filled, checked
     cdef bint text, ascii
-    cdef int exports
+    cdef int exports  # views that somebody holds
 
     @staticmethod
     cdef Sink new(Py_ssize_t size, bint text, bint ascii):
@@ -139,8 +145,6 @@ cdef class Sink:
 
 @cython.final
 cdef class MessageReader:
-    """Turns what a peer sends after the handshake into messages; see the twin's `MessageReader`."""
-
     cdef public bint deflate, fragments
     cdef readonly bint filled, mixed
     cdef readonly uint64_t messages, nbytes, pings  # so far, for statistics
@@ -162,7 +166,7 @@ cdef class MessageReader:
     cdef Sink message
 
     def __init__(
-        self, *, bint masked, bint deflate=False, max_size=1048576, max_fragments=4096,
+        self, *, bint masked, bint deflate=False, max_size=MAX_SIZE, max_fragments=MAX_FRAGMENTS,
         ReadBuffer buffer=None,
     ):
         self.masked = masked

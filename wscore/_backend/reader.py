@@ -9,6 +9,8 @@ from ..errors import PayloadTooBig, ProtocolError
 from ..frames import Close, Frame
 from .primitives import MAX_LENGTH, OPCODES, contiguous, decode_piece, xor
 from .rules import (
+    MAX_FRAGMENTS,
+    MAX_SIZE,
     context_violation,
     invalid_text,
     length_violation,
@@ -33,15 +35,20 @@ def _limit(name: str, value: int | None) -> int:
 
 
 class ReadBuffer:
-    """Memory that all readers of one event loop read into; an idle connection owns none."""
+    """Memory that all readers of one event loop read into; an idle connection owns none.
 
-    __slots__ = ("reads", "view")
+    *size* is in bytes. Raises ValueError when it is less than 1.
+    """
+
+    __slots__ = {
+        "reads": "int: how often it was read into, by all readers.",
+        "view": "memoryview: the memory.",
+    }
 
     def __init__(self, size: int = 262144) -> None:
         if size < 1:
             raise ValueError("size must be positive")
         self.view = memoryview(bytearray(size))
-        # How often it was read into, by all readers.
         self.reads = 0
 
     def __len__(self) -> int:
@@ -100,27 +107,43 @@ class MessageReader:
     it is dropped) and, last, the ProtocolError or PayloadTooBig that ended the reading; after
     that every call raises ProtocolError.
 
-    ``mixed`` tells whether the last list has anything in it but whole messages, and ``filled``
-    whether the last `commit` was of all that was offered, so that more may wait. ``messages``,
-    ``nbytes`` and ``pings`` count what has come so far: messages once they are whole, and bytes.
-
     A message whose first frame has RSV1, or that begins while ``fragments`` is true, is not
     assembled: each of its frames is passed on as a `Frame`, its text unchecked.
+
+    Raises ValueError for a bound below zero.
     """
 
-    __slots__ = (
-        "_buffer", "_closed", "_count", "_first", "_head", "_in_message", "_key", "_left",
-        "_masked", "_max_fragments", "_max_size", "_message", "_part", "_room", "deflate",
-        "filled", "fragments", "messages", "mixed", "nbytes", "pings",
-    )  # fmt: skip
+    __slots__ = {
+        "_buffer": None,
+        "_closed": None,
+        "_count": None,
+        "_first": None,
+        "_head": None,
+        "_in_message": None,
+        "_key": None,
+        "_left": None,
+        "_masked": None,
+        "_max_fragments": None,
+        "_max_size": None,
+        "_message": None,
+        "_part": None,
+        "_room": None,
+        "deflate": "bool: whether a message may have RSV1.",
+        "filled": "bool: whether the last `commit` was of all that was offered: more may wait.",
+        "fragments": "bool: whether frames of messages that begin now are passed on one by one.",
+        "messages": "int: messages that have become whole so far.",
+        "mixed": "bool: whether the last list has anything in it but whole messages.",
+        "nbytes": "int: bytes that have come so far.",
+        "pings": "int: pings that have come so far.",
+    }
 
     def __init__(
         self,
         *,
         masked: bool,
         deflate: bool = False,
-        max_size: int | None = 1048576,
-        max_fragments: int | None = 4096,
+        max_size: int | None = MAX_SIZE,
+        max_fragments: int | None = MAX_FRAGMENTS,
         buffer: ReadBuffer | None = None,
     ) -> None:
         self._masked = bool(masked)
@@ -131,7 +154,6 @@ class MessageReader:
             raise TypeError("buffer must be a ReadBuffer")
         self._buffer = buffer
         self.filled = self.fragments = self.mixed = False
-        # Whole messages, bytes and pings so far, for statistics.
         self.messages = self.nbytes = self.pings = 0
         # False, True after a Close, None after a violation.
         self._closed: bool | None = False
@@ -147,7 +169,10 @@ class MessageReader:
         self._room = self._count = 0
 
     def feed(self, data: Buffer, /) -> list[Event]:
-        """Take the bytes of one read; see the class for what comes back."""
+        """Take the bytes of one read; see the class for what comes back.
+
+        Raises ProtocolError after a violation, TypeError, BufferError.
+        """
         return self._consume(bytes(contiguous(data)))
 
     def get_buffer(self, sizehint: int = -1, /) -> memoryview:
@@ -159,7 +184,7 @@ class MessageReader:
     def commit(self, nbytes: int, /) -> list[Event]:
         """Take the first *nbytes* of the last `get_buffer`; returns what `feed` would.
 
-        Raises ValueError when there were not that many.
+        Raises ValueError when there were not that many, ProtocolError after a violation.
         """
         if self._buffer is None or not 0 <= nbytes <= len(self._buffer):
             raise ValueError("commit of more bytes than get_buffer offered")

@@ -1,6 +1,6 @@
 """What a frame header may say, and what each violation is called (RFC 6455 5).
 
-Both backends test legality in their own fast way and take the verdict from here, so that the
+Each backend tests legality in its own fast code and takes the verdict from here, so that the
 compiled and the pure reader report the same error for the same bytes.
 """
 
@@ -10,7 +10,10 @@ from ..codes import CloseCode
 from ..errors import PayloadTooBig, ProtocolError
 
 __all__ = [
+    "LARGE",
     "MAX_CONTROL_PAYLOAD",
+    "MAX_FRAGMENTS",
+    "MAX_SIZE",
     "check_encodable",
     "header_violation",
     "invalid_text",
@@ -21,6 +24,11 @@ __all__ = [
 ]
 
 MAX_CONTROL_PAYLOAD = 125
+# Limits on a received message unless the caller says otherwise: bytes, and frames.
+MAX_SIZE = 1048576
+MAX_FRAGMENTS = 4096
+# Bytes, or characters of text: larger messages are encoded and compressed on another thread.
+LARGE = 65536
 _KNOWN = frozenset({0x0, 0x1, 0x2, 0x8, 0x9, 0xA})
 
 

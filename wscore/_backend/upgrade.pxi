@@ -1,4 +1,4 @@
-# The short way into an opening handshake: requests as most clients send them.
+# The fast path of an opening handshake: requests as most clients send them.
 
 wscore_init_upgrade()
 

@@ -1,8 +1,9 @@
-"""The short way into a server's opening handshake, for requests as most clients send them.
+"""The fast path of a server's opening handshake, for requests as most clients send them.
 
-One compiled pass, `read_upgrade`, reads such a request, where the long way (`http11`, `handshake`)
-makes objects of everything in it. What it reads the long way accepts as well, and reads the same;
-whatever is unusual or wrong, and so all that is refused, is left to the long way.
+One compiled pass, `read_upgrade`, reads such a request, while the slow path (`http11`,
+`handshake`) makes objects of everything in it. Whatever the fast path reads, the slow path accepts
+and reads the same. Everything unusual or wrong, and so everything that is refused, is left to the
+slow path.
 """
 
 from __future__ import annotations

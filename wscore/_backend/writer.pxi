@@ -1,4 +1,4 @@
-# The way out: frames become one gathered output.
+# What goes out: frames become one gathered output. `writer.py`, the twin, documents what is public.
 
 cdef enum:
     KEY_BLOCK = 4096  # bytes of the generator's output to a fetch; four to a frame
@@ -54,7 +54,7 @@ cdef bint is_encodable(object text):
     cdef const uint32_t *wide = <const uint32_t *>PyUnicode_DATA(text)
     cdef uint16_t narrow_found = 0
     cdef uint32_t wide_found = 0
-    # Without a way out, so that the compiler makes vectors of it.
+    # No early return, so that the compiler makes vectors of it.
     if kind == 2:
         for i in range(size):
             narrow_found |= (narrow[i] & 0xf800) == 0xd800
@@ -84,26 +84,26 @@ cdef class TextView:
 
 @cython.final
 cdef class FrameWriter:
-    """Encodes frames into output that leaves in one write; see the twin's `FrameWriter`."""
-
-    cdef public bint corked, crowded, writable
-    cdef public object refusal, codec
+    cdef public bint accepting, corked, crowded, queueing, reserved, writable
+    cdef public object codec, owner, protocol, tap
     cdef public Py_ssize_t divert_from
     cdef readonly uint64_t messages, nbytes, pings  # so far, for statistics
-    cdef object transport, owner
     cdef readonly object send_error
+    cdef object transport
     cdef object is_closing  # of the transport; to look it up each time costs 25 ns
     cdef object fileno  # of its socket, None when only the transport may write
     cdef ReadBuffer buffer
-    cdef uint64_t wrote_after  # reads of the buffer when a frame was last written at once
-    cdef bint masked, idle  # idle: the transport holds nothing, because it got nothing
-    cdef Py_ssize_t used, done_size, encoded
+    cdef uint64_t reads_at_flush  # reads of the buffer when the writer last sent something
+    cdef bint masked
+    cdef bint idle  # the transport is known to hold nothing
+    cdef Py_ssize_t used, done_size
+    cdef Py_ssize_t encoded  # bytes given to the codec since they last made it crowded
     cdef bytes out  # gathered so far, `used` bytes of it
     cdef list done  # full outputs and payloads left in place, before `out`
 
     def __init__(self, *, bint masked):
         self.masked = masked
-        self.writable = True
+        self.accepting = self.writable = True
         self.divert_from = PY_SSIZE_T_MAX
 
     def __len__(self):
@@ -114,19 +114,25 @@ cdef class FrameWriter:
         self.transport, self.owner = transport, owner
         self.is_closing, self.fileno = transport.is_closing, fileno
         self.idle = False
-        self.wrote_after = buffer.reads - 1
+        self.reads_at_flush = buffer.reads - 1
 
     def message(self, message, text=None, compress=None):
-        if self.refusal is not None:
-            raise self.refusal()
+        return self.send(message, text, compress)
+
+    cdef object send(self, object message, object text, object compress):
+        """`message`, for `BaseConnection.write` as well."""
+        if not self.accepting:
+            raise self.protocol.refusal()
+        if self.tap is not None:
+            self.show(message)
         cdef bint is_text = PyUnicode_Check(message) if text is None else text
         cdef int opcode = 1 if is_text else 2
         cdef Span span
-        if self.is_left_unencoded(message, compress):
+        if self.codec is not None and self.is_left_unencoded(message, compress):
             return self.owner.divert(opcode, message, compress)
         message = open_message(&span, message)
         try:
-            if span.size >= self.divert_from:
+            if self.queueing or span.size >= self.divert_from:
                 return self.owner.divert(opcode, message, compress)
             if self.codec is None or not self.encodes(span.size, compress):
                 self.add(first_byte(opcode, span.size, True, False), span.data, span.size, message)
@@ -138,12 +144,21 @@ cdef class FrameWriter:
         self.messages += 1
         return self.send_or_gather()
 
+    cdef int show(self, object message) except -1:
+        """Call the tap, unless this is no message. Closed again: it may run any code."""
+        cdef Span span
+        open_message(&span, message)
+        close_span(&span)
+        self.tap(message)
+        return 0
+
     cdef bint is_left_unencoded(self, object message, object compress) except -1:
         """Whether text is diverted as it is: encoding megabytes would hold up the event loop."""
         return (
-            self.codec is not None and compress is not False
+            compress is not False
             and PyUnicode_Check(message) and not PyUnicode_IS_COMPACT_ASCII(message)
-            and PyUnicode_GET_LENGTH(message) >= max(self.divert_from, LEAVE_FROM)
+            and PyUnicode_GET_LENGTH(message) >= LEAVE_FROM
+            and (self.queueing or PyUnicode_GET_LENGTH(message) >= self.divert_from)
             and is_encodable(message)
         )
 
@@ -156,17 +171,31 @@ cdef class FrameWriter:
             self.crowded = True
             self.encoded = 0
 
+    cdef inline bint first_since_read(self) noexcept:
+        """Whether nothing has been sent since the last read: a lone answer, as far as we know."""
+        return self.reads_at_flush != self.buffer.reads
+
     cdef object send_or_gather(self):
+        """Decide when the message that was just added leaves.
+
+                              first since a read    not the first
+            64 KiB are here   now                   now, and crowded
+            corked            at `uncork`           at `uncork`
+            else              now                   soon, when the owner flushes
+
+        64 KiB that gathered while corked are a crowd, too.
+        """
         if self.buffer is None:
             return self.writable
         if self.used + self.done_size >= CORK_LIMIT:
-            self.crowded = self.corked or self.wrote_after == self.buffer.reads
+            self.crowded = self.corked or not self.first_since_read()
             self.flush()
-        elif not self.corked:
-            if self.wrote_after != self.buffer.reads:
-                self.flush()
-            else:
-                self.owner.write_soon()
+        elif self.corked:
+            pass
+        elif self.first_since_read():
+            self.flush()
+        else:
+            self.owner.write_soon()
         return self.writable
 
     def uncork(self):
@@ -176,7 +205,7 @@ cdef class FrameWriter:
     cpdef flush(self):
         if self.buffer is None or (self.out is None and self.done is None):
             return
-        self.wrote_after = self.buffer.reads
+        self.reads_at_flush = self.buffer.reads
         output = self.take_out() if self.done is None else self.take()
         if self.is_closing():
             return
@@ -188,22 +217,35 @@ cdef class FrameWriter:
 
     cpdef pass_on(self, data):
         cdef Py_ssize_t sent = 0
-        if PyBytes_CheckExact(data) and self.may_send():
-            sent = wscore_send(self.fileno(), PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
-        if sent < 0 and sent != -EAGAIN:
-            self.send_error = OSError(-sent, os.strerror(-sent))
+        if PyBytes_CheckExact(data) and self.may_bypass():
+            sent = self.send_to_socket(<bytes>data)
         if sent < len(data):
             self.idle = False
-            self.transport.write(data[sent:] if sent > 0 else data)
+            self.transport.write(data[sent:] if sent else data)
 
-    cdef bint may_send(self) except -1:
-        """Whether to write past the transport, which has a slower way: it holds nothing itself.
+    cdef bint may_bypass(self) except -1:
+        """Whether to write to the socket itself, which is faster than the transport.
 
-        What the system does not take now, and what it has against the socket, is its affair.
+        Only while the transport holds nothing: what it holds comes first. Its buffer stays empty
+        until we give it something, so it is not asked again before that.
         """
         if not self.idle and self.fileno is not None:
             self.idle = not self.transport.get_write_buffer_size()
         return self.idle
+
+    cdef Py_ssize_t send_to_socket(self, bytes data) except -1:
+        """Return how many bytes the system took, 0 after an error.
+
+        The transport will meet the error, too, and handles it. But the system tells some errors
+        only once: they are kept.
+        """
+        cdef Py_ssize_t sent
+        sent = wscore_send(self.fileno(), PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        if sent >= 0:
+            return sent
+        if sent != -EAGAIN:
+            self.send_error = OSError(-sent, os.strerror(-sent))
+        return 0
 
     def write(self, int opcode, payload=b"", bint fin=True, bint rsv1=False):
         self.add_frame(opcode, payload, fin, rsv1)
@@ -229,6 +271,13 @@ cdef class FrameWriter:
         return 0
 
     cdef int add(self, uint8_t first, const uint8_t *src, Py_ssize_t size, object payload) except -1:
+        """Add a frame behind those in `out`: | frame | frame | header | payload |
+
+        A large payload that needs no mask is not copied. What `out` holds moves to `done`, the
+        payload follows it there as it is, and `out` starts anew:
+
+            done: | out so far, header | payload |    out: | frames that come later |
+        """
         cdef uint8_t key[4]
         cdef uint32_t word = 0
         cdef uint8_t *out

@@ -18,7 +18,7 @@ enum field {
     ORIGIN_FIELD,
     EXTENSIONS_FIELD,
     COOKIE_FIELD,
-    /* With these the request is not one for us. */
+    /* With these the request takes the slow path. */
     PROTOCOL_FIELD,
     CONTENT_LENGTH_FIELD,
     TRANSFER_ENCODING_FIELD,
@@ -119,7 +119,7 @@ static int is_key(wscore_text key) {
            memchr("AQgw", key.at[21], 4) && key.at[22] == '=' && key.at[23] == '=';
 }
 
-/* Read one header line; returns where the next begins, NULL for what is not for us. */
+/* Read one header line; returns where the next begins, NULL for the slow path. */
 static const uint8_t *read_line(const uint8_t *p, const uint8_t *end, wscore_text *fields) {
     const wscore_text name = {p, run(p, end, TOKEN)};
     const uint8_t *value = p + name.size;

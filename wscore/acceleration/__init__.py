@@ -1,7 +1,7 @@
-"""Put wscore's kernels under WebSocket libraries that a program already uses, and take them out.
+"""Accelerate WebSocket libraries that a program already uses with wscore's kernels, reversibly.
 
-One file for each library says which of its functions are replaced; `base` has what is common to
-all, `replacements` remembers what stood where. Nothing happens before `accelerate` is called.
+One file for each library says which of its functions are replaced. `base` has the common parts;
+`replacements` remembers the originals. Nothing happens before `accelerate` is called.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""aiohttp: masking, by rebinding for what it sends and at C level for what it receives.
+"""aiohttp: masking, by rebinding a name for sending and at C level for receiving.
 
-Its compiled reader takes a C function out of the module ``aiohttp._websocket.mask`` when it is
-imported, and never looks again. So a module with wscore's function is put there before that;
-afterwards only sends are within reach.
+When its compiled reader is imported, it takes a C function from ``aiohttp._websocket.mask`` and
+keeps it. A module with wscore's function must be in that place before; after the import, only
+sending can be accelerated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,17 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from .base import HELLO, HELLO_FRAME, HELLO_KEY, HELLO_MASKED, PURE, Lift, Refused, Releases, expect
+from .base import (
+    HELLO,
+    HELLO_FRAME,
+    HELLO_KEY,
+    HELLO_MASKED,
+    PURE,
+    Accelerator,
+    Refused,
+    Releases,
+    expect,
+)
 
 __all__ = ["Aiohttp"]
 
@@ -27,7 +37,7 @@ _FUNCTION = "_websocket_mask_cython"
 _USERS = ("helpers", "writer", "reader_py")
 
 
-class Aiohttp(Lift):
+class Aiohttp(Accelerator):
     library = "aiohttp"
     tested = Releases((3, 12), (3, 14))
 
@@ -48,13 +58,13 @@ class Aiohttp(Lift):
         return f"sends only: {why}"
 
     def _place_module(self) -> str:
-        """Let aiohttp find wscore's C function when it is imported, or say why not."""
+        """Make aiohttp's import find wscore's C function. Return why that failed, or ""."""
         ours = _speedups().__pyx_capi__[_FUNCTION]
         self._own = _load_own_module()
         own = getattr(self._own, "__pyx_capi__", {}).get(_FUNCTION)
         # With another signature, importing aiohttp would fail.
         if own is None or _signature(own) != _signature(ours):
-            return "the compiled reader wants a function of another signature"
+            return "the compiled reader expects a function with another signature"
         module = ModuleType(_MODULE, "Masking by wscore.")
         vars(module).update(
             {_FUNCTION: getattr(_speedups(), _FUNCTION), "__pyx_capi__": {_FUNCTION: ours}}
@@ -89,12 +99,12 @@ class Aiohttp(Lift):
 
 
 def _speedups() -> ModuleType:
-    """The compiled backend; the pure one has no C functions and does without this module."""
+    """Return the compiled backend; imported late because it may be missing."""
     return import_module("wscore._speedups")
 
 
 def _load_own_module() -> ModuleType | None:
-    """aiohttp's own masking module, without importing aiohttp; None where it is not compiled."""
+    """Load aiohttp's own masking module, but not aiohttp; None if it is not compiled."""
     package = find_spec("aiohttp")
     places = (package and package.submodule_search_locations) or []
     spec = PathFinder.find_spec(_MODULE, [str(Path(place, "_websocket")) for place in places])
@@ -122,10 +132,10 @@ def _reader(kind: Callable[..., Any], queue: Any) -> Any:
 
 
 def _ready(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """What a coroutine returns that has nothing to wait for."""
+    """Return the result of a coroutine that does not need to wait."""
     try:
         coroutine.send(None)
     except StopIteration as finished:
         return finished.value
     coroutine.close()
-    raise AssertionError("aiohttp wants more than a whole frame")
+    raise AssertionError("aiohttp expects more data after a whole frame")

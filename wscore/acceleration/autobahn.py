@@ -1,11 +1,11 @@
-"""autobahn: masking and UTF-8, under both asyncio and Twisted."""
+"""autobahn: masking and UTF-8 validation, with both asyncio and Twisted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
 
-from .base import HELLO, HELLO_KEY, HELLO_MASKED, PURE, Lift, Releases, expect
+from .base import HELLO, HELLO_KEY, HELLO_MASKED, PURE, Accelerator, Releases, expect
 from .maskers import XorMasker
 from .validator import Utf8Validator, check_validator
 
@@ -13,7 +13,7 @@ __all__ = ["Autobahn"]
 
 
 class FrameMasker(XorMasker):
-    """Stands for autobahn's function create_xor_masker: being called is being created."""
+    """Replaces autobahn's function create_xor_masker: calling the class creates a masker."""
 
     __slots__ = ()
 
@@ -23,7 +23,7 @@ class FrameMasker(XorMasker):
         super().__init__(bytes(mask))
 
 
-class Autobahn(Lift):
+class Autobahn(Accelerator):
     library = "autobahn"
     tested = Releases((25, 12), (26, 10))
 

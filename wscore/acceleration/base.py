@@ -1,4 +1,4 @@
-"""What all lifts share: the gate on the version, the self-test, and the way back."""
+"""What all accelerators share: the check of the version, the self-test, and undoing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = [
     "HELLO_MASKED",
     "PURE",
     "REFUSED_BY_KERNEL",
-    "Lift",
+    "Accelerator",
     "Refused",
     "Releases",
     "expect",
@@ -33,23 +33,23 @@ HELLO_MASKED = b"\x7f\x9f\x4d\x51\x58"
 HELLO_FRAME = b"\x81\x85" + HELLO_KEY + HELLO_MASKED
 
 
-# What a kernel refuses is left to the function that it replaces, which may take it after all and
-# else raises the error that the library's users know.
+# Arguments that a kernel refuses are passed to the replaced function. It may accept them;
+# otherwise it raises the error that users of the library know.
 REFUSED_BY_KERNEL = (TypeError, ValueError, BufferError)
 
 
 class Refused(Exception):
-    """A library that is better left as it is; the text says why."""
+    """The library is better left unchanged; the text says why."""
 
 
 class Releases(NamedTuple):
-    """The releases that a lift was tested with, as (major, minor), both ends included."""
+    """The tested releases of a library, as (major, minor), both ends included."""
 
     first: tuple[int, int]
     last: tuple[int, int]
 
     def covers(self, release: str) -> bool:
-        """Whether *release*, a version as PyPI writes it, is one of them."""
+        """Whether *release*, a version string as on PyPI, is one of them."""
         found = re.match(r"(\d+)\.(\d+)", release)
         return found is not None and self.first <= (int(found[1]), int(found[2])) <= self.last
 
@@ -58,8 +58,8 @@ class Releases(NamedTuple):
         return " to ".join(ends)
 
 
-class Lift(ABC):
-    """One library: how it is lifted, whether that worked, and how it is put back."""
+class Accelerator(ABC):
+    """Accelerates one library, checks that it works, and restores it."""
 
     library: ClassVar[str]
     """The name on PyPI."""
@@ -67,30 +67,31 @@ class Lift(ABC):
 
     def __init__(self) -> None:
         self.replacements = Replacements()
-        self._lifted: Outcome | None = None
+        self._accelerated: Outcome | None = None
 
     @abstractmethod
     def install(self) -> str:
-        """Import the library, replace through `replacements`, and say what is lifted now.
+        """Import the library, replace its functions, and say what is accelerated.
 
-        Raises Refused where the library is better left alone.
+        All changes go through `replacements`. Raises Refused if the library is better left alone.
         """
 
     @abstractmethod
     def check(self) -> None:
-        """Use the live library on known data. Raises AssertionError or whatever it raises."""
+        """Test the live library with known data. Raises AssertionError or the library's error."""
 
     def residue(self) -> str:
-        """What `restore` cannot take back, for the report; empty for nothing."""
+        """Return, for the report, what `restore` cannot undo; "" for nothing."""
         return ""
 
     @property
-    def lifted(self) -> bool:
-        return self._lifted is not None
+    def accelerated(self) -> bool:
+        """Whether the library is accelerated now."""
+        return self._accelerated is not None
 
     @property
     def installed(self) -> str | None:
-        """The version that is installed, None for none."""
+        """The installed version, None if the library is not installed."""
         try:
             return version(self.library)
         except PackageNotFoundError:
@@ -100,7 +101,7 @@ class Lift(ABC):
         return Outcome(self.library, self.installed, str(self.tested), lifted, detail)
 
     def obstacle(self) -> str:
-        """What speaks against lifting before the library is even imported; empty for nothing."""
+        """Return, before importing the library, why it cannot be accelerated; "" if it can."""
         if self.installed is None:
             return "not installed"
         if not self.tested.covers(self.installed):
@@ -108,17 +109,17 @@ class Lift(ABC):
         return ""
 
     def status(self) -> Outcome:
-        """How the library is now, without importing it."""
-        return self._lifted or self.outcome(self.obstacle() or "within the tested range")
+        """Describe the library as it is now, without importing it."""
+        return self._accelerated or self.outcome(self.obstacle() or "within the tested range")
 
     def apply(self) -> Outcome:
-        """Lift the library unless it is; a failure is undone."""
-        if self._lifted is not None:
-            return self._lifted
+        """Accelerate the library, once. A failure is undone."""
+        if self._accelerated is not None:
+            return self._accelerated
         obstacle = self.obstacle()
         if obstacle:
             return self.outcome(obstacle)
-        failed = "cannot be lifted"
+        failed = "cannot be accelerated"
         try:
             what = self.install()
             failed = "self-test failed"
@@ -126,19 +127,19 @@ class Lift(ABC):
         except Refused as refused:
             self.replacements.undo()
             return self.outcome(str(refused))
-        except Exception as problem:  # a foreign library may raise anything
+        except Exception as problem:  # the library may raise anything
             self.replacements.undo()
-            return self.outcome(f"{failed}, undone: {_told(problem)}{self._remains()}")
-        self._lifted = self.outcome(what, lifted=True)
-        return self._lifted
+            return self.outcome(f"{failed}, undone: {_described(problem)}{self._remains()}")
+        self._accelerated = self.outcome(what, lifted=True)
+        return self._accelerated
 
     def revert(self) -> Outcome:
         """Put back what `apply` replaced."""
-        if self._lifted is None:
-            return self.outcome("was not lifted")
-        self._lifted = None
+        if self._accelerated is None:
+            return self.outcome("was not accelerated")
+        self._accelerated = None
         foreign = self.replacements.undo()
-        kept = f"; replaced by someone else since: {', '.join(foreign)}" if foreign else ""
+        kept = f"; replaced by other code since: {', '.join(foreign)}" if foreign else ""
         return self.outcome(f"restored{self._remains()}{kept}")
 
     def _remains(self) -> str:
@@ -146,11 +147,11 @@ class Lift(ABC):
         return f"; {residue}" if residue else ""
 
 
-def _told(problem: Exception) -> str:
+def _described(problem: Exception) -> str:
     return f"{type(problem).__name__}: {problem}".removesuffix(": ")
 
 
 def expect(found: object, wanted: object) -> None:
-    """Compare for a self-test. Raises AssertionError, under ``python -O`` as well."""
+    """Compare for a self-test. Raises AssertionError, also under ``python -O``."""
     if found != wanted:
         raise AssertionError(f"{found!r} instead of {wanted!r}")

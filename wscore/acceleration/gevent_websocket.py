@@ -1,4 +1,4 @@
-"""gevent-websocket: masking and UTF-8, both done byte by byte in Python."""
+"""gevent-websocket: masking and UTF-8 validation, which it does byte by byte in Python."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import Any, TypeAlias
 
 from .. import _backend
-from .base import HELLO, HELLO_FRAME, PURE, REFUSED_BY_KERNEL, Lift, Releases, expect
+from .base import HELLO, HELLO_FRAME, PURE, REFUSED_BY_KERNEL, Accelerator, Releases, expect
 from .validator import Utf8Validator, check_validator
 
 __all__ = ["GeventWebsocket"]
@@ -19,7 +19,7 @@ Masking: TypeAlias = Callable[[Any, Any], bytearray]
 
 def _masking(own: Masking) -> Masking:
     def mask_payload(self: Any, payload: Any) -> bytearray:
-        """A method of its frame header, which knows the mask and the length."""
+        """Replaces a method of its frame header, which has the mask and the length."""
         try:
             if self.length == len(payload):
                 return bytearray(_backend.apply_mask(payload, self.mask))
@@ -30,7 +30,7 @@ def _masking(own: Masking) -> Masking:
     return mask_payload
 
 
-class GeventWebsocket(Lift):
+class GeventWebsocket(Accelerator):
     library = "gevent-websocket"
     tested = Releases((0, 10), (0, 10))
 

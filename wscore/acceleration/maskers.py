@@ -1,4 +1,4 @@
-"""Maskers that know their position in the payload, as wsaccel introduced them."""
+"""Maskers that keep their position in the payload, as introduced by wsaccel."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["XorMasker", "octets"]
 
 
 def octets(data: Buffer) -> bytes | bytearray | memoryview:
-    """*data* without gaps, copied only where it has some.
+    """Return *data* as contiguous bytes, copied only if it is not contiguous.
 
-    Raises TypeError, or ValueError when its items are not single bytes.
+    Raises TypeError if it is no buffer, ValueError if its items are not single bytes.
     """
     if isinstance(data, (bytes, bytearray)):
         return data
@@ -26,7 +26,7 @@ def octets(data: Buffer) -> bytes | bytearray | memoryview:
 
 
 class XorMasker:
-    """Masks a payload that comes in pieces; *mask* is checked by who calls."""
+    """Masks a payload that comes in pieces. The caller checks *mask*."""
 
     __slots__ = ("_mask", "_position")
 
@@ -35,15 +35,15 @@ class XorMasker:
         self._position = 0
 
     def pointer(self) -> int:
-        """How many bytes of the payload were masked so far."""
+        """Return how many bytes of the payload have been masked."""
         return self._position
 
     def reset(self) -> None:
-        """Start with the next payload under the same mask."""
+        """Start the next payload with the same mask."""
         self._position = 0
 
     def process(self, data: Buffer) -> bytes:
-        """Mask the next piece."""
+        """Return the next piece, masked."""
         position = self._position
         try:
             masked = _backend.apply_mask(data, self._mask, position)

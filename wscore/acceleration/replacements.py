@@ -1,4 +1,4 @@
-"""Remembers what stood where, so that the very same objects can be put back."""
+"""Remembers replaced objects, so that the very same ones can be put back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ class _Module(NamedTuple):
 
 
 def _holder(place: str) -> tuple[Any, str] | None:
-    """Who holds *place*, ``module:name`` or ``module:Class.name``; None before it is imported."""
+    """Return the object and the name that *place* stands for; None before it is imported.
+
+    A place is written ``module:name`` or ``module:Class.name``.
+    """
     module_name, _, path = place.partition(":")
     holder: Any = sys.modules.get(module_name)
     if holder is None:
@@ -36,7 +39,7 @@ def _holder(place: str) -> tuple[Any, str] | None:
 
 
 class Replacements:
-    """The replacements of one lift, to be undone together, last first."""
+    """The replacements in one library, undone together, last first."""
 
     def __init__(self) -> None:
         self._made: list[_Attribute | _Module] = []
@@ -44,15 +47,15 @@ class Replacements:
     def attribute(self, new: object, *places: str, own: object = _ABSENT) -> None:
         """Put *new* into *places*, which all hold the same function or class.
 
-        The first place has to be imported. One that is imported later takes its value from the
-        first, and is put right by `undo` as well. *own* is what to put back where a place took
-        *new* already. Raises AttributeError when a place does not have that name.
+        The first place must be imported. Places that are imported later take their value from the
+        first; `undo` restores them, too. *own* is what `undo` puts back where a place already has
+        *new*. Raises AttributeError if a place does not exist.
         """
         for place in places:
             found = _holder(place)
             if found is not None:
                 holder, name = found
-                # vars(), not getattr(): a static method is put back as the same static method.
+                # vars(), not getattr(), to put a static method back as the same object.
                 present = vars(holder).get(name, _ABSENT)
                 if present is _ABSENT:
                     raise AttributeError(f"there is no {place}")
@@ -62,12 +65,12 @@ class Replacements:
             self._made.append(_Attribute(place, own, new))
 
     def module(self, name: str, new: ModuleType) -> None:
-        """Let *new* be what an import of *name* finds."""
+        """Make an import of *name* find *new*."""
         self._made.append(_Module(name, sys.modules.get(name, _ABSENT), new))
         sys.modules[name] = new
 
     def undo(self) -> list[str]:
-        """Put everything back; return the places that someone else has replaced since."""
+        """Put everything back. Return the places that other code has replaced since."""
         foreign = [made.place for made in reversed(self._made) if not _put_back(made)]
         self._made.clear()
         return foreign
@@ -87,7 +90,7 @@ def _put_back(made: _Attribute | _Module) -> bool:
         return True
     holder, name = found
     if vars(holder).get(name) is not made.new:
-        # A late place that was imported before the lift's first place changed holds its own.
+        # A later place that was imported before the first one changed still holds its own.
         return vars(holder).get(name) is made.own
     setattr(holder, name, made.own)
     return True

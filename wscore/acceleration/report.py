@@ -1,4 +1,4 @@
-"""What `accelerate` and `restore` did, for programs and for people."""
+"""The report of `accelerate` and `restore`, for programs and people."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ __all__ = ["Outcome", "Report"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one library.
+    """The result for one library.
 
-    ``version`` is the installed one, None without any; ``tested`` the range that can be lifted;
-    ``lifted`` whether wscore works in it now; ``detail`` which part of it, or why not.
+    ``version`` is the installed version, or None. ``tested`` is the range of versions that can be
+    accelerated. ``lifted`` tells whether the library is accelerated now, and ``detail`` which part
+    of it, or why not.
     """
 
     library: str
@@ -24,7 +25,7 @@ class Outcome:
 
 
 class Report(Mapping[str, Outcome]):
-    """The outcomes by the name of the library, in the order asked for; prints as a table."""
+    """Maps names of libraries to outcomes, in the requested order. Prints as a table."""
 
     def __init__(self, outcomes: list[Outcome]) -> None:
         self._outcomes = {outcome.library: outcome for outcome in outcomes}
@@ -41,7 +42,7 @@ class Report(Mapping[str, Outcome]):
     def __str__(self) -> str:
         if not self:
             return "no libraries"
-        rows = [("library", "version", "tested", "lifted", "")]
+        rows = [("library", "version", "tested", "accelerated", "")]
         rows += [_row(outcome) for outcome in self.values()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
@@ -52,5 +53,5 @@ class Report(Mapping[str, Outcome]):
 
 
 def _row(outcome: Outcome) -> tuple[str, str, str, str, str]:
-    lifted = "yes" if outcome.lifted else "no"
-    return outcome.library, outcome.version or "-", outcome.tested, lifted, outcome.detail
+    accelerated = "yes" if outcome.lifted else "no"
+    return outcome.library, outcome.version or "-", outcome.tested, accelerated, outcome.detail

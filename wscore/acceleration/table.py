@@ -1,4 +1,4 @@
-"""All lifts, and the two functions that use them."""
+"""All accelerators, and the functions that use them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from threading import RLock
 
 from .aiohttp import Aiohttp
 from .autobahn import Autobahn
-from .base import Lift
+from .base import Accelerator
 from .gevent_websocket import GeventWebsocket
 from .report import Report
 from .tornado import Tornado
@@ -17,9 +17,9 @@ from .wsproto import Wsproto
 
 __all__ = ["accelerate", "restore", "survey"]
 
-_LIFTS: dict[str, Lift] = {
-    lift.library: lift
-    for lift in (
+_ACCELERATORS: dict[str, Accelerator] = {
+    accelerator.library: accelerator
+    for accelerator in (
         Websockets(),
         Aiohttp(),
         Wsproto(),
@@ -34,39 +34,39 @@ _lock = RLock()
 
 
 def accelerate(*libraries: str) -> Report:
-    """Let WebSocket libraries use wscore's kernels; without arguments, every one installed.
+    """Make WebSocket libraries use wscore's kernels; without arguments, all that are installed.
 
-    The libraries are imported. Each is lifted only in the releases that were tested, and only
-    when it passes a self-test afterwards; what is not lifted stays as it was, and the report says
-    why. Lifting twice changes nothing. aiohttp's compiled reader is reached only when aiohttp was
-    not imported before. Raises ValueError for a library that is not known.
+    Imports the libraries. Each is accelerated only in tested releases, and only if it passes a
+    self-test afterwards. Otherwise it stays unchanged, and the report says why. A second call
+    changes nothing. aiohttp's compiled reader is accelerated only if aiohttp was not imported
+    before. Raises ValueError for an unknown library.
     """
     with _lock:
-        chosen = _named(libraries) or [lift for lift in _LIFTS.values() if lift.installed]
-        return Report([lift.apply() for lift in chosen])
+        chosen = _named(libraries) or [each for each in _ACCELERATORS.values() if each.installed]
+        return Report([each.apply() for each in chosen])
 
 
 def restore(*libraries: str) -> Report:
-    """Put back what `accelerate` replaced; without arguments, in every library that is lifted.
+    """Undo `accelerate`; without arguments, in every accelerated library.
 
-    Raises ValueError for a library that is not known.
+    Raises ValueError for an unknown library.
     """
     with _lock:
-        chosen = _named(libraries) or [lift for lift in _LIFTS.values() if lift.lifted]
-        return Report([lift.revert() for lift in chosen])
+        chosen = _named(libraries) or [each for each in _ACCELERATORS.values() if each.accelerated]
+        return Report([each.revert() for each in chosen])
 
 
 def survey() -> Report:
-    """Every known library as it is now: installed or not, in the tested range, lifted.
+    """Report on every supported library: its version, the tested range, whether accelerated.
 
     Imports none of them and changes nothing.
     """
     with _lock:
-        return Report([lift.status() for lift in _LIFTS.values()])
+        return Report([each.status() for each in _ACCELERATORS.values()])
 
 
-def _named(libraries: tuple[str, ...]) -> list[Lift]:
-    unknown = [name for name in libraries if name not in _LIFTS]
+def _named(libraries: tuple[str, ...]) -> list[Accelerator]:
+    unknown = [name for name in libraries if name not in _ACCELERATORS]
     if unknown:
-        raise ValueError(f"unknown: {', '.join(unknown)}; known are {', '.join(_LIFTS)}")
-    return [_LIFTS[name] for name in libraries]
+        raise ValueError(f"unknown: {', '.join(unknown)}; known are {', '.join(_ACCELERATORS)}")
+    return [_ACCELERATORS[name] for name in libraries]

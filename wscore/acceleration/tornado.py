@@ -1,4 +1,4 @@
-"""tornado: masking of frames, and of XSRF tokens, which it does with the same function."""
+"""tornado: masking of frames, and of XSRF tokens, which use the same function."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .base import (
     HELLO_MASKED,
     PURE,
     REFUSED_BY_KERNEL,
-    Lift,
+    Accelerator,
     Refused,
     Releases,
     expect,
@@ -28,13 +28,13 @@ def _masking(own: Masking) -> Masking:
     def websocket_mask(mask: bytes, data: bytes) -> bytes:
         try:
             return _backend.apply_mask(data, mask)
-        except REFUSED_BY_KERNEL:  # text, which tornado's C function takes
+        except REFUSED_BY_KERNEL:  # text, which tornado's C function accepts
             return own(mask, data)
 
     return websocket_mask
 
 
-class Tornado(Lift):
+class Tornado(Accelerator):
     library = "tornado"
     tested = Releases((6, 4), (6, 6))
 

@@ -1,8 +1,8 @@
-"""wsaccel's incremental UTF-8 validator, which autobahn and gevent-websocket have as well.
+"""The incremental UTF-8 validator of wsaccel, which autobahn and gevent-websocket also use.
 
-It tells exactly which byte is the first wrong one. The kernels only say yes or no, so they check
-what is whole, and the automaton below only walks over a code point that is cut or wrong: at most
-the first and the last three bytes of a piece.
+It reports the index of the first invalid byte. The kernels only say yes or no, so they check whole
+code points. The automaton below only handles a truncated or invalid code point: at most the first
+and the last three bytes of a piece.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ __all__ = ["Utf8Validator", "check_validator"]
 _ACCEPT = 0
 _REJECT = 1
 
-# States between the bytes of a code point, numbered as in wsaccel and autobahn: which
-# continuation bytes may follow, from and to, and the state after it (RFC 3629 4).
+# States inside a code point, numbered as in wsaccel and autobahn: the first and the last
+# continuation byte that may follow, and the next state (RFC 3629 4).
 _CONTINUE = {
     2: (0x80, 0xBF, _ACCEPT),
     3: (0x80, 0xBF, 2),
@@ -32,12 +32,12 @@ _CONTINUE = {
     7: (0x80, 0xBF, 3),
     8: (0x80, 0x8F, 3),  # after F4: nothing above U+10FFFF
 }
-# The state after each first byte, 80..C1 and F5..FF being none.
+# The state after each first byte; 80..C1 and F5..FF are invalid.
 _LEAD = (
     bytes(0x80) + b"\1" * 0x42 + b"\2" * 0x1E + b"\4" + b"\3" * 0xC + b"\5" + b"\3" * 2
     + b"\6" + b"\7" * 3 + b"\x08" + b"\1" * 0xB
 )  # fmt: skip
-# How many bytes a code point has, from the state after its first one.
+# The length of a code point in bytes, by the state after its first byte.
 _LENGTH = (1, 1, 2, 3, 3, 3, 4, 4, 4)
 
 
@@ -51,7 +51,7 @@ def _step(state: int, byte: int) -> int:
 
 
 def _whole(view: memoryview) -> int:
-    """Where the code point begins that *view* cuts off at its end; its length if it does not."""
+    """Return where a truncated code point at the end of *view* begins; its length if none."""
     size = len(view)
     for back in range(1, min(3, size) + 1):
         byte = view[size - back]
@@ -63,10 +63,10 @@ def _whole(view: memoryview) -> int:
 
 
 class Utf8Validator:
-    """Checks UTF-8 that comes in pieces.
+    """Validates UTF-8 that comes in pieces.
 
-    ``state`` is 0 between code points, 1 after a wrong byte, else inside of one; ``i`` counts
-    the bytes of all pieces; ``codepoint`` is built up by `decode` and valid when it returns 0.
+    ``state`` is 0 between code points, 1 after an invalid byte, and greater inside a code point.
+    ``i`` counts the bytes of all pieces. `decode` builds ``codepoint``, valid when it returns 0.
     """
 
     __slots__ = ("codepoint", "i", "state")
@@ -78,15 +78,15 @@ class Utf8Validator:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything that came so far."""
+        """Start over with new text."""
         self.state = _ACCEPT
         self.codepoint = 0
         self.i = 0
 
     def decode(self, b: int) -> int:
-        """Take one byte, 0..255, of a code point; return the new ``state``."""
+        """Feed one byte, 0..255, and return the new ``state``."""
         if self.state == _ACCEPT:
-            # A first byte of n bytes starts with n ones and a zero.
+            # The first of n bytes starts with n ones and a zero.
             length = _LENGTH[_LEAD[b]]
             self.codepoint = b & (0x7F if length == 1 else 0x7F >> length)
         else:
@@ -95,10 +95,10 @@ class Utf8Validator:
         return self.state
 
     def validate(self, buf: Buffer) -> tuple[bool, bool, int, int]:
-        """Check the next piece.
+        """Feed the next piece.
 
-        Returns whether it is valid so far, whether it ends between two code points, and the
-        index within the piece and within all pieces: that of the first wrong byte, else the end.
+        Returns whether the text is valid so far, whether it ends between two code points, and an
+        index within the piece and within all pieces: of the first invalid byte, else of the end.
         """
         if type(buf) is not bytes:
             buf = octets(buf)
@@ -109,7 +109,7 @@ class Utf8Validator:
         return self._validate_cut(memoryview(buf))
 
     def _validate_cut(self, view: memoryview) -> tuple[bool, bool, int, int]:
-        """`validate` for a piece that begins or ends inside a code point, or is wrong."""
+        """`validate` a piece that begins or ends inside a code point, or is invalid."""
         size = len(view)
         at = 0
         while at < size and self.state != _ACCEPT:
@@ -133,7 +133,7 @@ class Utf8Validator:
 
 
 def _valid_until(view: memoryview) -> int:
-    """Where the first code point begins that is wrong or cut off, from between two of them."""
+    """Return where the first invalid or truncated code point begins; *view* begins with one."""
     whole = _whole(view)
     if _backend.is_utf8(view[:whole]):
         return whole
@@ -145,7 +145,7 @@ def _valid_until(view: memoryview) -> int:
 
 
 def check_validator(live: Utf8Validator) -> None:
-    """Self-test of a library's *live* validator: good text, cut text, wrong text."""
+    """Test the *live* validator of a library: valid, truncated and invalid text."""
     expect(live.validate("größer".encode()[:3]), (True, False, 3, 3))
     expect(live.validate("größer".encode()[3:]), (True, True, 5, 8))
     live.reset()

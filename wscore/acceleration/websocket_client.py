@@ -1,4 +1,4 @@
-"""websocket-client: masking, and UTF-8, which it checks byte by byte in Python without wsaccel."""
+"""websocket-client: masking and UTF-8 validation, byte by byte in Python without wsaccel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .base import (
     HELLO_MASKED,
     PURE,
     REFUSED_BY_KERNEL,
-    Lift,
+    Accelerator,
     Releases,
     expect,
 )
@@ -28,20 +28,20 @@ def _masking(own: Masking) -> Masking:
     def mask(mask_key: Any, data: Any) -> bytes:
         try:
             return _backend.apply_mask(data, mask_key)
-        except REFUSED_BY_KERNEL:  # text and lists, which websocket-client takes
+        except REFUSED_BY_KERNEL:  # text and lists, which websocket-client accepts
             return own(mask_key, data)
 
     return mask
 
 
-class WebsocketClient(Lift):
+class WebsocketClient(Accelerator):
     library = "websocket-client"
     tested = Releases((1, 7), (1, 9))
 
     def install(self) -> str:
         abnf = import_module("websocket._abnf")
-        # Strict about a text that ends inside a code point, which RFC 6455 8.1 wants and
-        # websocket-client itself lets pass.
+        # Refuses text that ends inside a code point, as RFC 6455 8.1 requires; websocket-client's
+        # own function lets it pass.
         self.replacements.attribute(_backend.is_utf8, "websocket._utils:_validate_utf8")
         if PURE:
             return "UTF-8 only: with the pure backend, masking would be no faster"

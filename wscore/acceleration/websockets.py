@@ -1,4 +1,4 @@
-"""websockets: masking, which it takes by value into the modules that use it."""
+"""websockets: masking, a function that each module using it imports by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from importlib import import_module
 from typing import Any, TypeAlias
 
 from .. import _backend
-from .base import HELLO, HELLO_FRAME, PURE, REFUSED_BY_KERNEL, Lift, Refused, Releases, expect
+from .base import (
+    HELLO,
+    HELLO_FRAME,
+    PURE,
+    REFUSED_BY_KERNEL,
+    Accelerator,
+    Refused,
+    Releases,
+    expect,
+)
 
 __all__ = ["Websockets"]
 
@@ -19,13 +28,13 @@ def _masking(own: Masking) -> Masking:
     def apply_mask(data: Any, mask: Any) -> bytes:
         try:
             return _backend.apply_mask(data, mask)
-        except REFUSED_BY_KERNEL:  # views with gaps, which websockets takes
+        except REFUSED_BY_KERNEL:  # non-contiguous views, which websockets accepts
             return own(data, mask)
 
     return apply_mask
 
 
-class Websockets(Lift):
+class Websockets(Accelerator):
     library = "websockets"
     tested = Releases((16, 1), (17, 4))
 
@@ -39,7 +48,7 @@ class Websockets(Lift):
             raise Refused(f"pure backend: would be {own}")
         self.replacements.attribute(
             _masking(frames.apply_mask),
-            # The legacy implementation, imported only by those who still use it, takes it there.
+            # The legacy implementation, which may be imported later, imports it from there.
             "websockets.speedups:apply_mask" if compiled else "websockets.utils:apply_mask",
             "websockets.frames:apply_mask",
             "websockets.legacy.framing:apply_mask",
@@ -57,9 +66,9 @@ class Websockets(Lift):
 
 
 def _returned(parsing: Generator[None, None, Any]) -> Any:
-    """What a parser returns that has all its bytes already."""
+    """Return the result of a parser that already has all its bytes."""
     try:
         next(parsing)
     except StopIteration as finished:
         return finished.value
-    raise AssertionError("websockets wants more than a whole frame")
+    raise AssertionError("websockets expects more data after a whole frame")

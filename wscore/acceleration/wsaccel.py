@@ -1,6 +1,6 @@
-"""wsaccel: modules under its names, for the libraries that look for it when they are imported.
+"""wsaccel: stand-in modules under its names, for libraries that try to import it.
 
-It is discontinued; these stand in for it whether or not it is installed.
+It is discontinued. The stand-ins work whether or not it is installed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from .base import HELLO, HELLO_KEY, HELLO_MASKED, PURE, Lift, Refused, Releases, expect
+from .base import HELLO, HELLO_KEY, HELLO_MASKED, PURE, Accelerator, Refused, Releases, expect
 from .maskers import XorMasker, octets
 from .validator import Utf8Validator, check_validator
 
@@ -23,7 +23,7 @@ __all__ = ["Wsaccel"]
 
 
 class XorMaskerNull:
-    """Leaves the payload as it is and counts."""
+    """Counts the bytes of a payload and leaves it unchanged."""
 
     __slots__ = ("_position",)
 
@@ -31,11 +31,11 @@ class XorMaskerNull:
         self._position = 0
 
     def pointer(self) -> int:
-        """How many bytes of the payload came so far."""
+        """Return how many bytes of the payload have been processed."""
         return self._position
 
     def reset(self) -> None:
-        """Start with the next payload."""
+        """Start the next payload."""
         self._position = 0
 
     def process(self, data: Sized) -> Sized:
@@ -45,7 +45,7 @@ class XorMaskerNull:
 
 
 class XorMaskerSimple(XorMasker):
-    """Masks a payload that comes in pieces. Raises ValueError for a mask not of 4 bytes."""
+    """Masks a payload that comes in pieces. Raises ValueError unless *mask* has 4 bytes."""
 
     __slots__ = ()
 
@@ -57,22 +57,22 @@ class XorMaskerSimple(XorMasker):
 
 
 def createXorMasker(mask: Buffer, len: int | None = None) -> XorMaskerSimple:
-    """Return a masker; *len*, the payload's, makes no difference."""
+    """Return a masker. *len*, the length of the payload, is ignored."""
     return XorMaskerSimple(mask)
 
 
 def _module(name: str, **content: object) -> ModuleType:
-    module = ModuleType(f"wsaccel.{name}", "wscore in the place of wsaccel.")
+    module = ModuleType(f"wsaccel.{name}", "wscore's replacement for wsaccel.")
     vars(module).update(content)
     return module
 
 
-class Wsaccel(Lift):
+class Wsaccel(Accelerator):
     library = "wsaccel"
     tested = Releases((0, 6), (0, 6))
 
     def obstacle(self) -> str:
-        """A wsaccel that is not there is no obstacle to standing in for it."""
+        """A missing wsaccel is no obstacle: the stand-ins replace it."""
         return super().obstacle() if self.installed else ""
 
     def install(self) -> str:
@@ -80,7 +80,7 @@ class Wsaccel(Lift):
             raise Refused("pure backend: would be slower than its compiled masking")
         late = [name for name in ("websocket", "geventwebsocket") if name in sys.modules]
         if not self.installed:
-            package = ModuleType("wsaccel", "wscore in the place of wsaccel.")
+            package = ModuleType("wsaccel", "wscore's replacement for wsaccel.")
             package.__path__ = []
             self.replacements.module("wsaccel", package)
         for module in (
@@ -93,7 +93,9 @@ class Wsaccel(Lift):
             _module("utf8validator", Utf8Validator=Utf8Validator),
         ):
             self._place(module)
-        return f"imports from now on; {' and '.join(late)} came before" if late else "all imports"
+        return (
+            f"imports from now on; already imported: {', '.join(late)}" if late else "all imports"
+        )
 
     def _place(self, module: ModuleType) -> None:
         name = module.__name__.rpartition(".")[2]
@@ -105,7 +107,7 @@ class Wsaccel(Lift):
         self.replacements.module(module.__name__, module)
 
     def residue(self) -> str:
-        return "what imported it meanwhile keeps wscore's"
+        return "modules that imported it in the meantime keep wscore's"
 
     def check(self) -> None:
         masker = import_module("wsaccel.xormask").createXorMasker(HELLO_KEY)

@@ -1,4 +1,4 @@
-"""wsproto: masking, for itself and for hypercorn, simple-websocket and uvicorn's wsproto."""
+"""wsproto: masking, also for hypercorn, simple-websocket and uvicorn's wsproto."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .. import _backend
-from .base import HELLO, HELLO_FRAME, HELLO_KEY, PURE, Lift, Refused, Releases, expect
+from .base import HELLO, HELLO_FRAME, HELLO_KEY, PURE, Accelerator, Refused, Releases, expect
 
 if TYPE_CHECKING:
     from .._types import Buffer
@@ -16,7 +16,7 @@ __all__ = ["Wsproto"]
 
 
 class XorMaskerSimple:
-    """wsproto's masker: one frame's key, turned on after each piece of the payload."""
+    """wsproto's masker: the key of one frame, rotated after each piece of the payload."""
 
     __slots__ = ("_masking_key",)
 
@@ -24,7 +24,7 @@ class XorMaskerSimple:
         self._masking_key = masking_key
 
     def process(self, data: Buffer) -> bytearray:
-        """Return *data* masked, in a bytearray of its own."""
+        """Return *data* masked, in a new bytearray."""
         key = self._masking_key
         masked = bytearray(data)
         _backend.apply_mask_inplace(masked, key)
@@ -45,12 +45,12 @@ class BytesMasker(XorMaskerSimple):
 
 
 def replacement(own: Callable[[bytes], Any]) -> type[XorMaskerSimple]:
-    """The masker that returns what wsproto's *own* returns."""
+    """Return the masker whose results have the type that wsproto's *own* returns."""
     returned = type(own(HELLO_KEY).process(HELLO))
     return BytesMasker if returned is bytes else XorMaskerSimple
 
 
-class Wsproto(Lift):
+class Wsproto(Accelerator):
     library = "wsproto"
     tested = Releases((1, 2), (1, 3))
 
@@ -65,7 +65,7 @@ class Wsproto(Lift):
         protocol = import_module("wsproto.frame_protocol").FrameProtocol
         server = protocol(client=False, extensions=[])
         sent = protocol(client=True, extensions=[]).send_data(HELLO.decode())
-        # In two pieces, cut inside the payload, so that the key has to turn.
+        # Cut in two pieces inside the payload, so that the key has to be rotated.
         for wire in (HELLO_FRAME, sent):
             found = ""
             for piece in (wire[:9], wire[9:]):

@@ -1,4 +1,4 @@
-"""What goes into the log: who a record is about, and what peers sent made harmless."""
+"""Log records: fields that identify the connection, and text from peers made safe."""
 
 from __future__ import annotations
 
@@ -8,68 +8,70 @@ from typing import TYPE_CHECKING, Any
 from ..protocol.connection import as_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._types import Buffer
     from .connection.connection import Connection
-    from .connection.read_decoder import Deliver
-    from .connection.sending import SendingWire
 
-__all__ = ["about", "log_closed", "log_fragment", "log_opened", "log_refusal", "log_traffic",
-           "logger", "shown", "traffic"]  # fmt: skip
+__all__ = ["about", "log_closed", "log_fragment", "log_opened", "log_overload",
+           "log_received", "log_refusal",
+           "logger", "shown", "tap", "traffic"]  # fmt: skip
 
 logger = logging.getLogger("wscore")
-# Every message, at debug level: a logger of its own, to be left out.
+# Every message, at debug level: a separate logger, so that it can be switched off.
 traffic = logging.getLogger("wscore.traffic")
 
 
-def about(connection: SendingWire) -> dict[str, Any]:
-    """The fields of every record about *connection*, for ``extra``."""
+def about(connection: Connection) -> dict[str, Any]:
+    """Return the additional fields of all records about *connection*, for ``extra``."""
     return {"websocket": connection.id, "remote_address": connection.remote_address}
 
 
 def shown(value: str | bytes, most: int = 75) -> str:
-    """Quote what a peer sent: cut, and with no character that could forge or hide a line."""
+    """Quote text from a peer, cut at *most*, without characters that forge or hide a line."""
     cut = repr(value[:most])
     return cut if len(value) <= most else f"{cut}... ({len(value)} in all)"
 
 
 def log_opened(connection: Connection) -> None:
-    """The opening handshake is done."""
+    """Log that the opening handshake is complete."""
     if logger.isEnabledFor(logging.DEBUG) and (request := connection.request) is not None:
         logger.debug("connection open: %s", shown(request.path), extra=about(connection))
 
 
 def log_refusal(connection: Connection, reason: str) -> None:
-    """The server did not open the connection; *reason* is a word of ours."""
+    """Log that the server did not open the connection. *reason* is not text from the peer."""
     if logger.isEnabledFor(logging.INFO):
         error = connection.protocol.handshake_error
-        # The text of an error may repeat what the peer sent.
+        # The text of an error may contain text from the peer.
         text = "" if error is None else f": {shown(str(error))}"
         logger.info("handshake refused: %s%s", reason, text, extra=about(connection))
 
 
-def log_traffic(connection: Connection, deliver: Deliver) -> Deliver:
-    """Log each message from now on; returns what takes reads in place of *deliver*.
+def log_overload(remote_address: Any, reason: str) -> None:
+    """Log that the server refused a client, or lost it, before there was a connection."""
+    fields = {"websocket": None, "remote_address": remote_address}
+    logger.info("handshake refused: %s", reason, extra=fields)
 
-    A connection asks for this once, when it opens: others do not pay for it.
-    """
-    write = connection.write
 
-    def logged_write(message: str | Buffer, *options: Any, **named: Any) -> bool:
+def tap(connection: Connection) -> Callable[[str | Buffer], None]:
+    """Return the function that logs each message written to *connection*."""
+
+    def log_sent(message: str | Buffer) -> None:
         traffic.debug("sending %s", _shown_data(message), extra=about(connection))
-        return write(message, *options, **named)
 
-    def logged_deliver(events: list[Any], nbytes: int, mixed: bool) -> None:
-        for event in events:
-            text = shown(event) if isinstance(event, (str, bytes)) else shown(str(event))
-            traffic.debug("received %s", text, extra=about(connection))
-        deliver(events, nbytes, mixed)
-
-    connection.write = logged_write
-    return logged_deliver
+    return log_sent
 
 
-def log_fragment(connection: SendingWire, data: str | Buffer) -> None:
-    """A fragment of a message was sent."""
+def log_received(connection: Connection, events: list[Any]) -> None:
+    """Log each of *events*, which came in together."""
+    for event in events:
+        text = shown(event) if isinstance(event, (str, bytes)) else shown(str(event))
+        traffic.debug("received %s", text, extra=about(connection))
+
+
+def log_fragment(connection: Connection, data: str | Buffer) -> None:
+    """Log that a fragment of a message was sent."""
     if traffic.isEnabledFor(logging.DEBUG):
         traffic.debug("sending fragment %s", _shown_data(data), extra=about(connection))
 
@@ -79,7 +81,7 @@ def _shown_data(data: str | Buffer) -> str:
 
 
 def log_closed(connection: Connection) -> None:
-    """The connection, which was open, is gone."""
+    """Log the end of a connection that was open."""
     if logger.isEnabledFor(logging.DEBUG):
         logger.debug("connection closed: %s", _ending(connection), extra=about(connection))
 

@@ -13,35 +13,36 @@ from .wheel import Wheel
 if TYPE_CHECKING:
     from .connection.wire import Wire
 
-__all__ = ["LoopData", "share"]
+__all__ = ["LoopData", "keep_freed_memory", "loop_data"]
 
 _LARGEST_BLOCK = 8 << 20
 
 
 class LoopData:
-    """The memory that sockets are read into, the connections that are flushed together, the timer
-    of their heartbeats, the threads that large messages are compressed on, and a future that is
-    done."""
+    """What the connections of one event loop share.
 
-    __slots__ = ("_done", "_gathering", "_threads", "_wheel", "buffer")
+    The memory that sockets are read into, the connections to flush at the end of the turn, the
+    timer of heartbeats, the threads that compress large messages, and a future that is done.
+    """
 
-    # It must not know its loop: `_shares` would keep both for ever.
+    __slots__ = ("_done", "_threads", "_to_flush", "_wheel", "buffer")
+
+    # It must not know its loop: `_by_loop` would keep both for ever.
     def __init__(self) -> None:
         self._done: ref[asyncio.Future[None]] | None = None
-        self._gathering: list[Wire] = []
+        self._to_flush: list[Wire] = []
         self._threads: dict[int, ThreadPoolExecutor] = {}
         self._wheel: ref[Wheel] | None = None
         self.buffer = ReadBuffer()
-        _keep_freed_memory()
 
     def flush_soon(self, wire: Wire) -> None:
         """Have *wire* flushed when this turn of the loop ends: one callback serves all."""
-        if not self._gathering:
+        if not self._to_flush:
             wire.loop.call_soon(self._flush)
-        self._gathering.append(wire)
+        self._to_flush.append(wire)
 
     def wheel(self, loop: asyncio.AbstractEventLoop) -> Wheel:
-        """The wheel of heartbeats; the connections that are on it hold it."""
+        """The wheel of heartbeats, which the connections on it keep alive."""
         wheel = None if self._wheel is None else self._wheel()
         if wheel is None:
             wheel = Wheel(loop)
@@ -49,7 +50,7 @@ class LoopData:
         return wheel
 
     def done(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
-        """A future with a result; the connections that need it hold it."""
+        """A future with a result, which the connections that use it keep alive."""
         done = None if self._done is None else self._done()
         if done is None:
             done = loop.create_future()
@@ -64,27 +65,28 @@ class LoopData:
         return self._threads[most]
 
     def _flush(self) -> None:
-        gathering, self._gathering = self._gathering, []
-        for wire in gathering:
+        to_flush, self._to_flush = self._to_flush, []
+        for wire in to_flush:
             wire.turn_ended()
 
 
-def _keep_freed_memory() -> None:
-    """Have glibc keep up to 16 MiB of freed memory for the messages that come next.
+def keep_freed_memory() -> None:
+    """Have glibc keep up to 16 MiB of freed memory of this process for the next large messages.
 
-    It returns the end of the heap to the system once twice the largest block that was ever freed
-    is free there; with several messages of 1 MiB at a time it did so for each, and page faults
-    were a third of their echo. To free a block counts, also when nobody has touched it.
+    glibc returns the end of the heap to the system once twice the largest block that was ever
+    freed is free there. With several messages of 1 MiB at a time it did so for each of them, and
+    page faults were a third of their echo. Freeing a block counts even if it was never touched.
     """
     bytes(_LARGEST_BLOCK)
 
 
-_shares: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopData] = WeakKeyDictionary()
+_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopData] = WeakKeyDictionary()
 
 
-def share(loop: asyncio.AbstractEventLoop) -> LoopData:
-    """The share of *loop*, made when first asked for."""
-    found = _shares.get(loop)
+def loop_data(loop: asyncio.AbstractEventLoop) -> LoopData:
+    """What the connections of *loop* share, made when first asked for."""
+    found = _by_loop.get(loop)
     if found is None:
-        found = _shares[loop] = LoopData()
+        found = _by_loop[loop] = LoopData()
+        keep_freed_memory()
     return found

@@ -1,4 +1,4 @@
-"""Statistics in Prometheus' text format, version 0.0.4."""
+"""Statistics in the text format of Prometheus, version 0.0.4."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["prometheus"]
 
 
 class Metric(NamedTuple):
-    """A family of samples: what it is called and which number it tells."""
+    """A family of samples: its name, its help text, and the attribute with its value."""
 
     name: str
     help: str
     attribute: str
-    # What tells the samples of a mapping apart.
+    # The label that distinguishes the samples of a mapping.
     label: str = ""
 
     @property
@@ -29,7 +29,7 @@ class Metric(NamedTuple):
         return "counter" if self.name.endswith("_total") else "gauge"
 
 
-# The format is a contract with dashboards: names stay.
+# Dashboards depend on these names: do not change them.
 _OF_TRAFFIC = (
     Metric("wscore_messages_received_total", "Messages received.", "messages_received"),
     Metric("wscore_messages_sent_total", "Messages sent.", "messages_sent"),
@@ -38,12 +38,16 @@ _OF_TRAFFIC = (
     Metric("wscore_pings_received_total", "Pings received.", "pings_received"),
     Metric("wscore_pings_sent_total", "Pings sent.", "pings_sent"),
     Metric("wscore_messages_dropped_total", "Messages dropped unsent.", "messages_dropped"),
-    Metric("wscore_messages_waiting", "Messages received and not taken.", "messages_waiting"),
-    Metric("wscore_bytes_unsent", "Bytes written and not sent.", "bytes_unsent"),
+    Metric("wscore_messages_waiting", "Messages received, not yet taken.", "messages_waiting"),
+    Metric("wscore_bytes_unsent", "Bytes written, not yet sent.", "bytes_unsent"),
 )
 _OF_SERVERS = (
     Metric("wscore_connections", "Connections open or opening.", "connections"),
-    Metric("wscore_connections_accepted_total", "Connections let in.", "connections_accepted"),
+    Metric(
+        "wscore_connections_accepted_total",
+        "Connections within the limits.",
+        "connections_accepted",
+    ),
     Metric("wscore_handshakes_accepted_total", "Handshakes accepted.", "handshakes_accepted"),
     Metric(
         "wscore_handshakes_refused_total", "Handshakes refused.", "handshakes_refused", "reason"
@@ -57,10 +61,10 @@ _is_label = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*").fullmatch
 def prometheus(
     source: Server | Connection | ServerStats | Stats, labels: Mapping[str, str] | None = None
 ) -> str:
-    """Return the numbers of *source* as text for Prometheus, served as ``text/plain``.
+    """Return the statistics of *source* as text for Prometheus, to be served as ``text/plain``.
 
-    *labels* go to every sample, to tell several servers or processes apart. Raises ValueError for
-    what is not the name of a label.
+    *labels* are added to every sample, to distinguish servers or processes. Raises ValueError for
+    an invalid name of a label.
     """
     labels = {} if labels is None else labels
     for name in labels:
@@ -87,8 +91,8 @@ def _families(
 
 
 def _sample(name: str, labels: Mapping[str, str], value: int) -> str:
-    told = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-    return f"{name}{{{told}}} {value}\n" if told else f"{name} {value}\n"
+    pairs = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
+    return f"{name}{{{pairs}}} {value}\n" if pairs else f"{name} {value}\n"
 
 
 def _escaped(text: str) -> str:

@@ -1,58 +1,254 @@
-"""What `serve` and `connect` are told, in the form that connections take it."""
+"""The options of both roles: names, defaults and checks.
+
+An option of both roles is in this file only: as a field of `ConnectionOptions`, and as a line
+of `ConnectionKeywords` for type checkers. `serve` and `connect` take their keywords from here.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
 
+from .._backend import MAX_FRAGMENTS, MAX_SIZE
+from ..protocol.checks import (
+    check_integer,
+    check_kind,
+    check_seconds,
+    checked_list,
+    mismatch,
+)
 from ..protocol.extensions import Extension
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import ssl
+
+    from _typeshed import DataclassInstance
+    from typing_extensions import ParamSpec, Unpack
+
+    _Parameters = ParamSpec("_Parameters")
 
 __all__ = [
     "Compression",
+    "ConnectionKeywords",
+    "ConnectionOptions",
     "Overflow",
-    "enabled_extensions",
-    "queue_limit",
-    "unsent_limit",
-    "write_buffer_limit",
+    "check_keywords",
+    "check_ssl",
+    "loop_keywords",
+    "loop_option",
+    "pick",
+    "with_keywords",
 ]
 
-# What becomes of a message beyond `max_unsent`.
+# What happens to a message beyond `max_unsent`.
 Overflow: TypeAlias = Literal["wait", "drop_newest", "drop_oldest", "close"]
 # The usual permessage-deflate, one with options of its own, or none.
 Compression: TypeAlias = "Literal['deflate'] | Extension | None"
 
+_Kind = TypeVar("_Kind", bound="DataclassInstance")
+_Call = TypeVar("_Call", bound=Callable[..., Any])
 
-def enabled_extensions(
-    compression: Compression, extensions: Sequence[Extension]
-) -> tuple[Extension, ...]:
-    """What may be negotiated, in order of preference. Raises ValueError."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionOptions:
+    """The options of a connection; all connections of a server share one object.
+
+    Durations are in seconds, sizes in bytes, and None lifts a limit. Raises TypeError and
+    ValueError, which name the option.
+    """
+
+    open_timeout: float | None = 10
+    """For the opening handshake, the TCP connection and TLS included."""
+    close_timeout: float | None = 10
+    """For the closing handshake and the end of the TCP connection."""
+    ping_interval: float | None = 30
+    """Between two pings; None for no heartbeat."""
+    ping_timeout: float | None = 20
+    """How long a peer may be silent after a ping; None for any time."""
+    max_size: int | None = MAX_SIZE
+    """Bytes of a received message."""
+    max_fragments: int | None = MAX_FRAGMENTS
+    """Frames of a received message."""
+    max_queue: int | None = 16
+    """Received messages that may wait for the application before reading pauses."""
+    write_limit: int = 65536
+    """Bytes that a transport may hold before those who send wait."""
+    max_unsent: int | None = 16777216
+    """Bytes of messages that wait to be sent; see *overflow*."""
+    overflow: Overflow = "wait"
+    """What happens to a message beyond *max_unsent*."""
+    compression: Compression = "deflate"
+    """permessage-deflate (RFC 7692): the usual one, one with other parameters, or none."""
+    extensions: Sequence[Extension] = ()
+    """Other extensions to negotiate, by preference."""
+
+    enabled_extensions: tuple[Extension, ...] = field(init=False, repr=False, compare=False)
+    """What may be negotiated, by preference: *extensions*, then *compression*."""
+    max_queue_bytes: int | None = field(init=False, repr=False, compare=False)
+    """Bytes of received messages that may wait for the application before reading pauses."""
+
+    def __post_init__(self) -> None:
+        check_seconds("open_timeout", self.open_timeout, optional=True)
+        check_seconds("close_timeout", self.close_timeout, optional=True)
+        check_seconds("ping_interval", self.ping_interval, positive=True, optional=True)
+        check_seconds("ping_timeout", self.ping_timeout, positive=True, optional=True)
+        check_integer("max_size", self.max_size, optional=True)
+        check_integer("max_fragments", self.max_fragments, least=1, optional=True)
+        check_integer("max_queue", self.max_queue, least=1, optional=True)
+        check_integer("write_limit", self.write_limit)
+        check_integer("max_unsent", self.max_unsent, optional=True)
+        _check_overflow(self.overflow)
+        extensions = checked_list("extensions", self.extensions, Extension, "extensions")
+        compression = _compression(self.compression)
+        max_queue_bytes = None if self.max_size is None else 4 * self.max_size
+        for name, value in (
+            ("extensions", extensions),
+            ("enabled_extensions", (*extensions, *compression)),
+            ("max_queue_bytes", max_queue_bytes),
+        ):
+            object.__setattr__(self, name, value)  # the dataclass is frozen
+
+
+class ConnectionKeywords(TypedDict, total=False):
+    """The fields of `ConnectionOptions`, for ``**options: Unpack[...]``."""
+
+    open_timeout: float | None
+    close_timeout: float | None
+    ping_interval: float | None
+    ping_timeout: float | None
+    max_size: int | None
+    max_fragments: int | None
+    max_queue: int | None
+    write_limit: int
+    max_unsent: int | None
+    overflow: Overflow
+    compression: Compression
+    extensions: Sequence[Extension]
+
+
+if TYPE_CHECKING:
+    # Type checkers see here that both have the same names and types.
+
+    def _each_keyword_is_a_field(**keywords: Unpack[ConnectionKeywords]) -> ConnectionOptions:
+        return ConnectionOptions(**keywords)
+
+    def _same_parameters(
+        made: Callable[_Parameters, object],
+    ) -> Callable[[Callable[_Parameters, object]], None]: ...
+
+    # Each field is a keyword.
+    _same_parameters(ConnectionOptions)(_each_keyword_is_a_field)
+
+
+def _check_overflow(overflow: object) -> None:
+    known = get_args(Overflow)
+    expected = f"one of {', '.join(map(repr, known))}"
+    check_kind("overflow", overflow, str, expected)
+    if overflow not in known:
+        raise ValueError(mismatch("overflow", expected, overflow))
+
+
+def _compression(compression: object) -> tuple[Extension, ...]:
     if compression is None:
-        return tuple(extensions)
-    if compression == "deflate":
-        from ..protocol.deflate import PerMessageDeflate
+        return ()
+    if isinstance(compression, Extension):
+        return (compression,)
+    expected = "'deflate', an extension or None"
+    check_kind("compression", compression, str, expected)
+    if compression != "deflate":
+        raise ValueError(mismatch("compression", expected, compression))
+    from ..protocol.deflate import PerMessageDeflate
 
-        return (*extensions, PerMessageDeflate())
-    if not isinstance(compression, Extension):
-        raise ValueError(f"compression is 'deflate', an extension or None, not {compression!r}")
-    return (*extensions, compression)
-
-
-def queue_limit(max_queue: int | None, max_size: int | None) -> tuple[int | None, int | None]:
-    """Messages and bytes that may wait to be taken."""
-    return max_queue, None if max_size is None else 4 * max_size
+    return (PerMessageDeflate(),)
 
 
-def unsent_limit(max_unsent: int | None, overflow: Overflow) -> tuple[int | None, Overflow]:
-    """Bytes that may be unsent, and what becomes of more. Raises ValueError."""
-    if overflow not in get_args(Overflow):
-        raise ValueError(f"overflow is one of {', '.join(get_args(Overflow))}, not {overflow!r}")
-    return max_unsent, overflow
+def check_ssl(context: ssl.SSLContext | None) -> None:
+    """Demand a TLS context or None."""
+    if context is not None:
+        import ssl  # slow to import, but whoever has a context has it already
+
+        check_kind("ssl", context, ssl.SSLContext, "an ssl.SSLContext", optional=True)
 
 
-def write_buffer_limit(write_limit: int) -> int:
-    """Bytes that a transport may hold before writers wait. Raises ValueError."""
-    if write_limit < 0:
-        raise ValueError(f"write_limit is a number of bytes, not {write_limit!r}")
-    return write_limit
+# Keywords from dataclasses ---------------------------------------------------------------------
+
+
+def pick(kind: type[_Kind], options: Mapping[str, Any]) -> _Kind:
+    """Return a *kind* made of those *options* that are its fields."""
+    names = [item.name for item in fields(kind) if item.init]
+    return kind(**{name: options[name] for name in names if name in options})
+
+
+def check_keywords(call: type, options: Mapping[str, Any]) -> None:
+    """Refuse keywords that *call*, decorated with `with_keywords`, does not have: TypeError."""
+    known = inspect.signature(call).parameters
+    for name in options:
+        if name not in known:
+            message = f"{call.__name__}() got an unexpected keyword argument {name!r}"
+            similar = get_close_matches(name, known, 1)
+            raise TypeError(message + (f"; did you mean {similar[0]!r}?" if similar else ""))
+
+
+def with_keywords(
+    *sources: Callable[..., Any], without: Sequence[str] = ()
+) -> Callable[[_Call], _Call]:
+    """Show the keywords of *sources* in a signature, in place of its ``**options``."""
+    added = [
+        parameter
+        for source in sources
+        for parameter in inspect.signature(source).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in without
+    ]
+
+    def decorate(call: _Call) -> _Call:
+        signature = inspect.signature(call)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        described: Any = call
+        described.__signature__ = signature.replace(parameters=[*own, *added])
+        return call
+
+    return decorate
+
+
+# Options that go to the event loop -------------------------------------------------------------
+
+
+def loop_option(
+    default: Any,
+    *,
+    tcp: bool = True,
+    unix: bool = False,
+    tls: bool = False,
+    since: tuple[int, int] = (3, 0),
+) -> Any:
+    """A field that becomes a keyword of one of the event loop's methods.
+
+    *tcp* and *unix* tell for which sockets it is, *tls* whether it is for TLS only, and *since*
+    which version of Python introduced it.
+    """
+    rules = {"tcp": tcp, "unix": unix, "tls": tls, "since": since}
+    return field(default=default, metadata=rules)
+
+
+def loop_keywords(options: Any, *, unix: bool, tls: bool) -> dict[str, Any]:
+    """The keywords for the loop: those *options* that are not at their default.
+
+    Raises TypeError and ValueError for those that do not fit a unix socket, or one without TLS.
+    """
+    given: dict[str, Any] = {}
+    for item in fields(options):
+        value, rules = getattr(options, item.name), item.metadata
+        if value == item.default:
+            continue
+        if sys.version_info < rules["since"]:
+            raise TypeError(f"{item.name} needs Python {'.'.join(map(str, rules['since']))}")
+        if not rules["unix" if unix else "tcp"]:
+            raise TypeError(f"{item.name} is not for {'unix' if unix else 'TCP'} sockets")
+        if rules["tls"] and not tls:
+            raise ValueError(f"{item.name} is for TLS only")
+        given[item.name] = value
+    return given

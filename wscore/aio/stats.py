@@ -1,4 +1,4 @@
-"""What connections and servers have done so far, in numbers."""
+"""Statistics of connections and servers."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from collections import Counter
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from ..codes import CloseCode
+
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Iterable
 
     from ..protocol.opening import HandshakingProtocol
-    from .connection.receive_queue import ReceiveQueue
-    from .connection.send_queue import SendQueue
-    from .server.connection import ServerConnection
+    from .connection.wire import Wire
 
 __all__ = ["Counters", "ServerStats", "Stats", "measure"]
 
 
 @dataclass(slots=True)
 class Stats:
-    """What has gone over a connection since it opened, and what waits at this moment.
+    """The traffic of a connection since it opened, and what is waiting now.
 
-    Bytes are those of whole frames, headers included, compressed where they are. Nothing counts
-    while messages go by: the numbers are fetched from the reader and the writer when asked for.
+    Bytes are those of whole frames on the wire: with headers, and after compression. Statistics
+    add no work to messages: reader and writer count anyway, and their numbers are read on request.
     """
 
     messages_received: int = 0
@@ -33,14 +32,14 @@ class Stats:
     pings_received: int = 0
     pings_sent: int = 0
     messages_dropped: int = 0
-    """Messages that ``overflow`` or the end of the connection kept from being sent."""
+    """Messages that were not sent because of ``overflow`` or the end of the connection."""
     messages_waiting: int = 0
-    """Messages received that the application has not taken."""
+    """Messages received but not yet taken by the application."""
     bytes_unsent: int = 0
-    """Bytes written that the system has not taken."""
+    """Bytes written but not yet taken by the operating system."""
 
     def add(self, other: Stats) -> None:
-        """Add *other* to this."""
+        """Add the numbers of *other*."""
         for name in _NAMES:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
@@ -50,27 +49,27 @@ _NAMES = tuple(field.name for field in fields(Stats))
 
 @dataclass(slots=True)
 class ServerStats:
-    """What a server has done since it started.
+    """The statistics of a server since it started.
 
-    ``traffic`` is the sum over all connections, those that are gone included.
+    ``traffic`` is the sum over all connections, including closed ones.
     """
 
     traffic: Stats
     connections: int
-    """Connections now, with those whose opening handshake is under way."""
+    """Current connections, including those in the opening handshake."""
     connections_accepted: int
-    """Connections that were let in."""
+    """Connections within the limits."""
     handshakes_accepted: int
     handshakes_refused: dict[str, int]
-    """By reason: see the documentation of the server."""
+    """By reason; docs/server.md lists the reasons."""
     http_answers: int
     """Answers to plain HTTP requests."""
     closes: dict[int, int]
-    """Connections that ended, by the code of the first Close; 1006 without one."""
+    """Closed connections, by the code of the first Close frame; 1006 without one."""
 
 
 class Counters:
-    """What a server remembers of connections that are gone."""
+    """Counts the handshakes and closed connections of a server."""
 
     __slots__ = ("accepted", "closes", "gone", "http_answers", "let_in", "refused")
 
@@ -82,19 +81,19 @@ class Counters:
         self.closes: Counter[int] = Counter()
         self.gone = Stats()
 
-    def closed(self, connection: ServerConnection) -> None:
-        """Add up a connection that was open and is gone."""
-        self.closes[_first_code(connection.protocol)] += 1
-        self.gone.add(connection.stats)
+    def closed(self, wire: Wire) -> None:
+        """Count the end of a connection that was open."""
+        self.closes[_first_code(wire.protocol)] += 1
+        self.gone.add(measure(wire))
         self.gone.messages_waiting = self.gone.bytes_unsent = 0
 
-    def snapshot(self, connections: Iterable[ServerConnection], arrivals: int) -> ServerStats:
-        """The numbers of a server with these *connections* and so many *arrivals*."""
+    def snapshot(self, wires: Iterable[Wire], pending: int) -> ServerStats:
+        """Return the statistics of a server with *wires* and *pending* clients."""
         traffic = Stats()
         traffic.add(self.gone)
-        count = arrivals
-        for connection in connections:
-            traffic.add(connection.stats)
+        count = pending
+        for wire in wires:
+            traffic.add(measure(wire))
             count += 1
         return ServerStats(
             traffic=traffic,
@@ -107,15 +106,12 @@ class Counters:
         )
 
 
-def measure(
-    protocol: HandshakingProtocol,
-    transport: asyncio.Transport | None,
-    inbox: ReceiveQueue | None,
-    outbox: SendQueue | None,
-) -> Stats:
-    """The numbers of one connection, without a *transport* once it is gone."""
-    reader, writer = protocol.reader, protocol.writer
-    unsent = 0 if transport is None else transport.get_write_buffer_size() + len(writer)
+def measure(wire: Wire) -> Stats:
+    """Return the statistics of one connection."""
+    reader, writer = wire.protocol.reader, wire.protocol.writer
+    receiver, queue = wire.receiver, wire.send_queue
+    # A transport that is gone may not answer any more.
+    unsent = 0 if wire.lost else wire.transport.get_write_buffer_size() + len(writer)
     return Stats(
         messages_received=reader.messages,
         messages_sent=writer.messages,
@@ -123,14 +119,14 @@ def measure(
         bytes_sent=writer.nbytes,
         pings_received=reader.pings,
         pings_sent=writer.pings,
-        messages_dropped=0 if outbox is None else outbox.dropped,
-        messages_waiting=0 if inbox is None else inbox.waiting,
-        bytes_unsent=unsent if outbox is None else unsent + outbox.size,
+        messages_dropped=0 if queue is None else queue.dropped,
+        messages_waiting=0 if receiver is None else receiver.waiting,
+        bytes_unsent=unsent if queue is None else unsent + queue.size,
     )
 
 
 def _first_code(protocol: HandshakingProtocol) -> int:
-    """The code of the side that began to close: what the other sends is its echo."""
+    """Return the code of the side that closed first: the other side's is an echo."""
     rcvd, sent = protocol.close_rcvd, protocol.close_sent
     first = (rcvd or sent) if protocol.close_rcvd_then_sent else (sent or rcvd)
-    return 1006 if first is None else int(first.code)
+    return int(CloseCode.ABNORMAL_CLOSURE if first is None else first.code)

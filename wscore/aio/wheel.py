@@ -13,14 +13,15 @@ __all__ = ["TICKS", "Timed", "Wheel"]
 
 # Ticks in a second: a power of two, so that the time of a tick is an exact float.
 TICKS = 16
-# A timer may fire this much early: event loops round to their clock's resolution.
+# Event loops round times to the resolution of their clock, so timers may fire this early.
 _EARLY = 0.001
-# Connections served in one turn of the loop; others wait for the next, messages go between.
+# Connections served in one turn of the loop. The others wait for the next turn, so that messages
+# are handled in between.
 _AT_ONCE = 100
 
 
 class Timed(Protocol):
-    """What a `Wheel` calls; ``tick`` is the wheel's."""
+    """An item of a `Wheel`, which sets ``tick`` and calls `due`."""
 
     tick: int
 
@@ -28,17 +29,17 @@ class Timed(Protocol):
 
 
 class Wheel:
-    """Calls what is due, within a sixteenth of a second: one timer, however many it is for.
+    """Calls items when they are due, within a sixteenth of a second, with a single timer.
 
-    Adding and removing take the same time for any number. It knows its loop, so nothing but what
-    is on it may hold it.
+    Adding and removing take constant time. The wheel references its event loop, so only its items
+    may reference the wheel.
     """
 
     __slots__ = ("__weakref__", "_armed", "_count", "_loop", "_spokes", "_ticks", "_timer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        # What is due at each tick, and a heap of the ticks.
+        # The items that are due at each tick, and a heap of the ticks.
         self._spokes: dict[int, set[Timed]] = {}
         self._ticks: list[int] = []
         self._count = 0
@@ -50,8 +51,11 @@ class Wheel:
         return self._count
 
     def add(self, item: Timed, when: float) -> None:
-        """Call ``item.due(now)`` once, at *when* by the loop's clock or soon after it."""
-        # Never at a tick that has begun: what is added while it is served would be served again.
+        """Call ``item.due(now)`` once, at *when* by the loop's clock or soon after.
+
+        *when* and *now* are in seconds, as from ``loop.time()``.
+        """
+        # Never add to the current tick: an item added while it is served would be served again.
         tick = item.tick = max(ceil(when * TICKS), self._now() + 1)
         spoke = self._spokes.get(tick)
         if spoke is None:
@@ -62,14 +66,14 @@ class Wheel:
         self._arm(tick)
 
     def remove(self, item: Timed) -> None:
-        """Do not call *item*; it may have been called already."""
+        """Do not call *item* any more. It may have been called already."""
         spoke = self._spokes.get(item.tick)
         if spoke is None or item not in spoke:
             return
         spoke.discard(item)
         self._count -= 1
         if not self._count:
-            # Without the timer nothing holds the wheel.
+            # Without the timer, nothing references the wheel.
             self._spokes.clear()
             self._ticks.clear()
             self._disarm()
@@ -99,7 +103,7 @@ class Wheel:
                     left -= 1
                     self._count -= 1
                     spoke.pop().due(time)
-                # `due` may have removed the last, and with it everything.
+                # `due` may have removed the last item, which clears everything.
                 if not spoke and self._ticks and self._spokes.get(self._ticks[0]) is spoke:
                     del self._spokes[heapq.heappop(self._ticks)]
         finally:

@@ -1,4 +1,4 @@
-"""The ``wscore`` command."""
+"""The command line: ``python -m wscore``."""
 
 from .main import main
 

@@ -1,4 +1,4 @@
-"""One function adds each subcommand's options, one runs it."""
+"""The subcommands: for each, one function adds its options and one runs it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line *argv*, by default the process's own; return its exit status.
+    """Run the command line *argv*, by default that of the process. Return the exit status.
 
-    Raises SystemExit for ``--help``, ``--version`` and arguments that are wrong.
+    Raises SystemExit for ``--help``, ``--version`` and invalid arguments.
     """
     options = _parser().parse_args(argv)
     status: int = options.run(options)
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    summary = "show the backend and kernel in use, and which libraries can be lifted"
+    summary = "show the backend and kernel in use, and which libraries can be accelerated"
     info = commands.add_parser("info", help=summary, description=f"{summary.capitalize()}.")
     info.set_defaults(run=_info)
 
@@ -56,12 +56,12 @@ def _info(_: argparse.Namespace) -> int:
         "platform": platform.platform(),
         "backend": _backend.BACKEND,
         "kernel": _backend.KERNEL,
-        "CPU features": ", ".join(_backend.CPU_FEATURES) or "none that kernels use",
+        "CPU features": ", ".join(_backend.CPU_FEATURES) or "none used by kernels",
     }
     width = max(map(len, facts))
     for name, fact in facts.items():
         print(f"{name:{width}}  {fact}")
-    print(f"\nwscore.accelerate(), library by library:\n\n{survey()}")
+    print(f"\nLibraries that wscore.accelerate() supports:\n\n{survey()}")
     return 0
 
 
@@ -69,38 +69,42 @@ def _info(_: argparse.Namespace) -> int:
 
 
 def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    summary = "run an echo server, with a page at / to try it from a browser"
+    from ..aio.options import ConnectionOptions
+
+    defaults = ConnectionOptions(compression=None)
+    summary = "run an echo server, with a page at / to try it in a browser"
     serve = commands.add_parser(
         "serve",
         help=summary,
         description=f"{summary.capitalize()}. SIGINT and SIGTERM close all connections with 1001; "
-        "a second one ends it at once. Exit status: 0 after a signal, 1 when it cannot serve.",
+        "a second signal ends it at once. Exit status: 0 after a signal, 1 if it cannot serve.",
     )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument(
-        "--port", type=_port, default=8765, help="port, 0 for any that is free (%(default)s)"
+        "--port", type=_port, default=8765, help="port, 0 for any free port (%(default)s)"
     )
     serve.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="PEM files, for wss://")
     serve.add_argument(
-        "--max-connections", type=_from(1, int), metavar="N", help="connections at once (no limit)"
+        "--max-connections", type=_from(1, int), metavar="N", help="maximum connections (no limit)"
     )
     serve.add_argument(
         "--max-connections-per-ip",
         type=_from(1, int),
         metavar="N",
-        help="of one address (no limit)",
+        help="maximum connections from one address (no limit)",
     )
     serve.add_argument(
-        "--max-size", type=_from(0, int), default=1048576, metavar="BYTES",
-        help="bytes in a message (%(default)s)",
+        "--max-size", type=_from(0, int), default=defaults.max_size, metavar="BYTES",
+        help="maximum size of a message (%(default)s)",
     )  # fmt: skip
     serve.add_argument(
-        "--close-timeout", type=_from(0, float), default=10, metavar="SECONDS",
-        help="how long peers get to close (%(default)s)",
+        "--close-timeout", type=_from(0, float), default=defaults.close_timeout,
+        metavar="SECONDS",
+        help="time limit for the closing handshake (%(default)s)",
     )  # fmt: skip
     serve.add_argument(
         "--log-level", choices=["debug", "info", "warning", "error"], default="warning",
-        help="what goes to stderr (%(default)s)",
+        help="minimum level of log records on stderr (%(default)s)",
     )  # fmt: skip
     serve.set_defaults(run=_serve)
 
@@ -108,12 +112,12 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _port(text: str) -> int:
     port = int(text)
     if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+        raise argparse.ArgumentTypeError("must be a number from 0 to 65535")
     return port
 
 
 def _from(least: int, kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    """What reads a number of at least *least*."""
+    """Return a function that parses a number of at least *least*."""
 
     def number(text: str) -> Any:
         value = kind(text)
@@ -121,7 +125,7 @@ def _from(least: int, kind: Callable[[str], Any]) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(f"must be at least {least}")
         return value
 
-    number.__name__ = kind.__name__  # argparse names it when *kind* cannot read the text
+    number.__name__ = kind.__name__  # argparse shows this name if *kind* cannot parse the text
     return number
 
 
@@ -146,7 +150,7 @@ def _serve(options: argparse.Namespace) -> int:
     except OSError as error:
         print(f"wscore: cannot serve on {options.host}:{options.port}: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:  # before signals are handled, or on Windows
+    except KeyboardInterrupt:  # before signal handlers are installed, or on Windows
         return 130
     return 0
 
@@ -160,7 +164,7 @@ def _tls(files: Sequence[str] | None) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(*files)
     except OSError as error:
-        raise OSError(f"{' and '.join(files)} are no certificate and key: {error}") from error
+        raise OSError(f"cannot load certificate and key {' and '.join(files)}: {error}") from error
     return context
 
 
@@ -176,25 +180,28 @@ def _log_to_stderr(level: str) -> None:
 
 
 def _add_connect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    summary = "send lines of stdin as messages and print what comes back"
+    summary = "send lines of stdin as messages and print received messages"
     connect = commands.add_parser(
         "connect",
         help=summary,
-        description=f"{summary.capitalize()}. Exit status: 0 after a clean close, 1 when the "
-        "connection broke or was closed with an error, 3 when it could not be opened.",
+        description=f"{summary.capitalize()}. Exit status: 0 after a normal closure, 1 if the "
+        "connection broke or was closed with an error, 3 if it could not be opened.",
     )
     connect.add_argument("uri", metavar="URI", help="ws:// or wss://")
     connect.add_argument(
-        "--subprotocol", action="append", default=[], help="sub-protocol to offer; may be repeated"
+        "--subprotocol", action="append", default=[], help="subprotocol to offer; may be repeated"
     )
     connect.add_argument(
-        "--timeout", type=float, default=10, help="seconds to connect in (%(default)s)"
+        "--timeout",
+        type=float,
+        default=10,
+        help="time limit for connecting, in seconds (%(default)s)",
     )
     connect.add_argument(
         "--linger",
         type=float,
         default=0.5,
-        help="seconds of silence to wait for after stdin has ended (%(default)s)",
+        help="seconds without a message, after the end of stdin, before closing (%(default)s)",
     )
     connect.set_defaults(run=_connect)
 

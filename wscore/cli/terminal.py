@@ -1,4 +1,4 @@
-"""A WebSocket on the terminal or in a pipe: lines of stdin go out, messages go to stdout."""
+"""A WebSocket client for the terminal or a pipe: sends lines of stdin, prints messages."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = ["CLOSED_BADLY", "NOT_CONNECTED", "OK", "talk"]
 
-# Exit codes; 2 is argparse's own for wrong usage.
+# Exit statuses. argparse uses 2 for wrong usage.
 OK, CLOSED_BADLY, NOT_CONNECTED = 0, 1, 3
 
 
 async def talk(
     uri: str, *, subprotocols: tuple[str, ...] = (), timeout: float = 10, linger: float = 0.5
 ) -> int:
-    """Connect to *uri* and talk until stdin or the connection ends; returns the exit code.
+    """Connect to *uri* and talk until stdin or the connection ends. Return the exit status.
 
-    After the end of stdin the connection is closed with 1000 once nothing has come for *linger*
-    seconds, so that answers are seen. Notes go to stderr.
+    After the end of stdin, wait until nothing has arrived for *linger* seconds, so that answers
+    are printed, and close the connection with 1000. Notes go to stderr.
     """
     try:
         ws = await connect(uri, subprotocols=subprotocols, open_timeout=timeout)
@@ -50,25 +50,26 @@ async def talk(
 
 
 class Silence:
-    """Waits until nothing has happened for a while."""
+    """Waits until nothing has happened for a number of seconds."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._since = monotonic()
 
     def broken(self) -> None:
-        """Something happened."""
+        """Report that something happened."""
         self._since = monotonic()
 
     async def wait(self) -> None:
-        """Wait until so many seconds have passed since the last thing."""
+        """Wait until nothing has happened for these seconds."""
         while (left := self._since + self._seconds - monotonic()) > 0:
             await asyncio.sleep(left)
 
 
 async def _send_lines(ws: ClientConnection, silence: Silence) -> None:
     lines: asyncio.Queue[str | None] = asyncio.Queue()
-    # A thread, since not every stdin can be watched; a daemon, since a read cannot be cancelled.
+    # A thread, because not every stdin can be polled. A daemon, because a blocking read cannot be
+    # cancelled.
     reader = threading.Thread(
         target=_read_lines, args=(sys.stdin, lines, asyncio.get_running_loop()), daemon=True
     )
@@ -98,7 +99,7 @@ def _line(message: str | bytes) -> str:
 
 
 def _harmless(text: str) -> str:
-    """Escape what would command the terminal: peers must not."""
+    """Escape control characters: peers must not control the terminal."""
     return "".join(
         char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
         for char in text
@@ -106,5 +107,5 @@ def _harmless(text: str) -> str:
 
 
 def note(text: str) -> None:
-    """Tell the person, not the pipe."""
+    """Print *text* to stderr, so that stdout has only messages."""
     print(_harmless(text), file=sys.stderr, flush=True)

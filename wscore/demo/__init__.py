@@ -1,4 +1,4 @@
-"""An echo server with a page to try it from a browser: `python -m wscore serve`."""
+"""An echo server with a page to try it in a browser: ``python -m wscore serve``."""
 
 from .server import echo_server, run
 

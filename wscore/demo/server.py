@@ -1,4 +1,4 @@
-"""The echo server of the command line: WebSocket at every path, a page and a health check."""
+"""The echo server of the command line: WebSocket on every path, a page and a health check."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Echo(Listener):
-    """Sends every message back."""
+    """Echoes every message."""
 
     def on_message(self, ws: Connection, message: str | bytes) -> None:
         ws.write(message)
 
 
 def answer_http(connection: ServerConnection, request: Request) -> Response | None:
-    """Answer a browser's plain requests; let handshakes pass."""
+    """Answer plain HTTP requests of browsers; return None for opening handshakes."""
     if "upgrade" in request.headers:
         return None
     path = request.path.partition("?")[0]
@@ -41,14 +41,15 @@ def answer_http(connection: ServerConnection, request: Request) -> Response | No
 
 
 def echo_server(host: str | None = "127.0.0.1", port: int | None = 8765, **options: Any) -> serve:
-    """Return the server to enter or await; *options* are those of `serve`."""
+    """Return a server to enter or await. *options* are those of `serve`."""
     return serve(Echo, host, port, process_request=answer_http, **options)
 
 
 async def run(host: str, port: int, **options: Any) -> None:
-    """Serve until SIGINT or SIGTERM, then close all connections with 1001. Raises OSError.
+    """Serve until SIGINT or SIGTERM, then close all connections with 1001.
 
-    A second signal ends the process at once. *options* are those of `serve`.
+    A second signal ends the process at once. *options* are those of `serve`. Raises OSError if it
+    cannot listen.
     """
     stop = asyncio.Event()
     _on_signals(stop)
@@ -71,5 +72,5 @@ def _on_signals(stop: asyncio.Event) -> None:
             signal.signal(signum, signal.SIG_DFL)
 
     for signum in _SIGNALS:
-        with suppress(NotImplementedError):  # Windows: Ctrl-C still ends it
+        with suppress(NotImplementedError):  # on Windows, where Ctrl-C still ends the process
             loop.add_signal_handler(signum, first)

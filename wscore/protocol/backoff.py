@@ -1,4 +1,4 @@
-"""When to connect again: which errors are worth it, how long to wait, and when to give up."""
+"""Whether to connect again after an error, how long to wait before, and when to give up."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from ..errors import (
     InvalidStatus,
     ReconnectionFailed,
 )
+from .checks import check_function, check_integer, check_kind, check_number, check_seconds
 
 __all__ = ["Backoff", "Failure", "RetryState", "closed_for_good", "worth_retrying"]
 
-# Answers that another try may change (RFC 9110 15.5.9, RFC 6585 4), besides all 5xx.
+# Besides 5xx: 408 Request Timeout (RFC 9110 15.5.9) and 429 Too Many Requests (RFC 6585 4).
 _RETRY_STATUSES = frozenset({408, 429})
-# Ends that are no judgement on what we did (RFC 6455 7.4.1 and the IANA registry). Codes of an
-# application, 3000 and up, are one.
+# Close codes that do not blame the client (RFC 6455 7.4.1 and the IANA registry). An application's
+# own codes, 3000 and up, are not here: it may well mean that the client should stay away.
 _RETRY_CODES = frozenset(
     {
         CloseCode.GOING_AWAY,
@@ -39,41 +40,41 @@ _GOOD_CODES = frozenset({CloseCode.NORMAL_CLOSURE, CloseCode.NO_STATUS_RCVD})
 
 
 def worth_retrying(error: Exception) -> bool:
-    """Whether another try may end better: the table in the documentation of reconnection."""
+    """Whether another try may succeed, by the table in the documentation of reconnection."""
     if isinstance(error, ConnectionClosed):
-        return _end_of(error) in _RETRY_CODES and not closed_for_good(error)
+        return _closing_code(error) in _RETRY_CODES and not closed_for_good(error)
     if isinstance(error, (InvalidStatus, InvalidProxyStatus)):
         return error.status >= 500 or error.status in _RETRY_STATUSES
     if isinstance(error, InvalidHandshake):
-        # The stream ended before the handshake did.
+        # The stream ended during the handshake.
         return isinstance(error.__cause__, (OSError, EOFError))
     return isinstance(error, OSError) and not _is_tls_refusal(error)
 
 
 def closed_for_good(error: ConnectionClosed) -> bool:
-    """Whether a connection ended because one side was done with it.
+    """Whether a connection ended because one side had no more use for it.
 
-    That is a Close of either side with 1000 or no code, or one of ours with 1001.
+    That is: either side closed it with 1000 or without a code, or we closed it with 1001.
     """
-    code = _end_of(error)
-    return code in _GOOD_CODES or (code == CloseCode.GOING_AWAY and _began(error))
+    code = _closing_code(error)
+    return code in _GOOD_CODES or (code == CloseCode.GOING_AWAY and _closed_by_us(error))
 
 
-def _began(error: ConnectionClosed) -> bool:
+def _closed_by_us(error: ConnectionClosed) -> bool:
     """Whether our Close was the first, or the only one."""
     return error.sent is not None and not error.rcvd_then_sent
 
 
-def _end_of(error: ConnectionClosed) -> int:
-    """The code of the side that began to close; 1006 without a Close."""
-    first = error.sent if _began(error) else error.rcvd
+def _closing_code(error: ConnectionClosed) -> int:
+    """The code that the side that closed first sent; 1006 if nobody sent a Close."""
+    first = error.sent if _closed_by_us(error) else error.rcvd
     return CloseCode.ABNORMAL_CLOSURE if first is None else first.code
 
 
 def _is_tls_refusal(error: OSError) -> bool:
-    """A certificate or a configuration does not get better; a stream that broke off may.
+    """Whether TLS failed for good: on a certificate or a setting, not because the stream ended.
 
-    By the names of the classes: this layer does not import ssl.
+    Classes are compared by name, because this layer does not import ssl.
     """
     kinds = {kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "ssl"}
     return "SSLError" in kinds and kinds.isdisjoint(_TLS_STREAM_ENDED)
@@ -83,53 +84,61 @@ class Failure(NamedTuple):
     """A connection was lost, or could not be made."""
 
     error: Exception
+    """Why."""
     retries: int
-    """RetryState since a connection lasted: 0 when it was that one that was lost."""
+    """Tries that failed since a connection lasted; 0 if it is that connection that was lost."""
     delay: float | None
-    """Seconds until the next try; None when there will be none."""
+    """Seconds until the next try; None if there will be none."""
 
 
 @dataclass(frozen=True)
 class Backoff:
-    """How to connect again.
+    """When a client connects again.
 
-    The n-th retry in a row, from 0, waits ``min(max_delay, initial_delay * factor**n)`` seconds,
-    less a random share of that of up to ``jitter`` (0 to 1), so that clients of a server that
-    restarts do not come back all at once. What a server asks for by ``Retry-After`` is added, up
-    to ``max_retry_after`` seconds of it.
+    The n-th retry in a row, counted from 0, comes after ``min(max_delay, initial_delay *
+    factor**n)`` seconds, less a random part of up to *jitter* of that, so that the clients of a
+    server that restarts do not all come back at the same moment. The seconds that a server asks
+    for with ``Retry-After`` are added, *max_retry_after* at most.
 
-    ``max_retries`` is how many there may be in a row, None for any number; a connection that
-    lasted for ``reset_after`` seconds begins a new count. The first connection of all is tried
-    once, unless ``retry_first``. ``retry(error)`` says whether another try makes sense.
-    ``on_failure`` is called with a `Failure` whenever a connection was lost or could not be made.
+    A client gives up after *max_retries* retries in a row, and never if that is None. A connection
+    that lasted *reset_after* seconds starts the count again. The very first connection is tried
+    once only, unless *retry_first*.
 
-    Raises ValueError.
+    *retry* gets the error and returns whether another try makes sense. *on_failure* is called with
+    a `Failure` whenever a connection was lost or could not be made.
+
+    Raises TypeError and ValueError, which name the setting.
     """
 
     initial_delay: float = 3.0
+    """Seconds before the first retry."""
     factor: float = 1.5
+    """By how much each delay is longer than the one before; at least 1."""
     max_delay: float = 60.0
+    """Seconds, the longest delay."""
     jitter: float = 0.5
+    """The part of a delay that is left to chance, 0 to 1."""
     max_retries: int | None = 10
     reset_after: float = 10.0
+    """Seconds."""
     max_retry_after: float = 3600.0
+    """Seconds."""
     retry_first: bool = False
     retry: Callable[[Exception], bool] = worth_retrying
     on_failure: Callable[[Failure], object] | None = None
 
     def __post_init__(self) -> None:
         for name in ("initial_delay", "max_delay", "reset_after", "max_retry_after"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} is a number of seconds")
-        if not 1 <= self.factor < float("inf"):
-            raise ValueError("factor is at least 1")
-        if not 0 <= self.jitter <= 1:
-            raise ValueError("jitter is a share, 0 to 1")
-        if self.max_retries is not None and self.max_retries < 0:
-            raise ValueError("max_retries must not be negative")
+            check_seconds(name, getattr(self, name))
+        check_number("factor", self.factor, "a number of at least 1", 1)
+        check_number("jitter", self.jitter, "a number from 0 to 1", 0, 1)
+        check_integer("max_retries", self.max_retries, optional=True)
+        check_kind("retry_first", self.retry_first, bool, "a bool")
+        check_function("retry", self.retry)
+        check_function("on_failure", self.on_failure, optional=True)
 
     def delay(self, retries: int, error: Exception) -> float:
-        """Seconds to wait after *error*, when there were *retries* in a row before."""
+        """Seconds to wait after *error*, if it follows *retries* retries in a row."""
         try:
             longest = min(self.max_delay, self.initial_delay * self.factor**retries)
         except OverflowError:
@@ -139,7 +148,7 @@ class Backoff:
 
 
 def retry_after(error: Exception) -> float:
-    """Seconds that a server asked us to stay away (RFC 9110 10.2.3); 0 when it did not."""
+    """Seconds for which a server asked us to stay away (RFC 9110 10.2.3); 0 if it did not."""
     if not isinstance(error, (InvalidStatus, InvalidProxyStatus)):
         return 0.0
     values = error.response.headers.get_all("Retry-After")
@@ -158,39 +167,44 @@ def retry_after(error: Exception) -> float:
 
 
 class RetryState:
-    """The count of one client."""
+    """Counts the retries of one client, and decides after each failure how it goes on."""
 
     __slots__ = ("backoff", "connections", "retries")
 
     def __init__(self, backoff: Backoff) -> None:
         self.backoff = backoff
         self.connections = 0
-        # Since a connection lasted.
+        """How many connections were made."""
         self.retries = 0
+        """How many retries there were since a connection lasted."""
 
     def not_made(self, error: Exception) -> float:
-        """A try failed: seconds until the next. Raises *error*, ReconnectionFailed."""
-        return self._next(error, self.connections > 0 or self.backoff.retry_first)
+        """A connection could not be made: return the seconds until the next try.
+
+        Raises *error* if there is no use in trying again, ReconnectionFailed after too many tries.
+        """
+        may_retry = self.connections > 0 or self.backoff.retry_first
+        return self._decide(error, may_retry and self.backoff.retry(error))
 
     def lost(self, error: ConnectionClosed, lasted: float) -> float:
-        """A connection of *lasted* seconds is lost. Returns and raises as `not_made`."""
+        """A connection ended after *lasted* seconds; returns and raises as `not_made`."""
         if lasted >= self.backoff.reset_after:
             self.retries = 0
-        return self._next(error, True)
+        return self._decide(error, self.backoff.retry(error))
 
-    def _next(self, error: Exception, allowed: bool) -> float:
-        backoff = self.backoff
-        if not (allowed and backoff.retry(error)):
-            self._tell(error, None)
+    def _decide(self, error: Exception, may_retry: bool) -> float:
+        if not may_retry:
+            self._report(error, None)
             raise error
-        if backoff.max_retries is not None and self.retries >= backoff.max_retries:
-            self._tell(error, None)
+        most = self.backoff.max_retries
+        if most is not None and self.retries >= most:
+            self._report(error, None)
             raise ReconnectionFailed(self.retries) from error
-        delay = backoff.delay(self.retries, error)
-        self._tell(error, delay)
+        delay = self.backoff.delay(self.retries, error)
+        self._report(error, delay)
         self.retries += 1
         return delay
 
-    def _tell(self, error: Exception, delay: float | None) -> None:
+    def _report(self, error: Exception, delay: float | None) -> None:
         if self.backoff.on_failure is not None:
             self.backoff.on_failure(Failure(error, self.retries, delay))

@@ -1,4 +1,4 @@
-"""A client's side of a connection, the opening handshake included (RFC 6455 4.1)."""
+"""The client's side of a connection, with the opening handshake (RFC 6455 4.1)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ __all__ = ["ClientProtocol"]
 
 
 class ClientProtocol(HandshakingProtocol):
-    """A client's side of one connection to *uri*.
+    """The client's side of one connection to *uri*, without I/O.
 
-    `connect` returns the Request to give to `send_request`; *subprotocols* are offered by
-    preference, *extensions* in their order. The server's `Response` comes out of `events` once it
+    `connect` returns the Request to pass to `send_request`. It offers *subprotocols* in order of
+    preference, and *extensions* in their order. `events` returns the server's `Response` if it
     opened the connection; otherwise ``handshake_error`` tells why not. Raises InvalidURI.
     """
+
+    ends_stream = False
 
     __slots__ = (
         "_extensions",
@@ -57,7 +59,7 @@ class ClientProtocol(HandshakingProtocol):
         self._parser: ResponseParser | None = ResponseParser()
 
     def connect(self) -> Request:
-        """Return the request that asks for the connection. Raises ValueError."""
+        """Return the request of the opening handshake. Raises ValueError for invalid options."""
         origin, subprotocols, headers, user_agent = self._options
         return build_request(
             self.uri,
@@ -80,7 +82,7 @@ class ClientProtocol(HandshakingProtocol):
         self._output = (request.serialize(),)
 
     def receive_head(self, data: bytes) -> Response | None:
-        """Take bytes of the response; see `HandshakingProtocol.receive_head`."""
+        """Feed bytes of the response; see `HandshakingProtocol.receive_head`."""
         if self._parser is None:
             return None
         try:
@@ -91,7 +93,7 @@ class ClientProtocol(HandshakingProtocol):
         return None if response is None else self._receive_response(response)
 
     def receive_eof(self, cause: Exception | None = None) -> None:
-        """Take the end of the stream; *cause* is the error that ended it, if one did."""
+        """Report the end of the stream. *cause* is the error that ended it, if any."""
         if self.state is State.CONNECTING and self._parser is not None:
             try:
                 self._receive_response(self._parser.feed_eof())
@@ -100,8 +102,8 @@ class ClientProtocol(HandshakingProtocol):
                 self._give_up(error)
         super().receive_eof(cause)
 
-    def refusal(self) -> InvalidStatus | None:
-        """The server's refusal, if it has sent one, whether its body has come or not."""
+    def rejection(self) -> InvalidStatus | None:
+        """Return the server's refusal, None if there is none. Its body may be incomplete."""
         if self._parser is not None:
             try:
                 response = self._parser.feed_eof()
@@ -113,7 +115,7 @@ class ClientProtocol(HandshakingProtocol):
     def _receive_response(self, response: Response) -> Response | None:
         self._response = response
         assert self._parser is not None
-        self._early, self._parser = self._parser.rest, None
+        self._trailing_data, self._parser = self._parser.rest, None
         try:
             chosen = check_response(
                 response, self._key, subprotocols=self._options[1], extensions=self._offers()

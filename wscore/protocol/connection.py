@@ -11,7 +11,7 @@ what both roles share. The caller moves bytes::
 
 Events are ``str`` and ``bytes`` for messages, `Frame` for pings, pongs and the parts of messages
 that are not assembled, `Close` for the peer's Close, and the opening handshake's Request or
-Response. Pings are answered and Closes are echoed here; events only tell.
+Response. Pings are answered and Closes are echoed here; their events are for information only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
-from .._backend import FrameWriter, MessageReader
+from .._backend import MAX_FRAGMENTS, MAX_SIZE, FrameWriter, MessageReader
 from ..codes import CloseCode, Opcode, close_code_name
 from ..errors import (
     ConnectionClosed,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .extensions import MessageCodec
     from .http11 import Request, Response
 
-__all__ = ["TRANSITIONS", "Move", "Protocol", "State", "as_bytes"]
+__all__ = ["TRANSITIONS", "Move", "Protocol", "Sending", "State", "as_bytes"]
 
 SEND_EOF = b""
 
@@ -82,6 +82,15 @@ TRANSITIONS: dict[tuple[State, Move], State] = {
     (State.CLOSED, Move.ENDED): State.CLOSED,
 }
 
+
+class Sending(Enum):
+    """What the application may send next, beside pings and pongs while the connection is open."""
+
+    MESSAGES = "a message, or the first fragment of one"
+    FRAGMENTS = "the next fragment of the message that was begun"
+    FINISHED = "nothing: not yet, or not any more"
+
+
 # A connection that ended with these on both sides ended well.
 _OK_CODES = frozenset({CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD})
 
@@ -97,6 +106,8 @@ class Protocol:
         "_encoding",
         "_eof_due",
         "_events",
+        "_finishing",
+        "_in_message",
         "_max_size",
         "_output",
         "_pong_owed",
@@ -115,8 +126,8 @@ class Protocol:
         self,
         *,
         client: bool,
-        max_size: int | None = 1048576,
-        max_fragments: int | None = 4096,
+        max_size: int | None = MAX_SIZE,
+        max_fragments: int | None = MAX_FRAGMENTS,
         buffer: ReadBuffer | None = None,
         writer: FrameWriter | None = None,
     ) -> None:
@@ -125,12 +136,14 @@ class Protocol:
             masked=not client, max_size=max_size, max_fragments=max_fragments, buffer=buffer
         )
         self.writer = FrameWriter(masked=client) if writer is None else writer
-        self.writer.refusal = self._not_open
+        self.writer.protocol = self
         # What decodes the messages that the peer marked with RSV1; None without an extension.
         self.decoder: MessageDecoder | None = None
         self._max_size = max_size
-        # Whether the fragmented message that is being sent is encoded.
-        self._encoding = False
+        # Whether a fragmented message has begun and not ended, and whether it is encoded.
+        self._in_message = self._encoding = False
+        # Whether `finish_sending` was called.
+        self._finishing = False
         self.close_rcvd: Close | None = None
         self.close_sent: Close | None = None
         self.close_rcvd_then_sent: bool | None = None
@@ -142,6 +155,7 @@ class Protocol:
         self._eof_due = False
         self._pong_owed: bytes | None = None
         self._writable = True
+        self._update_writer()
 
     # Bytes in
 
@@ -161,40 +175,31 @@ class Protocol:
     def receive_events(self, events: list[Event]) -> None:
         """Take what the reader made of a read; for callers that feed ``reader`` themselves."""
         for event in events:
-            kind = type(event)
-            if kind is str or kind is bytes:
-                self._events.append(event)
-            elif isinstance(event, Frame) and event.opcode <= Opcode.BINARY:
-                self._receive_frame(event)
-            elif not self.discarding:
-                self.receive_event(event)
+            if self.discarding:
+                break
+            decoded = self._decoded(event)
+            if decoded is not None:
+                self.receive_event(decoded)
 
-    def _receive_frame(self, frame: Frame) -> None:
-        """Take a frame of a message that the reader has not assembled."""
-        if self.decoder is None:
-            self._events.append(frame)
-        elif not self.discarding:
-            try:
-                decoded = self.decoder.decode(frame, whole=not self.reader.fragments)
-            except (ProtocolError, PayloadTooBig) as violation:
-                # Its frames would keep the message.
-                self.receive_event(violation.with_traceback(None))
-            else:
-                if decoded is not None:
-                    self._events.append(decoded)
+    def _decoded(self, event: Event) -> Event | None:
+        """Decode the frames that an extension has encoded; None while their message lacks some."""
+        if self.decoder is None or not isinstance(event, Frame) or event.opcode > Opcode.BINARY:
+            return event
+        try:
+            return self.decoder.decode(event, whole=not self.reader.fragments)
+        except (ProtocolError, PayloadTooBig) as violation:
+            return violation.with_traceback(None)  # whose frames would keep the message
 
     def receive_event(self, event: Event) -> None:
-        """Take one thing from the reader that is not a whole message, and do what it asks for."""
-        if isinstance(event, Frame):
-            if event.opcode is Opcode.PING:
-                self._answer(event.payload)
-            self._events.append(event)
-        elif isinstance(event, Close):
+        """Handle one event of the reader, decoded if it was encoded."""
+        if isinstance(event, Close):
             self._receive_close(event)
         elif isinstance(event, (ProtocolError, PayloadTooBig)):
             self.failure = event
             self.fail(event.code)
         else:
+            if isinstance(event, Frame) and event.opcode is Opcode.PING:
+                self._answer(event.payload)
             self._events.append(event)
 
     @property
@@ -243,6 +248,7 @@ class Protocol:
 
     @property
     def writable(self) -> bool:
+        """Whether the peer reads what was written; for the caller to set."""
         return self._writable
 
     @writable.setter
@@ -265,21 +271,18 @@ class Protocol:
         """Write a message, or with ``fin=False`` its first fragment.
 
         Text for ``str`` and binary for bytes, unless *text* says otherwise; the bytes of a text
-        message are taken to be UTF-8. With compression agreed on, *compress* overrules its
+        message are taken to be UTF-8. With compression agreed on, *compress* overrides its
         threshold; the size of a fragmented message is not known, so that is compressed by
-        default. Raises ConnectionClosed once the connection is closing, RuntimeError inside a
-        fragmented message, TypeError for anything but str or a buffer.
+        default. Raises `refusal`, and TypeError for anything but str or a buffer.
         """
         if fin:
             self.writer.message(message, text, compress)
-            return
-        if self.writer.refusal is not None:
-            raise self.writer.refusal()
-        is_text = isinstance(message, str) if text is None else text
-        self._encoding = self.writer.codec is not None and compress is not False
-        data = self._encoded(message, False)
-        self.writer.write(Opcode.TEXT if is_text else Opcode.BINARY, data, False, self._encoding)
-        self.writer.refusal = self._in_fragments
+        elif self.sending is not Sending.MESSAGES:
+            raise self.refusal()
+        else:
+            is_text = isinstance(message, str) if text is None else text
+            self._encoding = self.writer.codec is not None and compress is not False
+            self._send_fragment(Opcode.TEXT if is_text else Opcode.BINARY, message, False)
 
     def send_continuation(self, data: str | Buffer, *, fin: bool) -> None:
         """Write the next fragment of a message; *fin* says whether it is the last.
@@ -287,17 +290,17 @@ class Protocol:
         Raises ConnectionClosed, and RuntimeError when no message was begun.
         """
         self._check_open()
-        if self.writer.refusal is None:
+        if self.sending is not Sending.FRAGMENTS:
             raise RuntimeError("no fragmented message is being sent")
-        self.writer.write(Opcode.CONT, self._encoded(data, fin), fin)
-        if fin:
-            self.writer.refusal = None
+        self._send_fragment(Opcode.CONT, data, fin)
 
-    def _encoded(self, data: str | Buffer, fin: bool) -> str | Buffer:
-        """A fragment as it is sent."""
-        if not self._encoding or self.writer.codec is None:
-            return data
-        return self.writer.codec.encode(as_bytes(data), fin)
+    def _send_fragment(self, opcode: Opcode, data: str | Buffer, fin: bool) -> None:
+        if self._encoding and self.writer.codec is not None:
+            data = self.writer.codec.encode(as_bytes(data), fin)
+        rsv1 = self._encoding and opcode is not Opcode.CONT
+        self.writer.write(opcode, data, fin, rsv1)
+        self._in_message = not fin
+        self._update_writer()
 
     def ping(self, data: str | Buffer = b"") -> None:
         """Write a ping of at most 125 bytes. Raises ConnectionClosed, ValueError."""
@@ -319,18 +322,19 @@ class Protocol:
         close = Close(code, reason)
         close.serialize()
         if self.state is State.CONNECTING:
-            raise self._not_open()
+            raise self.refusal()
         if self.state is State.OPEN:
             self._move(Move.CLOSE_SENT)
             self._send_close(close)
 
     def fail(self, code: int = CloseCode.PROTOCOL_ERROR, reason: str | None = None) -> None:
-        """Fail the connection (RFC 6455 7.1.7): a Close, if none was sent, and the end.
+        """Fail the connection (RFC 6455 7.1.7): send a Close, unless one was sent, and end.
 
-        Without a *reason* the peer is told the code's name, never an exception's text.
+        Without a *reason* the peer is told the code's name, never an exception's text. Does
+        nothing once the connection has ended or failed.
         """
         if self.state is State.CLOSED or self._eof_due:
-            return  # over, or about to be
+            return
         self._move(Move.FAILED)
         if self.close_sent is None:
             self._send_close(Close(code, close_code_name(code) if reason is None else reason))
@@ -350,21 +354,41 @@ class Protocol:
         error.__cause__ = self.failure
         return error
 
-    def _check_open(self) -> None:
-        if self.state is not State.OPEN:
-            raise self._not_open()
+    @property
+    def sending(self) -> Sending:
+        """What the application may send next.
 
-    def _not_open(self) -> Exception:
+        state   message begun   finish_sending()
+        OPEN    no              no                 MESSAGES    writer.accepting is True
+        OPEN    yes             either             FRAGMENTS
+        OPEN    no              yes                FINISHED
+        others  either          either             FINISHED
+        """
+        if self.state is not State.OPEN:
+            return Sending.FINISHED
+        if self._in_message:
+            return Sending.FRAGMENTS
+        return Sending.FINISHED if self._finishing else Sending.MESSAGES
+
+    def refusal(self) -> Exception:
+        """Return why no message may be sent now: RuntimeError or ConnectionClosed."""
         if self.state is State.CONNECTING:
             return RuntimeError("the opening handshake is not done")
+        if self.sending is Sending.FRAGMENTS:
+            return RuntimeError("a fragmented message is being sent")
         return self.closed_error()
 
-    def refuse_messages(self) -> None:
-        """Accept no message any more, ahead of `close`."""
-        self.writer.refusal = self._not_open
+    def finish_sending(self) -> None:
+        """Accept no more messages, ahead of `close`; one that was begun may be finished."""
+        self._finishing = True
+        self._update_writer()
 
-    def _in_fragments(self) -> Exception:
-        return RuntimeError("a fragmented message is being sent")
+    def _update_writer(self) -> None:
+        self.writer.accepting = self.sending is Sending.MESSAGES
+
+    def _check_open(self) -> None:
+        if self.state is not State.OPEN:
+            raise self.refusal()
 
     def _answer(self, payload: bytes) -> None:
         if not self._writable:
@@ -377,8 +401,9 @@ class Protocol:
         self.writer.write(Opcode.CLOSE, close.serialize())
 
     def _move(self, move: Move) -> None:
-        try:
-            self.state = TRANSITIONS[self.state, move]
-        except KeyError:
-            raise RuntimeError(f"{move.value}, but the state is {self.state.name}") from None
-        self.writer.refusal = None if self.state is State.OPEN else self._not_open
+        """Go to the next state. Raises RuntimeError for a move that is not in TRANSITIONS."""
+        target = TRANSITIONS.get((self.state, move))
+        if target is None:
+            raise RuntimeError(f"{move.value}, but the state is {self.state.name}")
+        self.state = target
+        self._update_writer()

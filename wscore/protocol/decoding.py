@@ -1,4 +1,4 @@
-"""From the frames of messages that an extension encoded to the messages themselves."""
+"""Decodes messages that an extension has encoded, frame by frame."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["MessageDecoder"]
 class MessageDecoder:
     """Decodes the messages of one connection, frame by frame, each up to *max_size* bytes.
 
-    `begin` takes a frame, `work` decodes it, at once or in steps and on whichever thread, and
-    `finish` returns what became of it; `decode` does all three. They raise ProtocolError and
-    PayloadTooBig, after which the connection has failed.
+    `begin` takes a frame. `work` decodes it, at once or in steps, on any thread. `finish` returns
+    the result. `decode` does all three. After ProtocolError or PayloadTooBig, the connection has
+    failed.
     """
 
     __slots__ = (
@@ -42,26 +42,26 @@ class MessageDecoder:
     def __init__(self, codec: MessageCodec, max_size: int | None) -> None:
         self._codec = codec
         self._max_size = max_size
-        # The message: whether it is encoded, to be assembled, and text; how much it may grow.
+        # The message: is it encoded, to be assembled, text; how many bytes it may still have.
         self._encoded = False
         self._whole = True
         self._text = False
         self._room: int | None = None
         self._validator: Utf8Validator | None = None
         self._earlier: list[bytes] | None = None
-        # The frame that is being decoded, what is still to come of it, and what came.
+        # The frame being decoded, its pieces still to decode, and the decoded ones.
         self._frame: Frame | None = None
         self._pieces: Iterator[bytes] | None = None
         self._fresh: list[bytes] | None = None
 
     def decode(self, frame: Frame, whole: bool = True) -> str | bytes | Frame | None:
-        """Decode *frame* at once; see `begin` and `finish`."""
+        """Decode *frame* in one step; see `begin` and `finish`."""
         self.begin(frame, whole)
         self.work()
         return self.finish()
 
     def begin(self, frame: Frame, whole: bool = True) -> None:
-        """Take the next data frame; *whole* says whether a message that it begins is assembled."""
+        """Take the next data frame. *whole*: if it begins a message, assemble that message."""
         self._frame = frame
         if frame.opcode is not Opcode.CONT:
             self._encoded = frame.rsv1
@@ -73,7 +73,7 @@ class MessageDecoder:
             self._fresh = []
 
     def work(self, most: int | None = None) -> bool:
-        """Decode about *most* bytes of the frame, or all; whether that was the rest of it."""
+        """Decode about *most* bytes of the frame, or all. Return whether it is done."""
         if self._pieces is None or self._fresh is None:
             return True
         try:
@@ -84,17 +84,17 @@ class MessageDecoder:
                     if most <= 0:
                         return False
         except (ProtocolError, PayloadTooBig) as violation:
-            # A connection keeps what ended it; it must not keep what was decoded until then.
+            # A connection keeps the error that ended it. It must not keep the decoded data, too.
             self._frame = self._pieces = self._fresh = self._earlier = None
             raise violation.with_traceback(None) from None
         self._pieces = None
         return True
 
     def finish(self) -> str | bytes | Frame | None:
-        """Return the message that the frame ends, None when it does not end one.
+        """Return the message that the frame completes, or None.
 
-        Frames that are not assembled, or were not encoded, come back as frames; of decoded ones
-        the text is unchecked.
+        If the message is not assembled or was not encoded, return a frame. The text of decoded
+        frames is not validated.
         """
         frame, self._frame = self._frame, None
         assert frame is not None
@@ -114,7 +114,7 @@ class MessageDecoder:
         if self._earlier is None:
             self._earlier = []
             self._validator = Utf8Validator() if self._text else None
-        # Text fails at its first bad byte, also inside an unfinished message (RFC 6455 8.1).
+        # Text fails at its first invalid byte, even in an incomplete message (RFC 6455 8.1).
         if self._validator is not None and not self._validator.feed(data):
             raise _not_text()
         self._earlier.append(data)

@@ -1,4 +1,4 @@
-"""permessage-deflate (RFC 7692): what is negotiated, and what becomes of messages."""
+"""permessage-deflate (RFC 7692): negotiation, compression and decompression."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class PerMessageDeflate(Extension):
     those of `zlib.compressobj`. Messages below *threshold* bytes are not compressed; what is
     inflated comes in pieces of *chunk_size* bytes. Messages above 64 KiB are worked on by other
     threads, *concurrency* at once. *backend* is ``"zlib"``, ``"zlib-ng"`` or ``"isal"``; the last
-    two are extras of wscore.
+    two are extras of the distribution.
 
     Raises ValueError, and ImportError when the backend is not installed.
     """
@@ -102,14 +102,14 @@ class PerMessageDeflate(Extension):
         self._library = _load(backend)
         # What it raises for data that it cannot inflate.
         self.error: type[Exception] = self._library.error
-        # Its flush that keeps the window, and the one that forgets it.
-        self.flushes = self._library.Z_SYNC_FLUSH, self._library.Z_FULL_FLUSH
+        # Ends a message, and keeps the window for the next one.
+        self.sync_flush: int = self._library.Z_SYNC_FLUSH
         self._level = self._library.Z_DEFAULT_COMPRESSION if level is None else level
         self._mem_level = mem_level
         most = 3 if backend == "isal" else 9
         if not (-1 <= self._level <= most and 1 <= mem_level <= 9):
             raise ValueError(f"level is 0 to {most} and mem_level is 1 to 9")
-        # By size of the window: what compresses for all connections without context takeover.
+        # What `compress_alone` uses, by size of the window.
         self._shared: dict[int, Any] = {}
 
     # Server
@@ -189,16 +189,17 @@ class PerMessageDeflate(Extension):
         library = self._library
         return library.compressobj(self._level, library.DEFLATED, -bits, self._mem_level)
 
-    def take_shared(self, bits: int) -> Any:
-        """Return a compressor for one message, which is flushed in full: none refers to another.
+    def compress_alone(self, bits: int, payload: bytes) -> bytes:
+        """Return a message compressed that refers to no other; connections share a compressor.
 
-        It is nobody else's until `give_back`. One that never came back, because of an error, has
-        a message in it that would go to somebody else.
+        While one uses it nobody else has it. It is put back when the message is flushed in full,
+        which also forgets the window; after an error it still holds a message that must not reach
+        another connection, so it is dropped.
         """
-        return self._shared.pop(bits, None) or self.new_compressor(bits)
-
-    def give_back(self, bits: int, compressor: Any) -> None:
+        compressor = self._shared.pop(bits, None) or self.new_compressor(bits)
+        data: bytes = compressor.compress(payload) + compressor.flush(self._library.Z_FULL_FLUSH)
         self._shared[bits] = compressor
+        return data
 
     def new_inflater(self, bits: int, history: bytes = b"") -> Any:
         if history:
@@ -212,7 +213,9 @@ def _load(backend: str) -> Any:
     try:
         return import_module(_BACKENDS[backend])
     except ImportError as error:
-        raise ImportError(f"{backend} is not installed: pip install wscore[{backend}]") from error
+        raise ImportError(
+            f"{backend} is not installed: pip install 'wscore-engine[{backend}]'"
+        ) from error
 
 
 class DeflateCodec(MessageCodec):
@@ -256,28 +259,28 @@ class DeflateCodec(MessageCodec):
 
     def encode(self, payload: bytes, fin: bool = True) -> bytes:
         """Return *payload* compressed and flushed (RFC 7692 7.2.1)."""
-        extension = self._extension
-        flush, forgetting = extension.flushes
-        # Taken away, so that after an error no other message meets the remains of this one.
-        compressor, self._compressor = self._compressor, None
-        shared = False
-        if compressor is None:
-            if fin and not payload:
-                return _EMPTY
-            shared = fin and self._forgets
-            if shared:
-                compressor, flush = extension.take_shared(self._bits), forgetting
-            else:
-                compressor = extension.new_compressor(self._bits)
-        data: bytes = compressor.compress(payload) + compressor.flush(flush)
-        if shared:
-            extension.give_back(self._bits, compressor)
-        elif not (fin and self._forgets):
-            self._compressor = compressor
+        whole = fin and self._compressor is None
+        if whole and not payload:
+            return _EMPTY
+        if whole and self._forgets:
+            data = self._extension.compress_alone(self._bits, payload)
+        else:
+            data = self._compress(payload, fin)
         if not fin:
             return data
         # A library may have nothing to add after a flush.
         return data[:-4] if data.endswith(_TAIL) else data + _EMPTY
+
+    def _compress(self, payload: bytes, fin: bool) -> bytes:
+        """Compress with our own compressor, and keep it unless the window is to be forgotten."""
+        # Taken away meanwhile: after an error it holds remains that no other message may meet.
+        compressor, self._compressor = self._compressor, None
+        if compressor is None:
+            compressor = self._extension.new_compressor(self._bits)
+        data: bytes = compressor.compress(payload) + compressor.flush(self._extension.sync_flush)
+        if not (fin and self._forgets):
+            self._compressor = compressor
+        return data
 
     def decode(self, payload: bytes, fin: bool, limit: int | None) -> Iterable[bytes]:
         """Return what *payload* inflates to, in pieces (RFC 7692 7.2.2).

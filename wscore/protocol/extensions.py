@@ -1,6 +1,6 @@
-"""Extensions: how they are negotiated, and what they do to messages (RFC 6455 9, RFC 7692 5, 6).
+"""Extensions: their negotiation, and how they encode messages (RFC 6455 9, RFC 7692 5, 6).
 
-`wscore.deflate` has the one that everybody speaks; others are made by deriving from `Extension`.
+`wscore.deflate` implements permessage-deflate. Derive from `Extension` to write another one.
 """
 
 from __future__ import annotations
@@ -16,72 +16,74 @@ if TYPE_CHECKING:
 
 __all__ = ["Agreement", "Extension", "ExtensionParams", "MessageCodec", "confirm", "negotiate"]
 
-# Parameters in order; None is the value of one that has none.
+# Parameters in order. A parameter without a value has None.
 ExtensionParams: TypeAlias = "list[tuple[str, str | None]]"
 
 
 class MessageCodec:
-    """What an agreed extension does to the messages of one connection.
+    """Encodes and decodes the messages of one connection for a negotiated extension.
 
-    A message that went through it is marked with RSV1, others travel as they are (RFC 7692 6).
-    Calls for one direction come one after another and in the order of the messages, though not
-    always from the same thread; the two directions may run at once.
+    Encoded messages are marked with RSV1; others are sent unchanged (RFC 7692 6). Calls for one
+    direction are made one after another, in the order of the messages, but not always from the
+    same thread. Calls for different directions may run at the same time.
     """
 
     threshold = 0
-    """Bytes: smaller messages are not encoded unless the application asks for it."""
+    """In bytes: smaller messages are not encoded unless the application requests it."""
 
     concurrency = 10
-    """How many large messages of one event loop are worked on at once, on other threads."""
+    """How many large messages of one event loop are processed at once, on other threads."""
 
     def encode(self, payload: bytes, fin: bool = True) -> bytes:
-        """Return what to send for *payload*, a message or one fragment of it."""
+        """Encode *payload*, a message or one fragment of it; *fin* marks the last fragment."""
         raise NotImplementedError
 
     def decode(self, payload: bytes, fin: bool, limit: int | None) -> Iterable[bytes]:
-        """Return, piece by piece, what the peer encoded as *payload*, a message or a fragment.
+        """Decode *payload*, a message or one fragment of it, into pieces.
 
-        Pieces are small, so that whoever iterates stays in control of memory and of time. Raises
-        PayloadTooBig as soon as all pieces together exceed *limit* bytes, ProtocolError for what
-        cannot be decoded.
+        Pieces are small, so that the caller controls memory and time. Raises PayloadTooBig as
+        soon as all pieces together exceed *limit* bytes, and ProtocolError for invalid data.
         """
         raise NotImplementedError
 
 
 class Extension:
-    """Something that client and server can agree on. One object serves many connections."""
+    """An extension that client and server can negotiate. One object serves many connections."""
 
     name: str
-    """The registered token, as in Sec-WebSocket-Extensions."""
+    """The registered token, as used in Sec-WebSocket-Extensions."""
 
     def offers(self) -> list[ExtensionParams]:
-        """For a client: the variants to offer, the preferred one first."""
+        """For clients: return the parameters of each variant to offer, the preferred one first."""
         raise NotImplementedError
 
     def accept(self, offer: ExtensionParams) -> tuple[ExtensionParams, MessageCodec | None] | None:
-        """For a server: answer one offer, or decline it with None, and the next one is tried.
+        """For servers: accept one offer, or return None to decline it and try the next one.
 
-        Returns the parameters of the answer, and what is done to messages, None for nothing. When
-        something is wrong with what a client offers, its offers may be gone through twice.
+        Returns the parameters of the answer, and a codec for messages, or None for no codec. If a
+        client's offers are invalid, they may be processed twice.
         """
         raise NotImplementedError
 
     def confirm(self, answer: ExtensionParams) -> MessageCodec | None:
-        """For a client: take the server's answer. Raises NegotiationError when it is not legal."""
+        """For clients: return the codec for the server's answer, or None for no codec.
+
+        Raises NegotiationError if the answer is not legal.
+        """
         raise NotImplementedError
 
 
 class Agreement(NamedTuple):
-    """What was negotiated: the header's elements, and what becomes of messages."""
+    """What was negotiated: the elements of the header, and the codec for messages, if any."""
 
     headers: list[ExtensionHeader]
     codec: MessageCodec | None
 
 
 def negotiate(offered: Iterable[ExtensionHeader], available: Sequence[Extension]) -> Agreement:
-    """Choose for a server: offers in the client's order, each extension once.
+    """For servers: try offers in the client's order and accept each extension once.
 
-    Two extensions cannot both own RSV1, so offers of a second one with a codec are declined.
+    Only one extension can use RSV1, so offers of a second one with a codec are declined.
     """
     by_name = {extension.name: extension for extension in available}
     headers: list[ExtensionHeader] = []
@@ -98,19 +100,19 @@ def negotiate(offered: Iterable[ExtensionHeader], available: Sequence[Extension]
 
 
 def confirm(chosen: Iterable[ExtensionHeader], offered: Sequence[Extension]) -> Agreement:
-    """Take a server's choice for a client.
+    """For clients: check the server's choice.
 
-    Raises NegotiationError: not offered, chosen twice, not legal, or two that both own RSV1.
+    Raises NegotiationError: not offered, chosen twice, not legal, or two that use RSV1.
     """
     by_name = {extension.name: extension for extension in offered}
     agreed = Agreement(list(chosen), None)
     for name, params in agreed.headers:
         extension = by_name.pop(name, None)
         if extension is None:
-            raise NegotiationError(f"extension {name[:100]!r} was not offered, or is there twice")
+            raise NegotiationError(f"extension {name[:100]!r} was not offered or chosen twice")
         codec = extension.confirm(params)
         if codec is not None:
             if agreed.codec is not None:
-                raise NegotiationError("two extensions that both encode messages")
+                raise NegotiationError("two extensions encode messages")
             agreed = agreed._replace(codec=codec)
     return agreed

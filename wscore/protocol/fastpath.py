@@ -1,4 +1,4 @@
-"""The fast path of a server's opening handshake: an answer without a `ServerProtocol`."""
+"""The fast path of a server's opening handshake: answer it without a `ServerProtocol`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Accepted", "accept_upgrade"]
 
 
 class Accepted(NamedTuple):
-    """The answer to an `Upgrade`."""
+    """The answer to an `Upgrade`: the response as bytes, and the codec that was negotiated."""
 
     response: bytes
     codec: MessageCodec | None
@@ -28,10 +28,10 @@ class Accepted(NamedTuple):
 def accept_upgrade(
     upgrade: Upgrade, origins: Origins | None = None, extensions: Sequence[Extension] = ()
 ) -> Accepted | None:
-    """Answer a request without a `ServerProtocol`; the options are those of one.
+    """Answer a request without a `ServerProtocol`, which has the same options.
 
-    None when `ServerProtocol.receive_head` and what follows have to judge it: when it is refused,
-    above all.
+    Returns None if the slow path has to answer, starting at `ServerProtocol.receive_head`: above
+    all, when the request is refused.
     """
     if origins is not None and upgrade.origin not in origins:
         return None
@@ -41,4 +41,4 @@ def accept_upgrade(
         agreed = negotiate(parse_extension_list(upgrade.extensions), extensions)
         return Accepted(upgrade_response(upgrade.key, agreed.headers), agreed.codec)
     except Exception:
-        return None  # the long way has the words for it
+        return None  # the slow path answers with the right error

@@ -1,7 +1,7 @@
-"""The opening handshake, both sides, without I/O (RFC 6455 4).
+"""The opening handshake of both sides, without I/O (RFC 6455 4).
 
-A server checks a Request and answers it; a client builds one and checks the Response. Errors of
-a request carry what the peer is owed, and `error_response` is where they become an answer.
+A server checks a Request and answers it; a client builds one and checks the Response. An error in
+a request carries the status and headers of the answer; `error_response` turns it into one.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ VERSION = "13"
 USER_AGENT = "Python/{}.{} wscore/{}".format(*sys.version_info[:2], __version__)
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-# The base64 of 16 bytes: 21 digits of six bits, one whose last four are zero, the padding.
+# 16 bytes in base64: 21 digits of six bits, one whose last four bits are zero, and padding.
 _is_key = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==").fullmatch
 _is_host = re.compile(
     r"(?:\[[0-9A-Za-z:.%_~-]+\]|[0-9A-Za-z._~%!$&'()*+,;=-]+)(?::[0-9]*)?"
 ).fullmatch
 
-# Fields that nobody else may write: the first in any response, all of them in a handshake.
+# Fields that callers must not set: the first group in any response, all of them in a handshake.
 _FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
 _OWN_FIELDS = _FRAMING | {
     "sec-websocket-accept",
@@ -94,7 +94,7 @@ def accept_key(key: str) -> str:
 
 
 def _added(headers: HeadersLike, own: frozenset[str] = _OWN_FIELDS) -> Headers:
-    """Copy what the user adds. Raises ValueError for a field of *own*."""
+    """Copy the headers that the user adds. Raises ValueError for a field of *own*."""
     added = Headers(headers)
     if not own.isdisjoint(added):
         raise ValueError(f"header is written by wscore: {', '.join(own.intersection(added))}")
@@ -116,17 +116,17 @@ def _only_value(headers: Headers, name: str) -> str:
 
 
 def check_request(request: Request, *, origins: Origins | None = None) -> str:
-    """Return the key of a request that asks for a WebSocket (RFC 6455 4.2.1).
+    """Check a handshake request and return its key (RFC 6455 4.2.1).
 
-    With *origins*, the request's Origin has to be one of them. Raises InvalidHandshake with the
-    status that is owed: 405 for other methods than GET, 426 for what is no upgrade or another
-    version, 403 for the origin, 400 for the rest.
+    With *origins*, the request's Origin must be one of them. Raises InvalidHandshake with the
+    status of the answer: 405 for methods other than GET, 426 for a missing upgrade or another
+    version, 403 for the origin, 400 for everything else.
     """
     if request.method != "GET":
         raise InvalidHandshake(f"method {request.method[:16]}", 405, (("Allow", "GET"),))
     headers = request.headers
-    # A server must not hear Upgrade from HTTP/1.0 (RFC 9110 7.8), so that is no upgrade at all,
-    # and 426 says, better than 505 would, what would have to change.
+    # A server must ignore Upgrade in HTTP/1.0 (RFC 9110 7.8), so this is no upgrade at all, and
+    # 426 tells better than 505 what to change.
     if request.protocol != "HTTP/1.1":
         raise InvalidUpgrade("Upgrade")
     _check_upgrade(headers)
@@ -144,8 +144,9 @@ def check_request(request: Request, *, origins: Origins | None = None) -> str:
 
 
 def _check_upgrade(headers: Headers) -> None:
-    """Demand whole tokens, in any case and in lists: Firefox sends ``keep-alive, Upgrade``."""
-    # Most say just that: a look instead of a parse is a tenth of the whole handshake.
+    """Look for whole tokens, in any case and in lists: Firefox sends ``keep-alive, Upgrade``."""
+    # Most requests have just these values. Comparing instead of parsing saves a tenth of the
+    # whole handshake.
     if headers.get_all("Upgrade") != ["websocket"]:
         upgrade = parse_upgrade(headers)
         if "websocket" not in map(str.lower, upgrade):
@@ -169,10 +170,10 @@ def select_subprotocol(
     request: Request,
     available: Sequence[str] | Callable[[list[str]], str | None] | None,
 ) -> str | None:
-    """Choose one of the sub-protocols that the client offers, or none.
+    """Choose one of the subprotocols that the client offers, or None.
 
-    *available* is in the server's order of preference, or a function that chooses from the
-    client's list. Raises InvalidHeader, and ValueError when the function invents one.
+    *available* is a list in the server's order of preference, or a function that chooses from the
+    client's list. Raises InvalidHeader, and ValueError if the function returns one not offered.
     """
     offered = parse_subprotocols(request.headers)
     if available is None or not offered:
@@ -183,7 +184,7 @@ def select_subprotocol(
         return next((name for name in available if name in offered), None)
     chosen = available(offered)
     if chosen is not None and chosen not in offered:
-        raise ValueError(f"sub-protocol {chosen!r} was not offered")
+        raise ValueError(f"subprotocol {chosen!r} was not offered")
     return chosen
 
 
@@ -195,10 +196,10 @@ def accept_response(
     extensions: Sequence[ExtensionHeader] | None = None,
     headers: HeadersLike = (),
 ) -> Response:
-    """Return the 101 that opens the connection (RFC 6455 4.2.2).
+    """Return the response with status 101 that opens the connection (RFC 6455 4.2.2).
 
-    Raises ValueError for a sub-protocol or an extension that *request* does not offer, and for
-    *headers* that the handshake writes itself.
+    Raises ValueError for a subprotocol or an extension that *request* does not offer, and for
+    *headers* that the handshake sets itself.
     """
     answer = _UPGRADE.copy()
     answer["Sec-WebSocket-Accept"] = accept_key(key)
@@ -209,7 +210,7 @@ def accept_response(
         answer["Sec-WebSocket-Extensions"] = build_extensions(extensions)
     if subprotocol is not None:
         if subprotocol not in parse_subprotocols(request.headers):
-            raise ValueError(f"sub-protocol {subprotocol!r} was not offered")
+            raise ValueError(f"subprotocol {subprotocol!r} was not offered")
         answer["Sec-WebSocket-Protocol"] = subprotocol
     if headers:
         answer.update(_added(headers))
@@ -217,7 +218,7 @@ def accept_response(
 
 
 def upgrade_response(key: str, extensions: Sequence[ExtensionHeader]) -> bytes:
-    """Return what `accept_response` makes of an `Upgrade`, as bytes."""
+    """Return, as bytes, the response of `accept_response` to an `Upgrade`."""
     head = (
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Accept: {accept_key(key)}\r\n"
@@ -228,7 +229,7 @@ def upgrade_response(key: str, extensions: Sequence[ExtensionHeader]) -> bytes:
 
 
 def reject_response(status: int, text: str = "", headers: HeadersLike = ()) -> Response:
-    """Return a plain HTTP answer, after which the connection ends.
+    """Return a plain HTTP response that ends the connection, with *text* as its body.
 
     *headers* may replace the Content-Type, ``text/plain; charset=utf-8``. Raises ValueError for
     an unknown *status* or one below 200, for a 204 or 304 with a text, and for *headers* that
@@ -237,9 +238,9 @@ def reject_response(status: int, text: str = "", headers: HeadersLike = ()) -> R
     known = HTTPStatus(status)
     body = text.encode()
     if known < 200 or (body and known in (204, 304)):
-        raise ValueError(f"status {known:d} cannot answer with this text")
+        raise ValueError(f"a response with status {known:d} cannot have this text")
     answer = _added(headers, _FRAMING)
-    # RFC 9110 7.8: whoever sends Upgrade names it in Connection.
+    # RFC 9110 7.8: a sender of Upgrade must name it in Connection.
     answer["Connection"] = "Upgrade, close" if "Upgrade" in answer else "close"
     if known not in (204, 304):
         answer["Content-Length"] = str(len(body))
@@ -249,12 +250,12 @@ def reject_response(status: int, text: str = "", headers: HeadersLike = ()) -> R
 
 
 def error_response(error: Exception) -> Response:
-    """Return what the peer is told of *error*: never its text; 500 unless it is of a handshake."""
+    """Return the response to an *error*, never with its text: 500 unless InvalidHandshake."""
     if not isinstance(error, InvalidHandshake):
         return reject_response(500, "Internal Server Error\n")
     text = f"{HTTPStatus(error.status).phrase}\n"
     if error.status == HTTPStatus.UPGRADE_REQUIRED:
-        text += "This address is for WebSocket clients.\n"
+        text += "This address accepts only WebSocket clients.\n"
     return reject_response(error.status, text, error.headers)
 
 
@@ -271,10 +272,10 @@ def build_request(
     headers: HeadersLike = (),
     user_agent: str | None = USER_AGENT,
 ) -> Request:
-    """Return the request that asks for a WebSocket (RFC 6455 4.1).
+    """Return the request of the opening handshake (RFC 6455 4.1).
 
-    *headers* may replace Host, Origin, Authorization and User-Agent. Raises ValueError for those
-    that the handshake writes itself and for what cannot stand in a header.
+    *headers* may replace Host, Origin, Authorization and User-Agent. Raises ValueError for headers
+    that the handshake sets itself and for names or values that a header cannot have.
     """
     added = _added(headers)
     optional = {
@@ -305,7 +306,7 @@ def _authorization(uri: WebSocketURI) -> str | None:
 
 
 class Negotiated(NamedTuple):
-    """What the server chose from what the client offered."""
+    """What the server chose from the client's offers."""
 
     subprotocol: str | None
     extensions: list[ExtensionHeader]
@@ -318,10 +319,10 @@ def check_response(
     extensions: Sequence[ExtensionHeader] | None = None,
     subprotocols: Sequence[str] | None = None,
 ) -> Negotiated:
-    """Check the answer to a request with *key*, *extensions* and *subprotocols* (RFC 6455 4.1).
+    """Check the response to a request with *key*, *extensions* and *subprotocols* (RFC 6455 4.1).
 
-    What the parameters of an extension mean is for the extension to judge. Raises InvalidStatus
-    for another status than 101, InvalidHeader, and NegotiationError for what was not offered.
+    Does not check the parameters of extensions; `Extension.confirm` does. Raises InvalidStatus
+    for a status other than 101, InvalidHeader, and NegotiationError for a choice not offered.
     """
     if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
         raise InvalidStatus(response)
@@ -346,7 +347,7 @@ def _chosen_subprotocol(headers: Headers, offered: Sequence[str]) -> str | None:
     if len(chosen) > 1:
         raise InvalidHeader("Sec-WebSocket-Protocol", _joined(chosen))
     if chosen and chosen[0] not in offered:
-        raise NegotiationError(f"sub-protocol {chosen[0][:100]!r} was not offered")
+        raise NegotiationError(f"subprotocol {chosen[0][:100]!r} was not offered")
     return chosen[0] if chosen else None
 
 
@@ -354,10 +355,10 @@ def _chosen_extensions(
     headers: Headers, offered: Sequence[ExtensionHeader]
 ) -> list[ExtensionHeader]:
     chosen = parse_extensions(headers)
-    # An extension may be offered in several variants, of which one is chosen.
+    # An extension may be offered in several variants; the server chooses one.
     open_offers = {name for name, _ in offered}
     for name, _ in chosen:
         if name not in open_offers:
-            raise NegotiationError(f"extension {name[:100]!r} was not offered, or is there twice")
+            raise NegotiationError(f"extension {name[:100]!r} was not offered or chosen twice")
         open_offers.remove(name)
     return chosen

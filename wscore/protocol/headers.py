@@ -1,6 +1,6 @@
-"""Header fields: the multi-dict that holds them, and the grammars of those that a handshake reads.
+"""Header fields: a multi-dict, and the grammars of the fields that handshakes use.
 
-Every parser takes one pass: a match begins where the last one ended.
+Every parser makes a single pass: a match begins where the last one ended.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
     "parse_upgrade",
 ]
 
-# A name and its parameters, in order; None is the value of a parameter that has none.
+# A name and its parameters, in order. A parameter without a value has None.
 ExtensionHeader: TypeAlias = tuple[str, list[tuple[str, str | None]]]
 HeadersLike: TypeAlias = "Headers | Mapping[str, str] | Iterable[tuple[str, str]]"
 
@@ -40,8 +40,8 @@ _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _is_token = re.compile(_TOKEN).fullmatch
 _is_field_value = re.compile(r"[\t -~\x80-\xff]*").fullmatch
 
-# A whole line: no folding, no space before the colon, and a value without the space around it.
-# Written so that no run of spaces can match in two ways: a failure costs one pass, too.
+# A whole line: no folding, no space before the colon, and a value without surrounding space.
+# No run of spaces can match in two ways, so that a failure takes a single pass, too.
 _VISIBLE = r"[!-~\x80-\xff]"
 _field_lines = re.compile(
     rf"(?:\A|(?<=\r\n))({_TOKEN}):[ \t]*"
@@ -51,7 +51,7 @@ _field_lines = re.compile(
 # RFC 9110 7.8: protocol-name ["/" protocol-version].
 _is_upgrade_protocol = re.compile(f"{_TOKEN}(?:/{_TOKEN})?").fullmatch
 
-# RFC 6455 9.1, read piece by piece; empty list elements go with the separators (RFC 9110 5.6.1).
+# RFC 6455 9.1, piece by piece. Empty list elements are part of separators (RFC 9110 5.6.1).
 _extension_name = re.compile(rf"[ \t,]*({_TOKEN})[ \t]*").match
 _extension_param = re.compile(
     rf";[ \t]*({_TOKEN})[ \t]*(?:=[ \t]*(?:({_TOKEN})"
@@ -63,26 +63,26 @@ _has_control = re.compile(r"[\x00-\x1f\x7f]").search
 
 
 def is_token(text: str) -> bool:
-    """Whether *text* is a token of RFC 9110 5.6.2."""
+    """Whether *text* is a token (RFC 9110 5.6.2)."""
     return _is_token(text) is not None
 
 
 def is_field_value(text: str) -> bool:
-    """Whether *text* may stand in a header's value or a reason phrase, as it is on the wire."""
+    """Whether *text* is valid, as written on the wire, in a header's value or a reason phrase."""
     return _is_field_value(text) is not None
 
 
 class MultipleValuesError(LookupError):
-    """One value was asked for of a header that came several times."""
+    """A single value was requested of a header that occurs several times."""
 
 
 class Headers(MutableMapping[str, str]):
-    """Header fields in their order; names are compared without regard to case.
+    """Ordered header fields. Names are case-insensitive.
 
-    ``headers[name]`` is the only value: KeyError when there is none, MultipleValuesError when
-    there are several. ``headers[name] = value`` adds a value; ``del`` removes them all. What could
-    not be written to the wire as it stands is refused with ValueError, so a Headers is always
-    safe to serialize. Values are text of ISO-8859-1.
+    ``headers[name]`` is the only value. It raises KeyError if there is none, MultipleValuesError
+    if there are several. ``headers[name] = value`` adds a value; ``del`` removes all of them.
+    Names and values that cannot be sent unchanged raise ValueError, so a Headers is always safe to
+    serialize. Values are text of ISO-8859-1.
     """
 
     __slots__ = ("_index", "_items")
@@ -96,10 +96,10 @@ class Headers(MutableMapping[str, str]):
 
     @classmethod
     def parse(cls, text: str) -> Headers:
-        """Read the field lines of a head that came from the peer; CRLF stands between them.
+        """Parse the field lines of a received head, separated by CRLF.
 
-        Raises InvalidMessage: no colon, a name that is not a token (and so a folded line, or a
-        space before the colon), a control character in a value.
+        Raises InvalidMessage: no colon, a name that is not a token (hence also a folded line, or
+        a space before the colon), a control character in a value.
         """
         self = cls()
         if not text:
@@ -154,7 +154,7 @@ class Headers(MutableMapping[str, str]):
         return "".join([f"{name}: {value}\r\n" for name, value in self._items]) + "\r\n"
 
     def update(self, *headers: HeadersLike, **values: str) -> None:  # type: ignore[override]
-        """Add all of *headers*, each a Headers, a mapping or pairs. Raises ValueError."""
+        """Add all *headers*: each a Headers, a mapping or pairs. Raises ValueError."""
         for more in headers:
             if isinstance(more, Headers):
                 pairs: Iterable[tuple[str, str]] = more.raw_items()
@@ -166,10 +166,12 @@ class Headers(MutableMapping[str, str]):
             self[name] = value
 
     def clear(self) -> None:
+        """Remove all fields."""
         self._items.clear()
         self._index.clear()
 
     def copy(self) -> Headers:
+        """Return an independent copy."""
         copy = Headers()
         copy._items = self._items.copy()
         copy._index = {name: values.copy() for name, values in self._index.items()}
@@ -180,15 +182,15 @@ class Headers(MutableMapping[str, str]):
         return list(self._index.get(name.lower(), ()))
 
     def raw_items(self) -> Iterator[tuple[str, str]]:
-        """Iterate over (name, value) as they were written, one pair for each line."""
+        """Iterate over (name, value) pairs, one for each line, in order."""
         return iter(self._items)
 
     def serialize(self) -> bytes:
-        """Return the fields as they go on the wire, with the empty line that ends them."""
+        """Return the fields as sent on the wire, including the empty line at the end."""
         return str(self).encode("latin-1")
 
 
-# Lists (RFC 9110 5.6.1). The values of several lines are one list, but no element spans two.
+# Lists (RFC 9110 5.6.1). Several lines form one list, but no element spans two lines.
 
 
 def _parse_list(
@@ -204,17 +206,17 @@ def _parse_list(
 
 
 def parse_connection(headers: Headers) -> list[str]:
-    """Read Connection; an empty list when there is none. Raises InvalidHeader."""
+    """Parse Connection; return an empty list if it is missing. Raises InvalidHeader."""
     return _parse_list(headers, "Connection", _is_token)
 
 
 def parse_upgrade(headers: Headers) -> list[str]:
-    """Read Upgrade, whose elements may carry a version. Raises InvalidHeader."""
+    """Parse Upgrade, whose elements may have a version. Raises InvalidHeader."""
     return _parse_list(headers, "Upgrade", _is_upgrade_protocol)
 
 
 def parse_subprotocols(headers: Headers) -> list[str]:
-    """Read Sec-WebSocket-Protocol. Raises InvalidHeader, for a repeated one too (RFC 6455 4.1)."""
+    """Parse Sec-WebSocket-Protocol. Raises InvalidHeader, also for duplicates (RFC 6455 4.1)."""
     subprotocols = _parse_list(headers, "Sec-WebSocket-Protocol", _is_token)
     if len(set(subprotocols)) != len(subprotocols):
         raise InvalidHeader("Sec-WebSocket-Protocol", ", ".join(subprotocols))
@@ -222,14 +224,15 @@ def parse_subprotocols(headers: Headers) -> list[str]:
 
 
 def build_subprotocols(subprotocols: Sequence[str]) -> str:
-    """Write Sec-WebSocket-Protocol.
+    """Build Sec-WebSocket-Protocol.
 
-    Raises ValueError for none, one that is not a token or that comes twice; TypeError for a str.
+    Raises ValueError if *subprotocols* is empty or has a duplicate or an element that is not a
+    token, TypeError if it is a str.
     """
     if isinstance(subprotocols, str):
         raise TypeError("subprotocols must be a list, not a str")
     if not subprotocols or len(set(subprotocols)) != len(subprotocols):
-        raise ValueError("sub-protocols must be at least one, and all different")
+        raise ValueError("subprotocols must have at least one element and no duplicates")
     return ", ".join(map(_check_token, subprotocols))
 
 
@@ -237,7 +240,7 @@ def build_subprotocols(subprotocols: Sequence[str]) -> str:
 
 
 def parse_extensions(headers: Headers) -> list[ExtensionHeader]:
-    """Read Sec-WebSocket-Extensions, in order. Raises InvalidHeader."""
+    """Parse Sec-WebSocket-Extensions, in order. Raises InvalidHeader."""
     extensions: list[ExtensionHeader] = []
     for value in headers.get_all("Sec-WebSocket-Extensions"):
         extensions += parse_extension_list(value)
@@ -245,7 +248,7 @@ def parse_extensions(headers: Headers) -> list[ExtensionHeader]:
 
 
 def parse_extension_list(value: str) -> list[ExtensionHeader]:
-    """Read one value of Sec-WebSocket-Extensions. Raises InvalidHeader."""
+    """Parse one value of Sec-WebSocket-Extensions. Raises InvalidHeader."""
     extensions: list[ExtensionHeader] = []
     end = len(value.rstrip(" \t,"))
     position = 0
@@ -265,7 +268,7 @@ def parse_extension_list(value: str) -> list[ExtensionHeader]:
 
 
 def _param_value(value: str, param: re.Match[str]) -> str | None:
-    """A quoted value must be a token once it is unquoted, or nothing could write it bare."""
+    """Return the value of *param*. A quoted value must be a token once unquoted (RFC 6455 9.1)."""
     quoted = param[3]
     if quoted is None:
         return param[2]
@@ -276,7 +279,7 @@ def _param_value(value: str, param: re.Match[str]) -> str | None:
 
 
 def build_extensions(extensions: Sequence[ExtensionHeader]) -> str:
-    """Write Sec-WebSocket-Extensions. Raises ValueError for what is not a token."""
+    """Build Sec-WebSocket-Extensions. Raises ValueError for a part that is not a token."""
     return ", ".join([_build_extension(name, params) for name, params in extensions])
 
 
@@ -296,7 +299,7 @@ def _check_token(text: str) -> str:
 
 # Origin (RFC 6454)
 
-# The ports that an origin leaves out (RFC 6454 4).
+# The ports that origins omit (RFC 6454 4).
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _is_origin = re.compile(
     r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^/:?#@\[\]]+)(?::([0-9]{1,5}))?"
@@ -304,11 +307,11 @@ _is_origin = re.compile(
 
 
 class Origins:
-    """The origins that a server serves, compared by scheme, host and port (RFC 6454 5).
+    """The origins that a server accepts, compared by scheme, host and port (RFC 6454 5).
 
-    *allowed* are origins like ``"https://example.com"``; None allows requests that have none,
-    ``"null"`` those of opaque origins and ``"*"`` all that have one. Raises ValueError for what
-    is none of these.
+    *allowed* contains origins like ``"https://example.com"``. None allows requests without an
+    Origin, ``"null"`` allows opaque origins, and ``"*"`` allows any Origin. Raises ValueError for
+    anything else.
     """
 
     __slots__ = ("_allowed",)
@@ -337,11 +340,11 @@ def _split_origin(origin: str | None) -> tuple[str, str, int | None] | str | Non
     return scheme, host, int(port) if port else _DEFAULT_PORTS.get(scheme)
 
 
-# Basic authentication (RFC 7617), always as UTF-8.
+# Basic authentication (RFC 7617), always in UTF-8.
 
 
 def build_authorization_basic(username: str, password: str) -> str:
-    """Write Authorization. Raises ValueError for a colon in *username*, or control characters."""
+    """Build Authorization. Raises ValueError for a colon in *username* or control characters."""
     if ":" in username:
         raise ValueError("a user name cannot contain a colon")
     if _has_control(username + password):
@@ -350,9 +353,9 @@ def build_authorization_basic(username: str, password: str) -> str:
 
 
 def parse_authorization_basic(value: str) -> tuple[str, str]:
-    """Read user name and password from Authorization.
+    """Parse user name and password from Authorization.
 
-    Raises InvalidHeader, with status 401 and without repeating the credentials.
+    Raises InvalidHeader with status 401, whose text does not contain the credentials.
     """
     scheme, _, encoded = value.partition(" ")
     try:

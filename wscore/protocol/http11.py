@@ -1,7 +1,7 @@
-"""HTTP/1.1 as far as an opening handshake needs it (RFC 9112): heads, and bodies of refusals.
+"""HTTP/1.1 as far as opening handshakes need it (RFC 9112): heads, and bodies of refusals.
 
-A parser takes bytes as they come and looks at each of them a bounded number of times. What it
-refuses is an InvalidMessage, which carries the HTTP status that a server owes the peer.
+Parsers are incremental and look at each byte a bounded number of times. Input that they refuse
+raises InvalidMessage, which carries the HTTP status that a server must answer with.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ MAX_HEAD = 32768  # bytes in all, with the empty line that ends the head
 MAX_BODY = 1048576  # bytes kept of the body of a response
 MAX_INTERIM = 8  # responses before the final one (RFC 9110 15.2)
 
-# Visible ASCII without "#": browsers leave more than RFC 3986 allows in a query.
+# Visible ASCII without "#": browsers send more in a query than RFC 3986 allows.
 _is_origin_form = re.compile(r"/[!\"$-~]*").fullmatch
-# An authority without userinfo: that has no place in a request.
+# An authority without userinfo, which must not occur in a request.
 _absolute_form = re.compile(
     r"(?:http|ws)s?://([!\"$-.0->A-~]+)((?:[/?][!\"$-~]*)?)", re.IGNORECASE
 ).fullmatch
 _status_line = re.compile(r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t -~\x80-\xff]*))?").fullmatch
 _is_http_version = re.compile(r"HTTP/[0-9]\.[0-9]").fullmatch
-# More digits than a body can have bytes are no length.
+# At most 18 digits: no body has a longer length.
 _is_length = re.compile(r"[0-9]{1,18}").fullmatch
-# The CRLF of the chunk before, the size, an extension that nobody reads.
+# The CRLF of the previous chunk, the size, and an extension, which is ignored.
 _chunk_head = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(?:[ \t;][^\r\n]*)?\r\n").match
 _MAX_CHUNK_HEAD = 256
 
 
 @dataclass(slots=True)
 class Request:
-    """A request without a body. ``path`` is the target in origin-form, with its query."""
+    """A request without a body. ``path`` is the target in origin-form, including the query."""
 
     path: str
     headers: Headers
@@ -61,7 +61,7 @@ class Request:
     protocol: str = "HTTP/1.1"
 
     def serialize(self) -> bytes:
-        """Return the request as bytes. Raises ValueError for what would not read back the same."""
+        """Return the request as bytes. Raises ValueError if it could not be parsed back."""
         if not is_token(self.method) or not _is_origin_form(self.path):
             raise ValueError(f"not a request line: {self.method!r} {self.path!r}")
         if self.protocol not in ("HTTP/1.1", "HTTP/1.0"):
@@ -72,7 +72,7 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """A response; ``body`` is sent as it is, its length or coding stands in ``headers``."""
+    """A response. ``body`` is sent unchanged; ``headers`` must state its length or coding."""
 
     status_code: int
     reason_phrase: str
@@ -80,7 +80,7 @@ class Response:
     body: bytes = b""
 
     def serialize(self) -> bytes:
-        """Return the response as bytes. Raises ValueError for what would not read back the same."""
+        """Return the response as bytes. Raises ValueError if it could not be parsed back."""
         if not 100 <= self.status_code <= 599:
             raise ValueError(f"not an HTTP status: {self.status_code}")
         if not is_field_value(self.reason_phrase):
@@ -90,10 +90,10 @@ class Response:
 
 
 class _HeadReader:
-    """Collects a head within the limits; ``rest`` is what follows it.
+    """Collects a head within limits; ``rest`` holds the bytes after it.
 
-    Lines are judged in the order of their bytes, so the verdict does not depend on how the
-    bytes were cut into reads.
+    Lines are checked in the order of their bytes, so the result does not depend on how the bytes
+    were split into reads.
     """
 
     __slots__ = (
@@ -120,9 +120,9 @@ class _HeadReader:
         self.rest = b""
 
     def feed(self, data: Buffer) -> tuple[str, str] | None:
-        """Return the first line and the header lines once the head is whole.
+        """Return the first line and the header lines, separated by CRLF; None until complete.
 
-        CRLF stands between them. Raises InvalidMessage.
+        Raises InvalidMessage.
         """
         buffer = self._buffer
         position = len(buffer)
@@ -138,35 +138,36 @@ class _HeadReader:
         return first, fields
 
     def _find_plain_end(self) -> int:
-        """Find the end of a head within all limits, without a look at each line.
+        """Find the end of a head that is within all limits, without checking each line.
 
-        Most heads come in one read and are shorter than one line may be: 2.9 us instead of 6.0 for
-        a browser's.
+        Most heads arrive in one read and are shorter than the limit for one line. For a browser's
+        head, this takes 2.9 us instead of 6.0.
         """
         buffer = self._buffer
         end = buffer.find(b"\r\n\r\n", 0, self._max_plain)
         if end < 0:
             return -1
         lines = buffer.count(b"\r\n", 0, end)
-        # A line without its CR is judged before the first line is, as it is in several reads.
+        # A line without its CR must be refused before the first line is checked, as it is when
+        # the head arrives in several reads.
         plain = lines <= self._max_headers and buffer.count(b"\n", 0, end) == lines
         return end if plain else -1
 
     def _find_end(self, position: int) -> int:
-        """Judge the lines from *position* on; return where the last one ends, or -1."""
+        """Check the lines from *position* on. Return where the head ends, or -1."""
         buffer, start = self._buffer, self._line
         while (lf := buffer.find(b"\n", position)) >= 0:
             has_cr = lf > start and buffer[lf - 1] == 0x0D
             self._check_size(lf - has_cr - start, lf + 1)
             if not has_cr:
-                raise InvalidMessage("line without its CR")
+                raise InvalidMessage("line ends with LF instead of CRLF")
             if lf == start + 1:
                 if not start:
-                    raise InvalidMessage("head without its first line")
+                    raise InvalidMessage("first line is empty")
                 return start - 2
             self._lines += 1
             self._line = start = position = lf + 1
-        # A CR at the end may be half of the CRLF.
+        # A CR at the end may be the first half of a CRLF.
         self._check_size(len(buffer) - buffer.endswith(b"\r", start) - start, len(buffer))
         return -1
 
@@ -181,10 +182,10 @@ class _HeadReader:
 
 
 class RequestParser:
-    """Reads one request.
+    """Parses one request.
 
-    HTTP/1.0 is read too, so that the likes of health checks can be answered; it cannot be
-    upgraded. Methods are not judged here.
+    Accepts HTTP/1.0 as well, so that requests like health checks can be answered; they cannot be
+    upgraded. Does not check the method.
     """
 
     __slots__ = ("_head",)
@@ -196,26 +197,26 @@ class RequestParser:
 
     @property
     def head(self) -> bytes:
-        """The head as it came, once it is whole."""
+        """The head as received, once it is complete."""
         return self._head.head
 
     @property
     def rest(self) -> bytes:
-        """What followed the head."""
+        """The bytes after the head."""
         return self._head.rest
 
     def feed(self, data: Buffer) -> Request | None:
-        """Take bytes; return the request once it is whole, after which nothing may be fed.
+        """Feed bytes. Return the request once it is complete, None before; then feed no more.
 
-        Raises InvalidMessage: 414 and 431 for the limits, 505 for what is not HTTP/1.0 or 1.1,
-        400 for the rest and for a request with a body.
+        Raises InvalidMessage with a status: 414 and 431 for the limits, 505 for a version other
+        than HTTP/1.0 and 1.1, 400 for a request with a body and for everything else.
         """
         head = self._head.feed(data)
         if head is None:
             return None
         method, target, protocol = _split_request_line(head[0])
         headers = Headers.parse(head[1])
-        # A handshake has no body, and one left unread would be taken for frames.
+        # A handshake has no body; if one were ignored, it would be parsed as frames.
         if "transfer-encoding" in headers or not {"0"}.issuperset(
             headers.get_all("content-length")
         ):
@@ -231,7 +232,7 @@ def _split_request_line(line: str) -> tuple[str, str, str]:
     method, target, protocol = parts
     if protocol not in ("HTTP/1.1", "HTTP/1.0"):
         is_http = _is_http_version(protocol)
-        raise InvalidMessage(f"version {protocol[:16]!r} of HTTP", 505 if is_http else 400)
+        raise InvalidMessage(f"unsupported version {protocol[:16]!r}", 505 if is_http else 400)
     return method, target, protocol
 
 
@@ -239,8 +240,8 @@ def _take_authority(target: str, headers: Headers) -> str:
     """Reduce an absolute-form target to its path; its authority replaces Host (RFC 9112 3.2.2)."""
     match = _absolute_form(target)
     if match is None:
-        raise InvalidMessage("request target in neither origin-form nor absolute-form")
-    # None or several stay as they are: the handshake refuses both.
+        raise InvalidMessage("request target is neither in origin-form nor in absolute-form")
+    # No Host, or several of them, stay unchanged: the handshake refuses both.
     if len(headers.get_all("Host")) == 1:
         del headers["Host"]
         headers["Host"] = match[1]
@@ -248,11 +249,11 @@ def _take_authority(target: str, headers: Headers) -> str:
 
 
 class ResponseParser:
-    """Reads one final response, past the interim ones (1xx), with its body where it has one.
+    """Parses one final response with its body, if any; skips interim responses (1xx).
 
-    The body tells a person why the server refused: it is cut at ``max_body`` bytes, and what is
-    wrong with its framing ends it without hiding the status. With ``tunnel=True`` the request was
-    a CONNECT, which a proxy grants without a body (RFC 9110 9.3.6).
+    The body tells people why the server refused. It is truncated at ``max_body`` bytes, and an
+    error in its framing ends it without hiding the status. ``tunnel=True`` is for the response to
+    CONNECT, which has no body if the proxy accepts (RFC 9110 9.3.6).
     """
 
     __slots__ = (
@@ -285,7 +286,7 @@ class ResponseParser:
         self.rest = b""
 
     def feed(self, data: Buffer) -> Response | None:
-        """Take bytes; return the response once it is whole, after which nothing may be fed.
+        """Feed bytes. Return the response once it is complete, None before; then feed no more.
 
         Raises InvalidMessage.
         """
@@ -301,12 +302,12 @@ class ResponseParser:
         return self._finish() if self._body.feed(data) else None
 
     def feed_eof(self) -> Response:
-        """Take the end of the stream: return the response with what there is of its body.
+        """Report the end of the stream. Return the response with the received part of its body.
 
-        Raises InvalidMessage when not even its head was whole.
+        Raises InvalidMessage if its head is incomplete.
         """
         if self._response is None:
-            raise InvalidMessage("stream ended before the response did")
+            raise InvalidMessage("stream ended before the end of the response head")
         return self._finish()
 
     def _finish(self) -> Response:
@@ -334,7 +335,7 @@ class ResponseParser:
 
 
 class _Body:
-    """Collects a body of *length* bytes, or up to the end of the stream, at most *limit*."""
+    """Collects a body of *length* bytes, or until the end of the stream; at most *limit* bytes."""
 
     __slots__ = ("_data", "_want")
 
@@ -343,7 +344,7 @@ class _Body:
         self._data = bytearray()
 
     def feed(self, data: Buffer) -> bool:
-        """Take bytes; tell whether no more of them are needed."""
+        """Feed bytes. Return whether the body is complete."""
         self._data += data
         return len(self._data) >= self._want
 
@@ -352,15 +353,15 @@ class _Body:
 
 
 class _ChunkedBody(_Body):
-    """Collects a body in chunks (RFC 9112 7.1); trailers are not waited for."""
+    """Collects a chunked body (RFC 9112 7.1), without waiting for trailers."""
 
     __slots__ = ("_left", "_raw")
 
     def __init__(self, limit: int) -> None:
         super().__init__(None, limit)
-        # Every chunk but the first follows the CRLF of one before it.
+        # Every chunk but the first follows the CRLF of the previous one.
         self._raw = bytearray(b"\r\n")
-        self._left = 0  # bytes of the chunk that have not come yet
+        self._left = 0  # missing bytes of the current chunk
 
     def feed(self, data: Buffer) -> bool:
         self._raw += data
@@ -383,7 +384,7 @@ class _ChunkedBody(_Body):
 
 
 def _body_of(headers: Headers, limit: int) -> _Body:
-    """Tell how the body ends (RFC 9112 6.3); what makes no sense is read to the stream's end."""
+    """Choose how the body ends (RFC 9112 6.3): if that is unclear, with the end of the stream."""
     codings = headers.get_all("Transfer-Encoding")
     if codings:
         is_chunked = codings[-1].rpartition(",")[2].strip().lower() == "chunked"

@@ -1,8 +1,8 @@
-"""The opening handshake as both roles know it (RFC 6455 4)."""
+"""The part of the opening handshake that both roles share (RFC 6455 4)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .connection import Move, Protocol, State
 from .headers import parse_extensions
@@ -15,18 +15,20 @@ __all__ = ["HandshakingProtocol"]
 
 
 class HandshakingProtocol(Protocol):
-    """What both roles know of the opening handshake.
+    """A `Protocol` with the part of the opening handshake that both roles share.
 
-    Once the connection is open the heads are kept as bytes and parsed again when asked for: as
-    objects they were half of the memory of an idle connection, 5 KiB of it with the headers of a
-    browser.
+    Once the connection is open, both heads are kept as bytes and parsed again on request. As
+    objects they took half of the memory of an idle connection, 5 KiB with a browser's headers.
     """
 
-    __slots__ = ("_early", "_request", "_response", "handshake_error", "subprotocol")
+    ends_stream: ClassVar[bool]
+    """Whether this side, the server, ends the stream after a closing handshake (RFC 6455 7.1.1)."""
+
+    __slots__ = ("_request", "_response", "_trailing_data", "handshake_error", "subprotocol")
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._early = b""
+        self._trailing_data = b""
         self._request: Request | bytes | None = None
         self._response: Response | bytes | None = None
         self.subprotocol: str | None = None
@@ -34,44 +36,45 @@ class HandshakingProtocol(Protocol):
 
     @property
     def request(self) -> Request | None:
-        """The request of the opening handshake."""
+        """The request of the opening handshake, None before it is complete."""
         if isinstance(self._request, bytes):
             self._request = RequestParser().feed(self._request)
         return self._request
 
     @property
     def response(self) -> Response | None:
-        """The response of the opening handshake."""
+        """The response of the opening handshake, None before it is complete."""
         if isinstance(self._response, bytes):
             self._response = ResponseParser().feed(self._response)
         return self._response
 
     @property
     def extensions(self) -> list[ExtensionHeader]:
-        """The extensions that were agreed on: name and parameters of each."""
+        """The negotiated extensions, each with its name and parameters."""
         return [] if self.response is None else parse_extensions(self.response.headers)
 
     def receive_head(self, data: bytes) -> Request | Response | None:
-        """Take bytes of the opening handshake; returns the peer's head once it is whole.
+        """Feed bytes of the opening handshake. Return the peer's head once it is complete.
 
-        For callers that feed ``reader`` themselves: what follows the head waits in `take_early`.
+        For callers that feed ``reader`` themselves: the bytes after the head are trailing data,
+        see `take_trailing_data`.
         """
         raise NotImplementedError
 
-    def take_early(self) -> bytes:
-        """Return, once, what came in one read with the end of the handshake."""
-        early, self._early = self._early, b""
-        return early
+    def take_trailing_data(self) -> bytes:
+        """Return, once, the bytes that arrived together with the end of the handshake."""
+        data, self._trailing_data = self._trailing_data, b""
+        return data
 
     def _receive_handshake(self, data: bytes) -> None:
         head = self.receive_head(data)
         if head is not None:
             self._events.append(head)
-        self._receive_early()
+        self._receive_trailing_data()
 
-    def _receive_early(self) -> None:
-        if self._early and self.state is not State.CONNECTING:
-            self.receive_data(self.take_early())
+    def _receive_trailing_data(self) -> None:
+        if self._trailing_data and self.state is not State.CONNECTING:
+            self.receive_data(self.take_trailing_data())
 
     def _opened(self, request: bytes, response: bytes) -> None:
         self._request, self._response = request, response

@@ -1,4 +1,4 @@
-"""A server's side of a connection, the opening handshake included (RFC 6455 4.2)."""
+"""The server's side of a connection, with the opening handshake (RFC 6455 4.2)."""
 
 from __future__ import annotations
 
@@ -29,21 +29,23 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerProtocol"]
 
-# A client that talks before the handshake is answered gets no further than this many bytes.
-_MAX_EARLY = 65536
+# How many bytes a client may send before its handshake is answered.
+_MAX_TRAILING_DATA = 65536
 
 
 class ServerProtocol(HandshakingProtocol):
-    """A server's side of one connection.
+    """The server's side of one connection, without I/O.
 
-    *origins* are those to serve, all when it is None. *subprotocols* are those of the server by
-    preference, or a function that gets what the client offers and returns one of it or None.
-    *extensions* are those that a client may use. Other options are those of `Protocol`.
+    *origins* are the accepted origins, None for all. *subprotocols* are those of the server in
+    order of preference, or a function that takes the list of the client's offers and returns one
+    of them or None. *extensions* are those that a client may use. `Protocol` has more options.
 
-    The client's `Request` comes out of `events`; answer it with `send_response` of what `accept`
-    or `reject` returns. A request that is not HTTP is answered and reported here:
-    ``handshake_error`` tells why, for this side's eyes.
+    `events` returns the client's `Request`. Answer it: pass the result of `accept` or `reject` to
+    `send_response`. A request that is not valid HTTP is answered automatically. The reason is in
+    ``handshake_error`` and is not sent to the client.
     """
+
+    ends_stream = True
 
     __slots__ = (
         "_codec",
@@ -68,21 +70,21 @@ class ServerProtocol(HandshakingProtocol):
         self._origins = origins
         self._subprotocols = subprotocols
         self._parser: RequestParser | None = None
-        # The request as bytes, once it is whole.
+        # The request as bytes, once it is complete.
         self._head = b""
 
     def open_upgrade(self, upgrade: Upgrade, data: bytes, accepted: Accepted) -> None:
-        """Take *data*, the first that came, which was read as *upgrade* and answered already."""
-        self._early = data[upgrade.size :]
+        """Open with a handshake that is already answered: *data*, parsed as *upgrade*."""
+        self._trailing_data = data[upgrade.size :]
         self._opened(data[: upgrade.size], accepted.response)
         self.use_codec(accepted.codec)
         self._forget_options()
 
     def receive_head(self, data: bytes) -> Request | None:
-        """Take bytes of the request; see `HandshakingProtocol.receive_head`."""
+        """Feed bytes of the request; see `HandshakingProtocol.receive_head`."""
         if self._head:
-            self._early += data
-            if len(self._early) > _MAX_EARLY:
+            self._trailing_data += data
+            if len(self._trailing_data) > _MAX_TRAILING_DATA:
                 self._refuse(InvalidMessage("data before the handshake was answered"))
             return None
         if self._parser is None:
@@ -94,7 +96,7 @@ class ServerProtocol(HandshakingProtocol):
             return None
         if request is not None:
             self._request = request
-            self._head, self._early = self._parser.head, self._parser.rest
+            self._head, self._trailing_data = self._parser.head, self._parser.rest
             self._parser = None
         return request
 
@@ -103,7 +105,10 @@ class ServerProtocol(HandshakingProtocol):
         self.send_response(error_response(error))
 
     def accept(self, request: Request, headers: HeadersLike = ()) -> Response:
-        """Return the response that opens the connection, or the one that refuses *request*."""
+        """Return the response that accepts *request*, or the one that refuses it.
+
+        *headers* are added to the response that accepts it.
+        """
         try:
             key = check_request(request, origins=self._origins)
             self.subprotocol = select_subprotocol(request, self._subprotocols)
@@ -121,11 +126,11 @@ class ServerProtocol(HandshakingProtocol):
         )
 
     def reject(self, status: int, text: str = "", headers: HeadersLike = ()) -> Response:
-        """Return a plain HTTP response, in place of the handshake; *text* is its body."""
+        """Return a plain HTTP response instead of the handshake, with *text* as its body."""
         return reject_response(status, text, headers)
 
     def send_response(self, response: Response) -> None:
-        """Write the response; one with status 101 opens the connection."""
+        """Write the response. Status 101 opens the connection; any other ends it."""
         head = response.serialize()
         self._output = (head,)
         if response.status_code == 101:
@@ -133,7 +138,7 @@ class ServerProtocol(HandshakingProtocol):
             self._head = b""
             if "Sec-WebSocket-Extensions" in response.headers:
                 self.use_codec(self._codec)
-            self._receive_early()
+            self._receive_trailing_data()
         else:
             self._response = response
             self._move(Move.REFUSED)
@@ -141,6 +146,6 @@ class ServerProtocol(HandshakingProtocol):
         self._forget_options()
 
     def _forget_options(self) -> None:
-        """What is not asked for again is not kept by an idle connection."""
+        """Drop the options of the handshake, to save memory in idle connections."""
         self._origins = self._subprotocols = self._codec = None
         self._extensions = ()

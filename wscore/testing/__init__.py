@@ -1,4 +1,4 @@
-"""Testing WebSocket applications: no network, bad links, and a clock that tests move."""
+"""Tools for testing WebSocket applications: no network, bad links, and a fake clock."""
 
 from .clock import FakeClock
 from .link import Lane, Link

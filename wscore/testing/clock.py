@@ -1,4 +1,4 @@
-"""Time that stands still until a test moves it."""
+"""A clock that stands still until a test moves it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ T = TypeVar("T")
 
 
 class FakeClock:
-    """The time of the running event loop, moved by hand: ``async with FakeClock() as clock``.
+    """Replaces the time of the running event loop: ``async with FakeClock() as clock``.
 
-    Everything that waits by way of the loop waits for this clock: `asyncio.sleep`, timeouts,
-    heartbeats, delays between attempts to reconnect. Timers that were set before keep real time,
-    so that a deadline around the whole test still holds.
+    Everything that waits by means of the loop waits for this clock: `asyncio.sleep`, timeouts,
+    heartbeats, delays between retries. Timers that were set before keep real time, so that a
+    deadline for the whole test still works.
 
-    It is for what happens in this process, as on a `Network`: what other threads and processes
-    are about to do is not waited for. It needs asyncio's own event loop; entering it in another
-    raises RuntimeError.
+    Everything must happen in this process, as on a `Network`: the clock does not wait for other
+    threads and processes. Needs asyncio's own event loop; entering it in another one raises
+    RuntimeError.
     """
 
     def __init__(self) -> None:
@@ -35,19 +35,22 @@ class FakeClock:
         self._watch: _Watch
 
     def time(self) -> float:
-        """Seconds, as ``loop.time()`` gives them."""
+        """Return the time in seconds, as ``loop.time()`` does."""
         return self._now
 
     @classmethod
     def current(cls) -> FakeClock | None:
-        """The clock of the running loop, None when it has real time."""
+        """Return the clock of the running loop, None if the loop has real time."""
         owner = getattr(asyncio.get_running_loop().time, "__self__", None)
         return owner if isinstance(owner, cls) else None
 
     async def advance(self, seconds: float) -> None:
-        """Let *seconds* pass: every timer due by then runs, in order, with all that follows."""
+        """Let *seconds* pass. Run every timer due by then, in order, and all that follows.
+
+        Raises ValueError if *seconds* is negative.
+        """
         if seconds < 0:
-            raise ValueError("time does not run backwards")
+            raise ValueError("time cannot run backwards")
         target = self._now + seconds
         while (due := await self._watch.idle()) is not None and due <= target:
             await self._watch.idle(due)
@@ -55,10 +58,10 @@ class FakeClock:
         await self._watch.idle()
 
     async def run(self, work: Awaitable[T]) -> T:
-        """Return the result of *work*, with all waiting left out.
+        """Return the result of *work*, skipping idle time.
 
-        Whenever nothing more can happen the time jumps to the next timer. Raises RuntimeError
-        when there is none, because *work* would wait for ever.
+        Whenever nothing more can happen, the time jumps to the next timer. Raises RuntimeError if
+        there is no timer, because *work* would wait forever.
         """
         task = asyncio.ensure_future(work)
         try:
@@ -67,13 +70,13 @@ class FakeClock:
                 if task.done():
                     return task.result()
                 if due is None:
-                    raise RuntimeError("it waits for something that no timer will bring about")
+                    raise RuntimeError("waiting forever: no timer is set")
                 await self._watch.idle(due)
         finally:
             task.cancel()
 
     def move(self, now: float) -> None:
-        """Set the time; timers that are due then run when the loop has its turn."""
+        """Set the time. Timers that are due run in the next turn of the loop."""
         self._moved += now - self._now
         self._now = now
 
@@ -82,14 +85,14 @@ class FakeClock:
         if not isinstance(loop, asyncio.SelectorEventLoop):
             raise RuntimeError(f"FakeClock needs a selector event loop, not {type(loop).__name__}")
         if FakeClock.current() is not None:
-            raise RuntimeError("the event loop has a FakeClock already")
+            raise RuntimeError("the event loop already has a FakeClock")
         self._install(loop)
         return self
 
     def _install(self, loop: Any) -> None:
         self._loop, self._now, self._moved = loop, loop.time(), 0.0
         self._watch = loop._selector = _Watch(loop, self)
-        # After half a year a nanosecond would vanish in rounding, and timers would never be due.
+        # After half a year, rounding would lose a nanosecond, and timers would never be due.
         self._resolution, loop._clock_resolution = loop._clock_resolution, 1e-6
         loop.time = self.time
 
@@ -106,13 +109,13 @@ class FakeClock:
 
 
 class _Watch:
-    """In place of the loop's selector, which is called when there is nothing left to run."""
+    """Replaces the loop's selector, which is called when nothing is left to run."""
 
     def __init__(self, loop: Any, clock: FakeClock) -> None:
         self._loop = loop
         self._clock = clock
         self.selector = loop._selector
-        # Who waits for a moment in which nothing happens, and to what the time is set then.
+        # Futures that wait until nothing happens, each with the time to set then, or None.
         self._waiters: deque[tuple[asyncio.Future[float | None], float | None]] = deque()
         # The timers that keep real time.
         self.outside: list[asyncio.TimerHandle] = list(loop._scheduled)
@@ -123,23 +126,23 @@ class _Watch:
         return getattr(self.selector, name)
 
     async def idle(self, move_to: float | None = None) -> float | None:
-        """Wait until nothing more happens, and set the time then.
+        """Wait until nothing more happens, then set the time to *move_to* unless None.
 
-        Returns when the next timer was due, None when there was none. The time is not set by a
-        task: asyncio's debug mode would say that the task had taken so long.
+        Returns the time of the next timer, None if there is none. `select` sets the time, not a
+        task: asyncio's debug mode would report that the task took that long.
         """
         waiter: asyncio.Future[float | None] = self._loop.create_future()
         self._waiters.append((waiter, move_to))
         return await waiter
 
     def give_up(self) -> None:
-        """Tell those who still wait that there is no clock any more."""
+        """Make everything that still waits for this clock raise RuntimeError."""
         for waiter, _ in self._waiters:
             if not waiter.done():
-                waiter.set_exception(RuntimeError("the FakeClock was left"))
+                waiter.set_exception(RuntimeError("the FakeClock was exited"))
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        """Called by the loop; *timeout* is how long it is until its next timer."""
+        """Called by the loop. *timeout* is the time until its next timer, in seconds."""
         patience = self._run_outside()
         events: list[Any] = self.selector.select(0)
         if events or self._loop._ready or (timeout is not None and timeout <= 0):
@@ -156,7 +159,7 @@ class _Watch:
         return events
 
     def _run_outside(self) -> float | None:
-        """Run the timers of real time that are due; seconds to the next."""
+        """Run the real-time timers that are due. Return the seconds until the next one."""
         now = monotonic() - self._since
         for timer in [timer for timer in self.outside if timer.when() <= now]:
             self.outside.remove(timer)
@@ -166,10 +169,10 @@ class _Watch:
 
 
 async def finish(work: Awaitable[T], timeout: float | None) -> T:
-    """The result of *work*, waited for by whatever time the loop has. Raises TimeoutError."""
+    """Return the result of *work* within *timeout* seconds, real or fake. Raises TimeoutError."""
     limited = asyncio.wait_for(work, timeout)
     clock = FakeClock.current()
     try:
         return await (limited if clock is None else clock.run(limited))
     except asyncio.TimeoutError:  # another class before Python 3.11
-        raise TimeoutError(f"not done within {timeout} s") from None
+        raise TimeoutError(f"not finished within {timeout} s") from None

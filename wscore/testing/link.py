@@ -1,4 +1,4 @@
-"""A link between two ends in one process, as good or as bad as a test wants it."""
+"""A link between two ends in one process, as good or as bad as a test needs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["Lane", "Link"]
 
 
 class Lane:
-    """One direction of a link. All of its attributes may be changed at any time.
+    """One direction of a link. Its attributes may be changed at any time.
 
-    delay: seconds on the way, for what is written from now on.
-    max_read: bytes that one read brings at most; 1 delivers byte by byte, None sets no limit.
-    held: whether nothing arrives for now; it is not lost, as on a cut cable under TCP.
-    dropping: whether what would arrive vanishes.
-    capacity: bytes that may be on the way, as in a socket's buffers; more wait with the sender.
-    lost: bytes that vanished so far, the end of the stream counted as one.
+    delay: seconds until data arrives, for data written from now on.
+    max_read: bytes that one read returns at most; 1 delivers byte by byte, None sets no limit.
+    held: if True, nothing arrives, but nothing is lost, as on a cut cable under TCP.
+    dropping: if True, data vanishes instead of arriving.
+    capacity: bytes that may be in flight, as in a socket's buffers; more wait at the sender.
+    lost: bytes that have vanished; the end of the stream counts as one.
 
     Raises ValueError for a max_read or a capacity below 1.
     """
@@ -38,13 +38,13 @@ class Lane:
         self._loop = loop
         self._source: MemoryTransport
         self._target: MemoryTransport
-        # When it arrives, and what; nothing is the end of the stream.
+        # Times of arrival, and data. Empty data is the end of the stream.
         self._flight: deque[tuple[float, bytearray]] = deque()
         self._flying = 0
         self._next: asyncio.Handle | None = None
 
     def join(self, source: MemoryTransport, target: MemoryTransport) -> None:
-        """Say who writes and who reads."""
+        """Set the transports that write to and read from this lane."""
         self._source, self._target = source, target
 
     @property
@@ -74,11 +74,11 @@ class Lane:
 
     @property
     def room(self) -> int:
-        """Bytes that may be sent before something arrives."""
+        """Bytes that may be sent before other bytes arrive."""
         return max(0, self.capacity - self._flying)
 
     def carry(self, data: bytes | bytearray) -> None:
-        """Take *data* on its way; none of it is the end of the stream."""
+        """Send *data*; empty data is the end of the stream."""
         due = self._loop.time() + self.delay if self.delay > 0 else 0.0
         if self._flight:
             due = max(due, self._flight[-1][0])
@@ -90,7 +90,7 @@ class Lane:
         self.proceed()
 
     def lose(self) -> None:
-        """Lose what is on its way."""
+        """Lose all data in flight."""
         self.lost += sum(len(data) or 1 for _, data in self._flight)
         self._flight.clear()
         self._flying = 0
@@ -99,7 +99,7 @@ class Lane:
             self._next = None
 
     def proceed(self) -> None:
-        """Let the next part arrive when it is due, if there is one and it may arrive."""
+        """Schedule the arrival of the next part, if there is one and it may arrive."""
         if self._next is None and self._flight and not self._held and self._target.takes_data():
             due = self._flight[0][0]
             if due <= self._loop.time():
@@ -138,12 +138,12 @@ class Lane:
 
 def _at_least_1(size: int) -> int:
     if size < 1:
-        raise ValueError(f"at least one byte, not {size!r}")
+        raise ValueError(f"must be at least one byte, not {size!r}")
     return size
 
 
 class Link:
-    """Both directions between a client and a server, and what may happen to them."""
+    """Both directions between a client and a server, with ways to disturb them."""
 
     def __init__(
         self,
@@ -161,32 +161,32 @@ class Link:
 
     @property
     def lanes(self) -> tuple[Lane, Lane]:
-        """Both directions, for what happens to both."""
+        """Both directions."""
         return self.to_server, self.to_client
 
     @property
     def closed(self) -> bool:
-        """Whether both ends are gone."""
+        """Whether both ends are closed."""
         return self.client.lost and self.server.lost
 
     def cut(self) -> None:
-        """Let nothing arrive any more, in either direction, until `mend`."""
+        """Hold both directions until `mend`: nothing arrives, nothing is lost."""
         for lane in self.lanes:
             lane.held = True
 
     def mend(self) -> None:
-        """Let everything through at once again; what was lost meanwhile stays lost."""
+        """Let everything through without delay again. Lost data stays lost."""
         for lane in self.lanes:
             lane.delay, lane.max_read, lane.dropping, lane.held = 0.0, None, False, False
 
     def reset(self) -> None:
-        """Break the connection: both ends learn of it at once, and what was on its way is lost."""
+        """Break the connection with ConnectionResetError at both ends. Data in flight is lost."""
         for lane in self.lanes:
             lane.lose()
         for end in (self.client, self.server):
             end.fail(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
 
     def end_lost(self) -> None:
-        """One end is gone."""
+        """Report that one end is closed."""
         if self.closed and self._on_end is not None:
             self._on_end(self)

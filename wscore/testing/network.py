@@ -13,7 +13,12 @@ from .link import Link
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..aio import ClientConnection, Listener
+    from typing_extensions import Unpack
+
+    from ..aio import Listener
+    from ..aio.client.options import UnixConnectKeywords
+    from ..aio.connection.wire import Wire
+    from ..aio.server.options import UnixServeKeywords
     from ..aio.server.routes import Handler
 
 __all__ = ["Network"]
@@ -41,9 +46,9 @@ class Network:
         handler: Handler | Mapping[str, Handler],
         host: str = HOST,
         port: int = PORT,
-        **options: Any,
+        **options: Unpack[UnixServeKeywords],
     ) -> serve:
-        """`wscore.serve` on this network; *host* is any name."""
+        """`wscore.serve` on this network; *host* is any name. Raises ValueError for TLS."""
         server = _MemoryServe(handler, **options)
         server.network, server.address = self, (host, port)
         return server
@@ -52,9 +57,9 @@ class Network:
         self,
         uri: str = f"ws://{HOST}/",
         listener: Listener | type[Listener] | None = None,
-        **options: Any,
+        **options: Unpack[UnixConnectKeywords],
     ) -> connect:
-        """`wscore.connect` on this network."""
+        """`wscore.connect` on this network. Raises ValueError for TLS."""
         client = _MemoryConnect(uri, listener, **options)
         client.network = self
         return client
@@ -67,9 +72,7 @@ class Network:
         self._listening[host, port] = listening
         return listening
 
-    async def dial(
-        self, factory: Callable[[], ClientConnection], host: str, port: int
-    ) -> ClientConnection:
+    async def dial(self, factory: Callable[[], Wire], host: str, port: int) -> Wire:
         """Make a connection to whoever listens. Raises ConnectionRefusedError."""
         await asyncio.sleep(0)  # as with sockets, nothing is made in the same turn
         listening = self._listening.get((host, port))
@@ -134,9 +137,7 @@ class _MemoryServe(serve):
 class _MemoryConnect(connect):
     network: Network
 
-    async def _dial(
-        self, factory: Callable[[], ClientConnection], where: dict[str, Any]
-    ) -> ClientConnection:
+    async def _dial(self, factory: Callable[[], Wire], where: dict[str, Any]) -> Wire:
         if where.get("sock") or where.get("ssl"):
             raise ValueError("there are no sockets and no TLS in memory")
         return await self.network.dial(factory, where["host"], where["port"])

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ..aio import ClientConnection, ServerConnection
+from ..aio.options import ConnectionKeywords
 from ..protocol.uri import parse_uri
 from .clock import finish
 from .network import Network
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from typing_extensions import Unpack
 
     from ..aio import Connection, Listener
+    from ..aio.client.options import UnixConnectKeywords
+    from ..aio.connection.wire import Wire
+    from ..aio.server.options import UnixServeKeywords
     from ..aio.server.routes import Handler
     from .link import Link
     from .transport import MemoryTransport
@@ -33,32 +39,41 @@ class Pair(NamedTuple):
         return link_of(self.client)
 
 
+class PairKeywords(ConnectionKeywords, total=False):
+    """What `wscore.serve` and `wscore.connect` have in common."""
+
+    subprotocols: Sequence[str]
+
+
 @asynccontextmanager
 async def pair(
     handler: Handler | Mapping[str, Handler] | None = None,
     listener: Listener | type[Listener] | None = None,
     *,
     uri: str = "ws://test/",
-    client: Mapping[str, Any] | None = None,
-    server: Mapping[str, Any] | None = None,
-    **options: Any,
+    client: UnixConnectKeywords | None = None,
+    server: UnixServeKeywords | None = None,
+    **options: Unpack[PairKeywords],
 ) -> AsyncIterator[Pair]:
     """A client and a server without a network: ``async with pair(handler) as (client, server)``.
 
     *handler* is what `wscore.serve` takes; without one, the test itself receives and sends on both
-    ends. A *listener* takes what comes to the client. Options are those of both roles; *client*
-    and *server* have more for one of them. At the end both are closed, and the handler is waited
-    for, as `Server.close` does. Raises what `wscore.connect` raises.
+    ends. A *listener* takes what comes to the client. Keywords that `wscore.serve` and
+    `wscore.connect` have in common go to both; *client* and *server* are mappings of more keywords
+    for one of them. At the end both are closed, and the handler is waited for, as `Server.close`
+    does. Raises what `wscore.serve` and `wscore.connect` raise.
     """
+    for_server: UnixServeKeywords = {**options, **(server or {})}
+    for_client: UnixConnectKeywords = {**options, **(client or {})}
     network, where = Network(), parse_uri(uri)
     running = await network.serve(
         _until_closed if handler is None else handler,
         where.host,
         where.port,
-        **{**options, **(server or {})},
+        **for_server,
     )
     try:
-        connecting = network.connect(uri, listener, **{**options, **(client or {})})
+        connecting = network.connect(uri, listener, **for_client)
         ws = await finish(connecting.__aenter__(), None)
         yield Pair(ws, accepted_by(ws))
     finally:
@@ -75,11 +90,15 @@ def link_of(ws: Connection) -> Link:
 
 def accepted_by(client: ClientConnection) -> ServerConnection:
     """The server's end of the connection of *client*."""
-    return cast("ServerConnection", link_of(client).server.get_protocol())
+    return cast("ServerConnection", _wire(link_of(client).server).connection)
 
 
 async def _until_closed(ws: ServerConnection) -> None:
     await ws.wait_closed()
+
+
+def _wire(end: MemoryTransport) -> Wire:
+    return cast("Wire", end.get_protocol())
 
 
 def _end(link: Link) -> None:
@@ -88,4 +107,4 @@ def _end(link: Link) -> None:
         link.reset()
     else:
         link.mend()
-        cast("ClientConnection", link.client.get_protocol()).start_close()
+        _wire(link.client).connection.start_close()

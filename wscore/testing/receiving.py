@@ -1,4 +1,4 @@
-"""Receiving in a test, which must not wait for ever."""
+"""Receiving in tests, with a deadline."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["receive"]
 async def receive(
     ws: Connection, timeout: float = 5.0, *, decode: bool | None = None
 ) -> str | bytes:
-    """The next message, as `Connection.recv` gives it, within *timeout* seconds.
+    """Return the next message, like `Connection.recv`, within *timeout* seconds.
 
-    Under a `FakeClock` these are its seconds, and they pass at once when nothing else happens.
-    Raises TimeoutError, and what `Connection.recv` raises.
+    Under a `FakeClock`, these seconds are fake and pass at once when nothing else happens. Raises
+    TimeoutError, and the errors of `Connection.recv`.
     """
     try:
         return await finish(ws.recv(decode), timeout)

@@ -1,4 +1,4 @@
-"""An asyncio transport that has no socket: what is written goes to a lane of a `Link`."""
+"""An asyncio transport without a socket: it writes to a lane of a `Link`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["MemoryTransport"]
 
 
 class MemoryTransport(asyncio.Transport):
-    """One end of a `Link`; it behaves as asyncio's transport of a TCP socket does."""
+    """One end of a `Link`, which behaves like asyncio's transport of a TCP socket."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class MemoryTransport(asyncio.Transport):
     ) -> None:
         super().__init__({"sockname": sockname, "peername": peername})
         self.link = link
-        # Whether the connection is over, and whether the protocol was told.
+        # Whether the connection has ended, and whether the protocol knows.
         self.closed = self.lost = False
         self._loop = loop
         self._lane = lane
@@ -39,18 +39,18 @@ class MemoryTransport(asyncio.Transport):
         self._closing = self._eof_written = self._eof_read = False
 
     def start(self, protocol: asyncio.BaseProtocol) -> None:
-        """The connection is made."""
+        """Connect *protocol* to this transport."""
         self._protocol = protocol
         protocol.connection_made(self)
 
     # Reading
 
     def takes_data(self) -> bool:
-        """Whether something may arrive: it is read, or answered with a reset."""
+        """Whether data may arrive, to be read or answered with a reset."""
         return self.closed or self.is_reading()
 
     def receive(self, data: bytes) -> int:
-        """Give *data* to the protocol; how many bytes it took."""
+        """Pass *data* to the protocol. Return how many bytes it took."""
         protocol = self._protocol
         try:
             if not isinstance(protocol, asyncio.BufferedProtocol):
@@ -66,7 +66,7 @@ class MemoryTransport(asyncio.Transport):
             return len(data)
 
     def receive_eof(self) -> None:
-        """The stream ends."""
+        """Report the end of the stream to the protocol."""
         if self.closed:
             return
         self._eof_read = True
@@ -79,7 +79,7 @@ class MemoryTransport(asyncio.Transport):
             self.close()
 
     def answer_reset(self) -> None:
-        """Data came after the end: its sender gets a reset, if that can reach it."""
+        """Answer data that arrived after the end with a reset, if that can reach the sender."""
         peer = self.link.client if self is self.link.server else self.link.server
         if not (self._lane.held or self._lane.dropping):
             peer.fail(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
@@ -110,7 +110,7 @@ class MemoryTransport(asyncio.Transport):
         self.write(b"".join(list_of_data))
 
     def send_on(self) -> None:
-        """Send as much as there is room for."""
+        """Send as much as the lane has room for."""
         while self._unsent and (room := self._lane.room):
             part = self._unsent[:room]
             del self._unsent[:room]
@@ -174,7 +174,7 @@ class MemoryTransport(asyncio.Transport):
         self.fail(None)
 
     def fail(self, error: Exception | None) -> None:
-        """The connection is over, because of *error*; what is unsent is lost."""
+        """End the connection because of *error*. Unsent data is lost."""
         self._closing = True
         self._unsent.clear()
         self._end(error)

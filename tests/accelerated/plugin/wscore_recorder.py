@@ -1,7 +1,7 @@
-"""A pytest plugin that lifts a library, if told to, and writes down how each test ended.
+"""A pytest plugin that accelerates a library, if told to, and writes down how each test ended.
 
 It is loaded with ``-p``, hence before any conftest.py and any other plugin imports the library.
-``WSCORE_LIFT`` names the library, empty for none; ``WSCORE_RECORD`` the file to write.
+``WSCORE_ACCELERATE`` names the library, empty for none; ``WSCORE_RECORD`` the file to write.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 ended: dict[str, str] = {}
-lifted = ""
+accelerated = ""
 
-if os.environ["WSCORE_LIFT"]:
+if os.environ["WSCORE_ACCELERATE"]:
     import wscore
 
-    outcome = wscore.accelerate(os.environ["WSCORE_LIFT"])[os.environ["WSCORE_LIFT"]]
+    outcome = wscore.accelerate(os.environ["WSCORE_ACCELERATE"])[os.environ["WSCORE_ACCELERATE"]]
     if not outcome.lifted:
-        raise pytest.UsageError(f"{outcome.library} was not lifted: {outcome.detail}")
-    lifted = outcome.detail
+        raise pytest.UsageError(f"{outcome.library} was not accelerated: {outcome.detail}")
+    accelerated = outcome.detail
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -30,5 +30,5 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    record = {"lifted": lifted, "ended": ended}
+    record = {"accelerated": accelerated, "ended": ended}
     Path(os.environ["WSCORE_RECORD"]).write_text(json.dumps(record))

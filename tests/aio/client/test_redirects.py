@@ -12,6 +12,7 @@ from support.rawpeer import RawPeer, address, echo, raw_server, serving, uri
 
 import wscore
 from wscore import InvalidRedirect, InvalidStatus
+from wscore.aio.client.opening import ClientOpening
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,7 +148,7 @@ def test_a_refusal_is_told_though_its_body_is_withheld(run: Run, status: int) ->
     async def main() -> None:
         async with raw_server(refuse, shake=False) as server:
             with pytest.raises(InvalidStatus) as caught:
-                await wscore.connect(server.uri, open_timeout=0.1)
+                await wscore.connect(server.uri, open_timeout=0.3)
             assert (caught.value.status, caught.value.response.body) == (status, b"half")
 
     run(main())
@@ -162,6 +163,29 @@ def test_all_redirections_together_have_one_open_timeout(run: Run) -> None:
         async with serving(echo, process_request=slow) as server:
             with pytest.raises(TimeoutError):
                 await wscore.connect(uri(server), open_timeout=0.12)
+
+    run(main())
+
+
+@pytest.mark.parametrize(("status", "error"), [(302, TimeoutError), (403, InvalidStatus)])
+def test_a_redirection_that_comes_too_late_to_be_followed(
+    run: Run, monkeypatch: pytest.MonkeyPatch, status: int, error: type[Exception]
+) -> None:
+    """It is an answer, and no refusal: whoever connected has run out of time."""
+    shake_hands = ClientOpening.shake_hands
+
+    async def slowly(*given: Any) -> None:
+        try:
+            await shake_hands(*given)
+        finally:
+            await asyncio.sleep(10)
+
+    monkeypatch.setattr(ClientOpening, "shake_hands", slowly)
+
+    async def main() -> None:
+        async with serving(echo, process_request=redirecting("/new", status)) as server:
+            with pytest.raises(error):
+                await wscore.connect(uri(server, "/away"), open_timeout=0.3)
 
     run(main())
 

@@ -6,6 +6,7 @@ import asyncio
 import random
 from contextlib import suppress
 from contextvars import Context, ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -270,7 +271,7 @@ def test_nothing_is_lost_by_waiting_in_any_way(
         loop = asyncio.get_running_loop()
         loop.set_debug(debug)
         loop.slow_callback_duration = 60
-        async with place.serve(lambda ws: _count(ws, 150)) as server:
+        async with place.serve(partial(_count, most=150)) as server:
             ws = await place.connect(server)
             assert [await wait(ws) for _ in range(150)] == [str(n) for n in range(150)]
             with pytest.raises(wscore.ConnectionClosedOK):
@@ -282,7 +283,7 @@ def test_nothing_is_lost_by_waiting_in_any_way(
 
 def test_one_task_may_wait_for_many_connections(run: Run, place: Place) -> None:
     async def main() -> None:
-        async with place.serve(lambda ws: _count(ws, 50)) as server:
+        async with place.serve(partial(_count, most=50)) as server:
             connections = [await place.connect(server) for _ in range(5)]
             heard: dict[Any, list[str]] = {ws: [] for ws in connections}
             tasks = {asyncio.ensure_future(ws.recv()): ws for ws in connections}

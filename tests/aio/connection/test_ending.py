@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.internals import wire_of
 from support.oracles import WireFrame
 from support.rawpeer import (
     BINARY,
@@ -309,7 +310,7 @@ def test_after_the_end_nothing_is_sent(run: Run) -> None:
                     await call
             with pytest.raises(ConnectionClosedOK):
                 ws.write("a")
-            ws.fail()
+            wire_of(ws).fail()
             assert (ws.close_code, ws.close_reason) == (1000, "")
 
     run(main())

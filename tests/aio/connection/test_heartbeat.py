@@ -7,10 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.internals import wire_of
 from support.rawpeer import PING, echo, fill, raw_client, serving, until, uri
 
 import wscore
-from wscore.aio.loop import share
+from wscore.aio.loop import loop_data
 from wscore.protocol.connection import State
 from wscore.testing import FakeClock, pair
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Run = Callable[[Any], Any]
+
+# Seconds by the clock of these tests, whatever the defaults are.
+BEAT: Any = {"ping_interval": 30, "ping_timeout": 20}
 
 
 def assert_unanswered(error: BaseException | None, seconds: str) -> None:
@@ -30,7 +34,7 @@ def assert_unanswered(error: BaseException | None, seconds: str) -> None:
 @pytest.mark.parametrize("side", ["client", "server"])
 def test_a_link_that_is_cut_is_found_and_every_waiter_wakes(run_asyncio: Run, side: str) -> None:
     async def main() -> None:
-        async with FakeClock() as clock, pair() as ends:
+        async with FakeClock() as clock, pair(**BEAT) as ends:
             ws: Any = getattr(ends, side)
             ends.link.cut()
             await fill(ws)
@@ -60,7 +64,7 @@ def test_a_listener_is_told(run_asyncio: Run) -> None:
             closed.append(close)
 
     async def main() -> None:
-        async with FakeClock() as clock, pair(None, Told) as ends:
+        async with FakeClock() as clock, pair(None, Told, **BEAT) as ends:
             ends.link.cut()
             await clock.advance(50.3)
             assert [close.code for close in closed] == [1006]
@@ -71,7 +75,7 @@ def test_a_listener_is_told(run_asyncio: Run) -> None:
 
 def test_an_idle_connection_stays(run_asyncio: Run) -> None:
     async def main() -> None:
-        async with FakeClock() as clock, pair() as ends:
+        async with FakeClock() as clock, pair(**BEAT) as ends:
             await clock.advance(3601)
             assert ends.client.state is ends.server.state is State.OPEN
             assert ends.client.stats.pings_sent == ends.server.stats.pings_sent == 120
@@ -81,7 +85,7 @@ def test_an_idle_connection_stays(run_asyncio: Run) -> None:
 
 def test_any_byte_is_an_answer(run_asyncio: Run) -> None:
     async def main() -> None:
-        async with FakeClock() as clock, pair(server={"ping_interval": None}) as ends:
+        async with FakeClock() as clock, pair(server={"ping_interval": None}, **BEAT) as ends:
             ends.link.to_server.dropping = True  # pings never reach it
             ends.server.transport.write(b"\x82\x7e\x03\xe8")
             for _ in range(60):
@@ -96,11 +100,11 @@ def test_any_byte_is_an_answer(run_asyncio: Run) -> None:
 
 def test_while_we_do_not_read_nobody_is_judged(run_asyncio: Run) -> None:
     async def main() -> None:
-        async with FakeClock() as clock, pair(client={"max_queue": 2}) as ends:
+        async with FakeClock() as clock, pair(client={"max_queue": 2}, **BEAT) as ends:
             for number in range(8):
                 await ends.server.send(str(number))
                 await clock.advance(0)
-            assert ends.client.reads_held
+            assert wire_of(ends.client).reads_are_held
             await clock.advance(3600)
             assert ends.client.state is State.OPEN
             assert [await ends.client.recv() for _ in range(8)] == list("01234567")
@@ -117,12 +121,12 @@ def test_while_we_do_not_read_nobody_is_judged(run_asyncio: Run) -> None:
 
 def test_a_dead_peer_is_found_once_we_read_again(run_asyncio: Run) -> None:
     async def main() -> None:
-        async with FakeClock() as clock, pair() as ends:
-            ends.client.hold_reads()
+        async with FakeClock() as clock, pair(**BEAT) as ends:
+            wire_of(ends.client).hold_reads()
             ends.link.cut()
             await clock.advance(1000)
             assert ends.client.state is State.OPEN
-            ends.client.release_reads()
+            wire_of(ends.client).release_reads()
             await clock.advance(51)
             assert ends.client.state is State.CLOSED
             ends.link.reset()
@@ -132,7 +136,7 @@ def test_a_dead_peer_is_found_once_we_read_again(run_asyncio: Run) -> None:
 
 def test_a_clock_that_jumps_cuts_nobody(run_asyncio: Run) -> None:
     async def main() -> None:
-        async with FakeClock() as clock, pair() as ends:
+        async with FakeClock() as clock, pair(**BEAT) as ends:
             await clock.advance(29)
             for jump in (2, 19, 60, 86400):
                 clock.move(clock.time() + jump)
@@ -144,7 +148,7 @@ def test_a_clock_that_jumps_cuts_nobody(run_asyncio: Run) -> None:
 
 def test_without_a_timeout_it_only_measures(run_asyncio: Run) -> None:
     async def main() -> None:
-        async with FakeClock() as clock, pair(ping_timeout=None) as ends:
+        async with FakeClock() as clock, pair(ping_interval=30, ping_timeout=None) as ends:
             await clock.advance(31)
             assert ends.client.latency > 0
             ends.link.cut()
@@ -162,7 +166,7 @@ def test_without_an_interval_there_is_none(run: Run) -> None:
             serving(echo, ping_interval=None) as server,
             wscore.connect(uri(server), ping_interval=None),
         ):
-            assert len(share(loop).wheel(loop)) == 0
+            assert len(loop_data(loop).wheel(loop)) == 0
 
     run(main())
 
@@ -171,7 +175,7 @@ def test_both_ends_are_on_the_wheel_until_they_close(run: Run) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         async with serving(echo) as server:
-            wheel = share(loop).wheel(loop)
+            wheel = loop_data(loop).wheel(loop)
             ws = await wscore.connect(uri(server))
             await ws.send("x")
             await ws.recv()

@@ -27,6 +27,7 @@ from support.rawpeer import (
 
 import wscore
 from wscore import ConnectionClosedError, InvalidMessage, PayloadTooBig
+from wscore._backend import MAX_FRAGMENTS, MAX_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,12 +40,12 @@ ECHOES = pytest.mark.parametrize("handler", [Echo, echo], ids=["listener", "coro
 
 
 @ECHOES
-@pytest.mark.parametrize("size", [1 << 20, (1 << 20) + 1, (1 << 63) - 1])
+@pytest.mark.parametrize("size", [MAX_SIZE, MAX_SIZE + 1, (1 << 63) - 1])
 def test_a_message_is_judged_by_its_header_alone(run: Run, handler: Any, size: int) -> None:
     async def main() -> None:
         async with serving(handler) as server, raw_client(server) as peer:
             peer.write(header(size))
-            if size > 1 << 20:
+            if size > MAX_SIZE:
                 assert await peer.close_code() == 1009
                 return
             peer.write(bytes(size))
@@ -72,9 +73,9 @@ def test_empty_fragments_count_too(run: Run, handler: Any) -> None:
     async def main() -> None:
         async with serving(handler) as server, raw_client(server) as peer:
             first, more = WireFrame(TEXT, fin=False), WireFrame(0, fin=False)
-            peer.send(first, *[more] * 4094, WireFrame(0))
+            peer.send(first, *[more] * (MAX_FRAGMENTS - 2), WireFrame(0))
             assert await peer.frame() == WireFrame(TEXT)
-            peer.send(first, *[more] * 4095)
+            peer.send(first, *[more] * (MAX_FRAGMENTS - 1))
             peer.send(WireFrame(0))
             assert await peer.close_code() == 1008
 

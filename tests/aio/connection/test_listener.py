@@ -13,7 +13,9 @@ from support.rawpeer import (
     PING,
     PONG,
     TEXT,
+    Echo,
     close_payload,
+    echo,
     raw_client,
     request,
     serving,
@@ -22,11 +24,20 @@ from support.rawpeer import (
 )
 
 import wscore
+from wscore.aio.connection.listener import as_listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Run = Callable[[Any], Any]
+
+
+def test_what_becomes_a_listener() -> None:
+    listener = Echo()
+    assert as_listener(listener) is listener
+    assert isinstance(as_listener(Echo), Echo)
+    assert as_listener(Echo) is not as_listener(Echo)
+    assert as_listener(echo) is None
 
 
 class Journal(wscore.Listener):

@@ -6,9 +6,23 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.internals import is_decoding, wire_of
 from support.numbered import Numbered, NumberedCodec
 from support.oracles import WireFrame
-from support.rawpeer import BINARY, PING, PONG, TEXT, Echo, echo, raw_client, serving, until, uri
+from support.rawpeer import (
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    Echo,
+    close_payload,
+    echo,
+    raw_client,
+    serving,
+    until,
+    uri,
+)
 
 import wscore
 
@@ -18,6 +32,8 @@ if TYPE_CHECKING:
     Run = Callable[[Any], Any]
 
 LARGE = b"x" * 200_000
+# In one read with what follows it, and LARGE with a swell of 100.
+SWELLING = b"x" * 2000
 ECHOES = pytest.mark.parametrize("handler", [Echo, echo], ids=["listener", "coroutine"])
 
 
@@ -112,6 +128,53 @@ def test_violations_come_after_the_messages_before_them(run: Run, handler: Any, 
     run(main())
 
 
+def test_a_close_behind_a_decoded_message_waits_for_its_answer(run: Run) -> None:
+    async def answer_late(ws: wscore.ServerConnection) -> None:
+        async for message in ws:
+            await asyncio.sleep(0.005)  # the Close must not be handled meanwhile
+            await ws.send(message)
+
+    async def main() -> None:
+        codec = NumberedCodec()
+        [message] = encoded(codec, BINARY, SWELLING)
+        async with (
+            serving(answer_late, compression=Numbered(threshold=1 << 30, swell=100)) as server,
+            raw_client(server, extensions="x-numbered") as peer,
+        ):
+            peer.send(message, WireFrame(CLOSE, close_payload(1000)))
+            assert [frame.opcode for frame in await peer.rest()] == [BINARY, CLOSE]
+
+    run(main())
+
+
+def test_a_listener_that_fails_gets_no_more_of_the_read(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[Any] = []
+
+    class Failing(wscore.Listener):
+        def on_message(self, ws: wscore.Connection, message: str | bytes) -> None:
+            calls.append(message)
+            raise LookupError
+
+        def on_ping(self, ws: wscore.Connection, data: bytes) -> None:
+            calls.append(data)
+
+    async def main() -> None:
+        codec = NumberedCodec()
+        [message] = encoded(codec, BINARY, SWELLING)
+        async with (
+            serving(Failing, compression=Numbered(threshold=1 << 30, swell=100)) as server,
+            raw_client(server, extensions="x-numbered") as peer,
+        ):
+            peer.send(message, WireFrame(PING, b"ping"), WireFrame(TEXT, b"next"))
+            assert await peer.close_code() == wscore.CloseCode.INTERNAL_ERROR
+
+    run(main())
+    assert calls == [LARGE]
+    caplog.clear()
+
+
 def test_fragments_are_received_as_they_come(run: Run) -> None:
     async def main() -> None:
         received: list[Any] = []
@@ -173,9 +236,9 @@ def test_a_message_of_a_lost_connection_is_still_received(run: Run) -> None:
             extension.codecs[0].may_go_on.clear()
             peer.send(*encoded(NumberedCodec(), BINARY, LARGE[:200]), WireFrame(TEXT, b"after"))
             [ws] = server.connections
-            await until(lambda: ws.decoding)
+            await until(lambda: is_decoding(ws))
             ws.abort()
-            await until(lambda: ws.lost)
+            await until(lambda: wire_of(ws).lost)
             assert not ended
             extension.codecs[0].may_go_on.set()
             await until(lambda: ended == [LARGE, "after", 1006])
@@ -202,9 +265,9 @@ def test_a_listener_hears_of_the_end_last(run: Run) -> None:
             extension.codecs[0].may_go_on.clear()
             peer.send(*encoded(NumberedCodec(), BINARY, LARGE[:200]))
             [ws] = server.connections
-            await until(lambda: ws.decoding)
+            await until(lambda: is_decoding(ws))
             ws.abort()
-            await until(lambda: ws.lost)
+            await until(lambda: wire_of(ws).lost)
             assert not heard
             extension.codecs[0].may_go_on.set()
             await until(lambda: heard == [LARGE, 1006])

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.internals import send_queue_of
 from support.numbered import Numbered, NumberedCodec
 from support.oracles import WireFrame
 from support.rawpeer import (
@@ -19,6 +20,7 @@ from support.rawpeer import (
     raw_server,
     serving,
     until,
+    until_closed,
     uri,
 )
 
@@ -35,7 +37,9 @@ MOST = 1 << 20
 
 
 def unsent(ws: Any) -> int:
-    return (ws._outbox.size if ws._outbox else 0) + ws.transport.get_write_buffer_size()
+    return (
+        queue.size if (queue := send_queue_of(ws)) else 0
+    ) + ws.transport.get_write_buffer_size()
 
 
 class Stalled:
@@ -102,14 +106,14 @@ def test_dropping_keeps_the_bound_and_the_order(run: Run, policy: Any) -> None:
                 ws.write(number(index))
                 ws.write(b"x" * 65536)
                 assert unsent(ws) <= MOST
-            outbox = ws._outbox
-            assert outbox is not None
-            dropped = outbox.dropped
+            queue = send_queue_of(ws)
+            assert queue is not None
+            dropped = queue.dropped
             assert dropped > 100
             stalled.may_read.set()
             await ws.drain()
             await ws.close()
-            assert outbox.dropped == dropped
+            assert queue.dropped == dropped
             assert stalled.small == sorted(stalled.small)
             if policy == "drop_oldest":
                 assert stalled.small[-1] == number(199)
@@ -157,7 +161,7 @@ def test_one_message_may_exceed_the_bound_when_nothing_else_is_unsent(run: Run) 
 
 
 def test_an_unknown_policy_is_refused() -> None:
-    with pytest.raises(ValueError, match="overflow is one of wait, drop_newest"):
+    with pytest.raises(ValueError, match="overflow must be one of 'wait', 'drop_newest'"):
         wscore.connect("ws://localhost/", overflow="lose")  # type: ignore[arg-type]
 
 
@@ -238,8 +242,9 @@ def test_closing_does_not_wait_for_a_peer_that_never_reads(run: Run) -> None:
             await ws.close()
             with pytest.raises(ConnectionClosedError, match="did not close in time"):
                 await waiting
-            assert ws._outbox is not None
-            assert (ws._outbox.size, len(ws._outbox)) == (0, 0)
+            queue = send_queue_of(ws)
+            assert queue is not None
+            assert (queue.size, len(queue)) == (0, 0)
             stalled.may_read.set()
 
     run(main())
@@ -349,7 +354,7 @@ def test_an_encoder_that_fails_ends_the_connection(
 
 def test_a_connection_may_be_lost_while_a_message_is_encoded(run: Run) -> None:
     async def main() -> None:
-        async with serving(lambda ws: ws.wait_closed(), compression=Numbered()) as server:
+        async with serving(until_closed, compression=Numbered()) as server:
             ws = await wscore.connect(uri(server), compression=(ours := Numbered()))
             ours.codecs[0].may_go_on.clear()
             sending = asyncio.ensure_future(ws.send(b"x" * (LARGE + 1)))

@@ -7,6 +7,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.internals import host_of
 from support.rawpeer import (
     CLOSE,
     Echo,
@@ -189,8 +190,8 @@ def test_the_refused_who_stay_are_dropped(run: Run, monkeypatch: pytest.MonkeyPa
             staying = await _connect_from("127.0.0.1", server)
             staying.write(b"G")
             assert (await staying.reader.read()).startswith(REFUSED)
-            await until(lambda: server.admission._lingering)
-            await until(lambda: not server.admission._lingering)
+            await until(lambda: host_of(server).admission._lingering)
+            await until(lambda: not host_of(server).admission._lingering)
             await staying.finish()
 
     run(main())
@@ -206,7 +207,7 @@ def test_few_of_the_refused_may_stay(run: Run, monkeypatch: pytest.MonkeyPatch) 
                 peers.append(await _connect_from("127.0.0.1", server))
                 peers[-1].write(b"G")
                 assert (await peers[-1].reader.read()).startswith(REFUSED)
-            lingering = server.admission._lingering
+            lingering = host_of(server).admission._lingering
             await until(lambda: len(lingering) == 3)
             assert {away.transport.get_extra_info("peername") for away in lingering} == {
                 peer.writer.get_extra_info("sockname") for peer in peers[2:]
@@ -226,12 +227,12 @@ def test_nobody_waits_for_the_refused_at_the_end(run: Run, monkeypatch: pytest.M
         async with raw_client(server) as peer, raw_client(server, shake=False) as refused:
             refused.write(b"G")
             assert (await refused.reader.read()).startswith(REFUSED)
-            await until(lambda: server.admission._lingering)
+            await until(lambda: host_of(server).admission._lingering)
             server.close()
             assert (await peer.frame()).opcode == CLOSE
             await peer.finish()
             await server.wait_closed()
-            await until(lambda: not server.admission._lingering)
+            await until(lambda: not host_of(server).admission._lingering)
 
     run(main())
 

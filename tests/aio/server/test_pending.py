@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.internals import host_of, wire_of
 from support.oracles import WireFrame
 from support.rawpeer import TEXT, Echo, echo, raw_client, request, serving, until
 
@@ -119,7 +120,7 @@ def test_what_is_refused_is_refused_once(run: Run) -> None:
 def test_a_request_that_comes_after_its_answer_is_dropped(run: Run) -> None:
     async def main() -> None:
         async with serving(echo) as server, raw_client(server, shake=False) as peer:
-            await until(lambda: server.arrivals)
+            await until(lambda: host_of(server).pending)
             server.close()
             head = await peer.read_head()
             assert head.startswith(b"HTTP/1.1 503 ")
@@ -165,12 +166,12 @@ def test_a_connection_that_cannot_be_made_leaves_nothing(
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         async with serving(echo, max_connections=1) as server:
             with monkeypatch.context() as patched:
-                patched.setattr(pending, "ServerConnection", fail)
+                patched.setattr(pending, "new_connection", fail)
                 async with raw_client(server, shake=False) as peer:
-                    await until(lambda: server.arrivals)
+                    await until(lambda: host_of(server).pending)
                     peer.write(request())
                     await peer.reader.read()
-                    await until(lambda: not server.arrivals)
+                    await until(lambda: not host_of(server).pending)
             async with raw_client(server) as peer:
                 peer.send(WireFrame(TEXT, b"a"))
                 assert (await peer.frame()).payload == b"a"
@@ -189,7 +190,7 @@ def test_who_cannot_be_told_of_the_end_is_dropped(
         monkeypatch.setattr(pending.PendingConnection, "go_away", fail)
         server = await serving(echo, open_timeout=None)
         async with raw_client(server, shake=False) as peer:
-            await until(lambda: server.arrivals)
+            await until(lambda: host_of(server).pending)
             server.close()
             with pytest.raises(LookupError):
                 await server.wait_closed()
@@ -204,17 +205,17 @@ def test_a_pause_before_the_connection_is_made_is_not_lost(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[bool] = []
-    made = pending.PendingConnection._new_connection
+    made = pending.PendingConnection._make_connection
 
     def new_connection(self: pending.PendingConnection) -> wscore.ServerConnection:
         self.pause_writing()
         connection = made(self)
-        seen.append(connection.paused)
+        seen.append(wire_of(connection).paused)
         self.resume_writing()
         return connection
 
     async def main() -> None:
-        monkeypatch.setattr(pending.PendingConnection, "_new_connection", new_connection)
+        monkeypatch.setattr(pending.PendingConnection, "_make_connection", new_connection)
         async with serving(echo) as server, raw_client(server):
             assert seen == [True]
 

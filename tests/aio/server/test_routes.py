@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from support.rawpeer import Echo, echo, serving, uri
 
 import wscore
-from wscore.aio.server.routes import Routes, as_listener
+from wscore.aio.server.routes import Routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,19 +39,54 @@ def test_a_route_is_a_path(path: str) -> None:
         Routes({path: echo})
 
 
-@pytest.mark.parametrize("handler", [None, "echo", 1])
-def test_a_handler_can_be_called_or_listens(handler: Any) -> None:
+class _Callable:
+    async def __call__(self, ws: Any, more: int = 0) -> None:
+        await ws.wait_closed()
+
+    async def method(self, ws: Any) -> None:
+        await self(ws)
+
+
+def _plain(ws: Any) -> Any:
+    return echo(ws)
+
+
+async def _generator(ws: Any) -> Any:
+    yield ws
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [echo, _Callable(), _Callable().method, partial(echo), partial(_Callable(), more=1),
+     partial(partial(_Callable().method)), AsyncMock(), Echo, Echo(), lambda ws: echo(ws)],
+)  # fmt: skip
+def test_coroutine_functions_and_listeners_are_handlers(handler: Any) -> None:
+    assert Routes(handler).find("/") is handler
+    assert Routes({"/": handler}).find("/") is handler
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [None, "echo", 1, ["echo"], _plain, _generator, _Callable, print,
+     partial(_plain), Mock(), object],
+)  # fmt: skip
+def test_other_handlers_are_refused(handler: Any) -> None:
     for routes in (handler, {"/": handler}):
-        with pytest.raises(TypeError, match="neither"):
+        with pytest.raises(TypeError, match="handler must be a coroutine function"):
             Routes(routes)
 
 
-def test_what_becomes_a_listener() -> None:
-    listener = Echo()
-    assert as_listener(listener) is listener
-    assert isinstance(as_listener(Echo), Echo)
-    assert as_listener(Echo) is not as_listener(Echo)
-    assert as_listener(echo) is None
+def test_a_function_that_returns_an_awaitable_can_be_marked() -> None:
+    def handler(ws: Any) -> Any:
+        return echo(ws)
+
+    with pytest.raises(TypeError, match=r"inspect\.markcoroutinefunction"):
+        Routes(handler)
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(handler)
+    else:
+        handler._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+    assert Routes(handler).find("/") is handler
 
 
 def test_routes_of_a_server(run: Callable[[Any], Any]) -> None:

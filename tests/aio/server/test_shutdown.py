@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.internals import host_of, sockets_of, wire_of
 from support.oracles import WireFrame
 from support.rawpeer import (
     CLOSE,
@@ -46,7 +47,7 @@ async def _closed(server: wscore.Server) -> None:
     server.close()
     await server.wait_closed()
     assert not server.connections
-    assert not server.tasks
+    assert not host_of(server).tasks
     assert not server.is_serving()
 
 
@@ -91,7 +92,7 @@ def test_a_peer_that_does_not_read(run: Run) -> None:
         server = await serving(flood, close_timeout=0.05)
         async with raw_client(server) as peer:
             peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
-            await until(lambda: any(ws.paused for ws in server.connections))
+            await until(lambda: any(wire_of(ws).paused for ws in server.connections))
             await _closed(server)
 
     run(main())
@@ -138,7 +139,7 @@ def test_a_handshake_that_the_application_is_asked_about(run: Run) -> None:
         server = await serving(echo, process_request=think, close_timeout=60)
         async with raw_client(server, shake=False) as peer:
             peer.write(request())
-            await until(lambda: server.tasks)
+            await until(lambda: host_of(server).tasks)
             closing = asyncio.ensure_future(_closed(server))
             assert (await peer.reader.read()).startswith(b"HTTP/1.1 503 ")
             await peer.finish()
@@ -158,7 +159,7 @@ def test_a_handshake_that_the_application_does_not_answer_in_time(run: Run) -> N
                 peer.write(request())
                 with suppress(ConnectionResetError):
                     assert await peer.reader.read() == b""
-            await until(lambda: not server.connections and not server.tasks)
+            await until(lambda: not server.connections and not host_of(server).tasks)
             assert server.stats.handshakes_refused == {"timeout": 1}
 
     run(main())
@@ -170,7 +171,7 @@ def test_a_tls_handshake(run: Run, server_tls: ssl.SSLContext) -> None:
         async with raw_client(server, shake=False) as peer:
             await asyncio.sleep(0.01)
             await _closed(server)
-            if hasattr(server.listening.accepting[0], "abort_clients"):
+            if hasattr(sockets_of(server).accepting[0], "abort_clients"):
                 with suppress(ConnectionResetError):
                     assert await peer.reader.read() == b""
 
@@ -180,7 +181,7 @@ def test_a_tls_handshake(run: Run, server_tls: ssl.SSLContext) -> None:
 def test_a_connection_that_comes_at_the_last_moment(run: Run) -> None:
     async def main() -> None:
         server = await serving(echo)
-        server.admission.closed = True
+        host_of(server).admission.closed = True
         async with raw_client(server, shake=False) as peer:
             peer.write(request())
             assert (await peer.reader.read()).startswith(b"HTTP/1.1 503 ")
@@ -210,9 +211,9 @@ def test_a_handler_that_ignores_cancellation(run: Run, caplog: pytest.LogCapture
             assert not server.connections
             assert await peer.rest() == [GOING_AWAY]
         [entry] = [record for record in caplog.records if record.levelname == "WARNING"]
-        assert entry.getMessage() == "1 handlers go on although they were cancelled"
+        assert entry.getMessage() == "1 handlers still run although they were cancelled"
         enough.set()
-        await until(lambda: not server.tasks)
+        await until(lambda: not host_of(server).tasks)
 
     run(main())
     caplog.clear()

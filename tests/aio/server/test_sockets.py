@@ -95,7 +95,7 @@ def test_without_descriptors_connections_are_dropped_and_then_accepted_again(
     if calls:
         [entry] = [record for record in caplog.records if record.levelname == "ERROR"]
         assert entry.name == "wscore"
-        assert "connections are dropped" in entry.getMessage()
+        assert "dropping connections" in entry.getMessage()
         assert "Too many open files" in entry.getMessage()
     assert not [record for record in caplog.records if record.name == "asyncio"
                 and record.levelname != "DEBUG"]  # fmt: skip
@@ -137,9 +137,9 @@ def test_one_line_tells_of_many(
                     guarded.accept()
         for sock in waiting:
             sock.close()
-    assert [record.getMessage()[:36] for record in caplog.records] == [
-        "connections are dropped, 1 so far: [",
-        "connections are dropped, 3 so far: [",
+    assert [record.getMessage()[:33] for record in caplog.records] == [
+        "dropping connections, 1 so far: [",
+        "dropping connections, 3 so far: [",
     ]
 
 

@@ -12,8 +12,14 @@ import wscore
 from ..core import ORIGINS, SUBPROTOCOLS
 from . import HOST, announce, run
 
-# Short, so that those who stall are seen to be dropped.
-OPTIONS: dict[str, Any] = {"open_timeout": 2, "close_timeout": 1, "subprotocols": SUBPROTOCOLS}
+OPTIONS: dict[str, Any] = {
+    # Short, so that those who stall are seen to be dropped.
+    "open_timeout": 2,
+    "close_timeout": 1,
+    # Long, so that none of many connections has to be tried again after a second.
+    "backlog": 512,
+    "subprotocols": SUBPROTOCOLS,
+}
 
 
 class Echo(wscore.Listener):

@@ -35,7 +35,7 @@ class Refusal(NamedTuple):
 _GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
 STRICTER = (
     Refusal(
-        "line without its CR",
+        "line ends with LF",
         "RFC 9112 2.2 lets a recipient take a bare LF, and proxies differ on it",
         b"GET / HTTP/1.1\nHost: a\n\n",
     ),
@@ -51,7 +51,7 @@ STRICTER = (
         _GET + b"Content-Length: 1\r\n\r\n",
     ),
     Refusal(
-        "request target in neither",
+        "request target is neither",
         "RFC 9112 3.2: neither fragment nor userinfo, nor the forms of CONNECT and OPTIONS",
         b"GET /#a HTTP/1.1\r\nHost: a\r\n\r\n",
     ),
@@ -61,7 +61,7 @@ STRICTER = (
         b"G@T / HTTP/1.1\r\nHost: a\r\n\r\n",
     ),
     Refusal(
-        "version ",
+        "unsupported version ",
         "RFC 9112 2.3: nothing but 1.0 and 1.1 is spoken here; h11 reads any",
         b"GET / HTTP/1.7\r\nHost: a\r\n\r\n",
     ),
@@ -96,7 +96,7 @@ def test_one_input(data: bytes) -> None:
         elif isinstance(theirs, tuple):
             assert refusal, f"we wait for more than {theirs}"
             explained = any(refusal.startswith(known.text) for known in STRICTER)
-            assert explained, f"we refuse it: {refusal}; a peer reads {theirs}"
+            assert explained, f"we refuse it: {refusal}; another library reads {theirs}"
 
 
 def _compare(ours: Request, theirs: Any) -> None:

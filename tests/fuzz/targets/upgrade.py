@@ -1,4 +1,4 @@
-"""read_upgrade: what takes the short way the long way accepts, and reads the same."""
+"""read_upgrade: what takes the fast path the slow path accepts, and reads the same."""
 
 from __future__ import annotations
 

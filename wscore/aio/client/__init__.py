@@ -1,1 +1,1 @@
-"""The client: how it connects, through what, and when again."""
+"""The client: connecting, proxies and reconnecting."""

@@ -1,65 +1,82 @@
-"""The asyncio client: connects, shakes hands, closes."""
+"""`connect`: checks the options of a client and connects, once or repeatedly."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from os import PathLike, fspath
+from socket import socket as Socket
+from typing import TYPE_CHECKING, Any, cast
 
 from ...codes import CloseCode
-from ...errors import InvalidRedirect, InvalidStatus
+from ...errors import InvalidStatus
 from ...protocol.backoff import Backoff, RetryState
-from ...protocol.client import ClientProtocol
+from ...protocol.checks import check_kind, mismatch
 from ...protocol.handshake import USER_AGENT
-from ...protocol.headers import Headers
-from ...protocol.redirects import (
-    MAX_REDIRECTS,
-    follow,
-    is_redirect,
-    is_same_origin,
-    without_credentials,
-)
+from ...protocol.proxy import Proxy, find_proxy
+from ...protocol.redirects import Redirects, is_redirect
 from ...protocol.uri import parse_uri
-from ..connection.heartbeat import rhythm
-from ..loop import share
-from ..options import enabled_extensions, queue_limit, unsent_limit, write_buffer_limit
-from .connection import ClientConnection
-from .proxy import connect_through, default_ssl, find_proxy
+from ..connection.listener import is_listener
+from ..loop import loop_data
+from ..options import (
+    ConnectionOptions,
+    check_keywords,
+    check_ssl,
+    loop_keywords,
+    pick,
+    with_keywords,
+)
+from .connection import ClientConnection, new_wire
+from .options import ClientOptions, DialOptions
+from .proxy import connect_through, default_ssl
 from .reconnect import Reconnector, connections, open_one
 
 if TYPE_CHECKING:
-    import socket
     import ssl as tls
     from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 
-    from ...protocol.extensions import Extension
+    from typing_extensions import Unpack
+
+    from ...protocol.client import ClientProtocol
     from ...protocol.headers import HeadersLike
-    from ...protocol.http11 import Response
     from ...protocol.uri import WebSocketURI
     from ..connection.listener import Listener
-    from ..options import Compression, Overflow
+    from ..connection.wire import Wire
+    from .opening import ClientOpening
+    from .options import ConnectKeywords, UnixConnectKeywords
 
 __all__ = ["connect", "unix_connect"]
 
-# Keywords that say where to connect, whatever the URI says.
+# Keywords that say where to connect, in place of the URI.
 _ADDRESS = frozenset({"host", "port", "server_hostname"})
 
 
+@with_keywords(ConnectionOptions, DialOptions)
 class connect:
     """Connect to *uri*: ``async with connect(...) as ws``, or ``ws = await connect(...)``.
 
-    With a *listener*, a `Listener` class or instance, messages go to its callbacks. *host*,
-    *port*, *sock* and *path* (of a unix socket) say where to connect when it is not where the URI
-    says; ``ssl=None`` makes a context with the default checks for ``wss``. Redirections are
-    followed, 10 at most, never from ``wss`` to ``ws``; credentials stay with their origin. Limits
-    and heartbeats are those of `serve`. Other keyword arguments go to `loop.create_connection`.
+    Both give a `ClientConnection`; the context closes it at the end. ``async for ws in
+    connect(...)`` makes another connection each time the last was lost.
 
-    ``async for ws in connect(...)`` makes another connection whenever the last was lost, and with
-    *reconnect*, a `Backoff`, a *listener* stays connected until `close`.
+    *listener*, a `Listener` class or instance, gets the messages; without one, use
+    `Connection.recv`. *reconnect*, a `Backoff`, keeps a listener connected until `close` is
+    called, and tells ``async for`` when to try again.
 
-    *proxy* is the URL of an HTTP or SOCKS proxy, None for none, True for those of the environment.
+    Request: *subprotocols* to offer, a sequence of str by preference; *origin* and
+    *user_agent_header*, a str or None for none; *additional_headers*, a mapping or pairs.
 
-    Raises InvalidURI, InvalidHandshake (`InvalidStatus` has the server's answer), OSError, and
-    TimeoutError after *open_timeout* seconds.
+    Where to connect, in place of the address in the URI: *host* and *port*, *path* (of a unix
+    socket) or *sock*, a connected socket. *proxy* is the URL of an HTTP or SOCKS proxy, None for
+    none, True for that of the environment. *ssl*, an ``ssl.SSLContext``, is for ``wss`` URIs; None
+    stands for the default checks. Up to 10 redirections are followed, never from ``wss`` to
+    ``ws``; credentials stay with their origin.
+
+    Connection: the options of `ConnectionOptions`, with its defaults; durations are in seconds,
+    sizes in bytes, and None lifts a limit. Other keywords go to `loop.create_connection`;
+    `inspect.signature` shows them all.
+
+    Invalid options raise TypeError or ValueError here, and an invalid URI raises InvalidURI.
+    Connecting raises InvalidHandshake (`InvalidStatus` has the server's answer), OSError,
+    TimeoutError after *open_timeout*, and ReconnectionFailed.
     """
 
     def __init__(
@@ -71,130 +88,153 @@ class connect:
         subprotocols: Sequence[str] = (),
         additional_headers: HeadersLike = (),
         user_agent_header: str | None = USER_AGENT,
-        open_timeout: float | None = 10,
-        close_timeout: float | None = 10,
-        ping_interval: float | None = 30,
-        ping_timeout: float | None = 20,
-        max_size: int | None = 1048576,
-        max_fragments: int | None = 4096,
-        max_queue: int | None = 16,
-        write_limit: int = 65536,
-        max_unsent: int | None = 16777216,
-        overflow: Overflow = "wait",
-        compression: Compression = "deflate",
-        extensions: Sequence[Extension] = (),
         ssl: tls.SSLContext | None = None,
-        path: str | None = None,
-        sock: socket.socket | None = None,
+        path: str | PathLike[str] | None = None,
+        sock: Socket | None = None,
         proxy: str | bool | None = True,
         reconnect: Backoff | None = None,
-        **connecting: Any,
+        **options: Unpack[ConnectKeywords],
     ) -> None:
-        self._uri = uri
+        check_keywords(connect, options)
+        check_kind("uri", uri, str, "a str")
+        self._uri = parse_uri(uri)
+        if not (listener is None or is_listener(listener)):
+            raise TypeError(mismatch("listener", "a Listener, its class or None", listener))
         self._listener = listener
-        self._open_timeout = open_timeout
-        self._handshake: dict[str, Any] = {
-            "origin": origin,
-            "subprotocols": subprotocols,
-            "headers": Headers(additional_headers),
-            "user_agent": user_agent_header,
-            "max_size": max_size,
-            "max_fragments": max_fragments,
-            "extensions": enabled_extensions(compression, extensions),
-        }
-        self._options: dict[str, Any] = {
-            "close_timeout": close_timeout,
-            "write_limit": write_buffer_limit(write_limit),
-            "max_queue": queue_limit(max_queue, max_size),
-            "unsent_limit": unsent_limit(max_unsent, overflow),
-            "heartbeat": rhythm(ping_interval, ping_timeout),
-        }
-        self._ssl = ssl
-        self._path = path
-        self._sock = sock
-        self._proxy = proxy
-        self._connecting = connecting
+        self._options = ClientOptions(
+            connection=pick(ConnectionOptions, options),
+            origin=origin,
+            subprotocols=subprotocols,
+            additional_headers=additional_headers,
+            user_agent_header=user_agent_header,
+        )
+        self._set_address(pick(DialOptions, options), ssl, path, sock)
+        check_kind("proxy", proxy, (str, bool), "a URL, a bool", optional=True)
+        self._proxy = Proxy.parse(proxy) if isinstance(proxy, str) else proxy
         self._connection: ClientConnection | None = None
-        # The last one whose handshake was begun.
-        self._opening: ClientConnection | None = None
+        # The protocol of the opening handshake that is under way.
+        self._opening: ClientProtocol | None = None
+        check_kind("reconnect", reconnect, Backoff, "a Backoff", optional=True)
         self._reconnect = reconnect
-        self._staying: Reconnector | None = None
+        # What makes the connections when a listener stays connected.
+        self._reconnector: Reconnector | None = None
         if reconnect is not None:
             self._check_repeatable()
             if listener is not None:
-                self._staying = Reconnector(self._connect_in_time, reconnect)
+                self._reconnector = Reconnector(self._connect_in_time, reconnect)
+
+    def _set_address(
+        self,
+        dialing: DialOptions,
+        ssl: tls.SSLContext | None,
+        path: str | PathLike[str] | None,
+        sock: Socket | None,
+    ) -> None:
+        """Store where and how to connect. Raises TypeError, ValueError."""
+        check_ssl(ssl)
+        if ssl is not None and not self._uri.secure:
+            raise ValueError("ssl is for wss URIs")
+        check_kind("path", path, (str, PathLike), "a str or a path", optional=True)
+        check_kind("sock", sock, Socket, "a socket", optional=True)
+        elsewhere = path, dialing.host, dialing.port
+        if sock is not None and any(given is not None for given in elsewhere):
+            raise ValueError("host and port, path and sock exclude each other")
+        self._ssl = ssl
+        self._path = None if path is None else fspath(path)
+        self._sock = sock
+        # Keywords for the event loop.
+        self._where = loop_keywords(dialing, unix=path is not None, tls=self._uri.secure)
+
+    def _check_repeatable(self) -> None:
+        if self._sock is not None:
+            raise ValueError("sock cannot be connected again")
+
+    # Connecting
+
+    async def _connect_in_time(self, tries: RetryState | None = None) -> ClientConnection:
+        try:
+            self._connection = await asyncio.wait_for(
+                self._connect(tries), self._options.connection.open_timeout
+            )
+        except asyncio.TimeoutError as error:  # another class before Python 3.11
+            if isinstance(error, OSError) and error.errno:
+                raise  # the system's own: nobody answers at that address
+            too_long = TimeoutError("the opening handshake took too long")
+            raise self._refusal() or too_long from None
+        finally:
+            self._opening = None
+        return self._connection
+
+    def _refusal(self) -> InvalidStatus | None:
+        """The server's refusal, which says more than a timeout; its body may be missing.
+
+        A complete redirection does not count as one: there was no time left to follow it.
+        """
+        if self._opening is None:
+            return None
+        protocol = self._opening
+        refusal = protocol.rejection()
+        complete = refusal is protocol.handshake_error
+        return None if refusal and complete and is_redirect(refusal.response) else refusal
 
     async def _connect(self, tries: RetryState | None) -> ClientConnection:
-        uri, headers = parse_uri(self._uri), self._handshake["headers"]
-        for _ in range(MAX_REDIRECTS + 1):
+        redirects = Redirects(
+            self._uri,
+            self._options.additional_headers,
+            own_address=self._path is not None or not _ADDRESS.isdisjoint(self._where),
+            own_socket=self._sock is not None,
+        )
+        while True:
             try:
-                return await self._connect_to(uri, headers, tries)
+                return await self._connect_to(redirects.uri, redirects.headers, tries)
             except InvalidStatus as refused:
-                if not is_redirect(refused.response):
+                if not redirects.follow(refused.response):
                     raise
-                response = refused.response
-                target = follow(uri, response)
-            self._check_may_go(uri, target, response)
-            if not is_same_origin(uri, target):
-                headers = without_credentials(headers)
-            uri = target
-        raise InvalidRedirect(f"there were {MAX_REDIRECTS} before", response)
-
-    def _check_may_go(self, uri: WebSocketURI, target: WebSocketURI, response: Response) -> None:
-        """Where the address is the caller's, another origin would not be reached by it."""
-        if self._sock is not None:
-            raise InvalidRedirect("the socket that was given is used up", response)
-        given = self._path is not None or _ADDRESS & self._connecting.keys()
-        if given and not is_same_origin(uri, target):
-            raise InvalidRedirect("it leads away from the address that was given", response)
 
     async def _connect_to(
         self, uri: WebSocketURI, headers: HeadersLike, tries: RetryState | None
     ) -> ClientConnection:
         loop = asyncio.get_running_loop()
-        shared = share(loop)
-        options = {**self._handshake, "headers": headers}
-        protocol = ClientProtocol(uri, buffer=shared.buffer, **options)
-        request = protocol.connect()  # what cannot be asked for is refused before anybody is
+        shared = loop_data(loop)
+        protocol = self._options.protocol(uri, headers, shared.buffer)
+        request = protocol.connect()  # raises before anything is sent
         self._opening = None
 
-        def connection() -> ClientConnection:
-            return ClientConnection(protocol, loop, shared, self._listener, **self._options)
+        def wire() -> Wire:
+            return new_wire(protocol, self._options.connection, loop, shared, self._listener)
 
-        ws = await self._dial(connection, self._where(uri))
+        dialed = await self._dial(wire, self._address(uri))
+        ws = cast("ClientConnection", dialed.connection)
         if tries is not None:
             ws.attempt, ws.reconnections = tries.retries, tries.connections
-        self._opening = ws
+        self._opening = protocol
         try:
-            await ws.shake_hands(request)
+            await cast("ClientOpening", dialed.opening).shake_hands(request)
         except BaseException:
             ws.abort()
             raise
         return ws
 
-    async def _dial(
-        self, factory: Callable[[], ClientConnection], where: dict[str, Any]
-    ) -> ClientConnection:
+    async def _dial(self, factory: Callable[[], Wire], where: dict[str, Any]) -> Wire:
         """Make the transport; `wscore.testing` has one without a network."""
         loop = asyncio.get_running_loop()
         if self._path is not None:
-            _, ws = await loop.create_unix_connection(factory, self._path, **where)
-            return ws
+            _, wire = await loop.create_unix_connection(factory, self._path, **where)
+            return wire
         if self._sock is None:
             proxy = find_proxy(self._proxy, where["host"], where["port"], "ssl" in where)
             if proxy is not None:
-                through: ClientConnection = await connect_through(proxy, factory, where)
+                through: Wire = await connect_through(proxy, factory, where)
                 return through
-        _, ws = await loop.create_connection(factory, **where)
-        return ws
+        _, wire = await loop.create_connection(factory, **where)
+        return wire
 
-    def _where(self, uri: WebSocketURI) -> dict[str, Any]:
-        where = dict(self._connecting)
+    def _address(self, uri: WebSocketURI) -> dict[str, Any]:
+        """The event loop's keywords for a connection to *uri*."""
+        where = dict(self._where)
         if uri.secure:
             where["ssl"] = self._ssl or default_ssl()
             where.setdefault("server_hostname", uri.host)
-        elif self._ssl is not None:
-            raise ValueError("ssl is for wss URIs")
         if self._sock is not None:
             where["sock"] = self._sock
         elif self._path is None:
@@ -202,26 +242,11 @@ class connect:
             where.setdefault("port", uri.port)
         return where
 
-    async def _connect_in_time(self, tries: RetryState | None = None) -> ClientConnection:
-        try:
-            self._connection = await asyncio.wait_for(self._connect(tries), self._open_timeout)
-        except asyncio.TimeoutError as error:  # another class before Python 3.11
-            if isinstance(error, OSError) and error.errno:
-                raise  # the system's own: nobody answers at that address
-            # A server that refused, and keeps the body of that to itself, has said enough.
-            refusal = None if self._opening is None else self._opening.protocol.refusal()
-            raise refusal or TimeoutError("the opening handshake took too long") from None
-        finally:
-            self._opening = None
-        return self._connection
-
-    def _check_repeatable(self) -> None:
-        if self._sock is not None:
-            raise ValueError("a socket of yours cannot be connected again")
+    # For applications
 
     async def _open(self) -> ClientConnection:
-        if self._staying is not None:
-            return await self._staying.start()
+        if self._reconnector is not None:
+            return await self._reconnector.start()
         if self._reconnect is not None:
             return await open_one(self._connect_in_time, RetryState(self._reconnect))
         return await self._connect_in_time()
@@ -241,27 +266,34 @@ class connect:
 
     @property
     def connection(self) -> ClientConnection | None:
-        """The connection of this moment."""
-        return self._connection if self._staying is None else self._staying.connection
+        """The current connection, None before the first."""
+        return self._connection if self._reconnector is None else self._reconnector.connection
 
     async def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Close the connection, if there is one, and make no other. Raises ValueError."""
-        if self._staying is not None:
-            await self._staying.close(code, reason)
+        if self._reconnector is not None:
+            await self._reconnector.close(code, reason)
         elif self._connection is not None:
             await self._connection.close(code, reason)
 
     async def wait_closed(self) -> None:
         """Wait until the connection is gone and no other will follow.
 
-        Raises the error that there was no use in trying again, ReconnectionFailed.
+        With *reconnect* and a listener, raises the error that made another try useless, or
+        ReconnectionFailed.
         """
-        if self._staying is not None:
-            await self._staying.wait_closed()
+        if self._reconnector is not None:
+            await self._reconnector.wait_closed()
         elif self._connection is not None:
             await self._connection.wait_closed()
 
 
-def unix_connect(path: str, uri: str = "ws://localhost/", **options: Any) -> connect:
+@with_keywords(connect, without=("path", "sock", "host", "port"))
+def unix_connect(
+    path: str | PathLike[str],
+    uri: str = "ws://localhost/",
+    listener: Listener | type[Listener] | None = None,
+    **options: Unpack[UnixConnectKeywords],
+) -> connect:
     """`connect` over the unix socket at *path*."""
-    return connect(uri, path=path, **options)
+    return connect(uri, listener, path=path, **options)

@@ -1,4 +1,7 @@
-"""One connection after another: for ``async for``, and for a `Listener` that stays connected."""
+"""One connection after another: for ``async for``, and for a `Listener` that stays connected.
+
+`wscore.protocol.backoff` decides whether to try again, and when.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,17 @@ if TYPE_CHECKING:
     from ...protocol.backoff import Backoff
     from .connection import ClientConnection
 
-    Dial = Callable[[RetryState], Awaitable[ClientConnection]]
+    # Makes a connection, opening handshake included.
+    Connect = Callable[[RetryState], Awaitable[ClientConnection]]
 
 __all__ = ["Reconnector", "connections", "open_one"]
 
 
-async def open_one(dial: Dial, tries: RetryState) -> ClientConnection:
-    """Try until there is a connection. Raises the error that is not worth another try."""
+async def open_one(connect: Connect, tries: RetryState) -> ClientConnection:
+    """Try until there is a connection. Raises as `RetryState.not_made`."""
     while True:
         try:
-            ws = await dial(tries)
+            ws = await connect(tries)
         except Exception as error:
             await _pause(error, tries.not_made(error))
         else:
@@ -32,33 +36,35 @@ async def open_one(dial: Dial, tries: RetryState) -> ClientConnection:
             return ws
 
 
-async def connections(dial: Dial, backoff: Backoff) -> AsyncGenerator[ClientConnection, None]:
-    """Yield a connection, and another one whenever the last was lost.
+async def connections(connect: Connect, backoff: Backoff) -> AsyncGenerator[ClientConnection, None]:
+    """Yield a connection, and another one each time the last was lost.
 
-    It ends after a connection that was closed well, and raises what is not worth another try, or
-    ReconnectionFailed. Each connection is closed when the next is asked for, or none.
+    Each connection is closed when the loop asks for the next, or is left. Ends after a connection
+    that was closed for good; raises as `RetryState.lost`.
     """
     tries = RetryState(backoff)
     loop = asyncio.get_running_loop()
     while True:
-        ws = await open_one(dial, tries)
+        ws = await open_one(connect, tries)
         opened = loop.time()
         try:
             yield ws
         except GeneratorExit:
-            # Left by break or an exception: a task finishes this, and may have little time.
+            # The loop was left, and asyncio finishes this generator in a task, perhaps while the
+            # event loop shuts down: send the Close, but do not wait.
             ws.start_close()
             raise
-        await _close(ws)
+        await _end(ws)
         error = ws.protocol.closed_error()
         if closed_for_good(error):
             return
         await _pause(error, tries.lost(error, loop.time() - opened))
 
 
-async def _close(ws: ClientConnection) -> None:
+async def _end(ws: ClientConnection) -> None:
+    """Close *ws* if it is still there, and wait until it is gone."""
     try:
-        # One that was dropped was not closed well: it gets no Close after the fact.
+        # A connection that was dropped must not look as if we had closed it.
         if not ws.transport.is_closing():
             ws.start_close()
         await ws.wait_closed()
@@ -68,37 +74,44 @@ async def _close(ws: ClientConnection) -> None:
 
 
 async def _pause(error: Exception, delay: float) -> None:
-    logger.info("next try in %.1f s: %s", delay, _text(error))
+    logger.info("next try in %.1f s: %s", delay, _shown(error))
     await asyncio.sleep(delay)
 
 
-def _text(error: Exception) -> str:
-    """It may repeat what the peer sent."""
+def _shown(error: Exception) -> str:
+    """The text of *error* for a log; it may repeat what the peer sent."""
     return shown(str(error) or type(error).__name__, 200)
 
 
 class Reconnector:
-    """Keeps a client connected whose messages go to a listener."""
+    """Keeps a client connected whose messages go to a listener.
 
-    def __init__(self, dial: Dial, backoff: Backoff) -> None:
-        self._dial = dial
+    A task of its own makes one connection after another, until `close` is called or an error
+    makes another try useless.
+    """
+
+    def __init__(self, connect: Connect, backoff: Backoff) -> None:
+        self._connect = connect
         self._backoff = backoff
         self._task: asyncio.Task[None] | None = None
+        # What `start` waits for.
         self._first: asyncio.Future[ClientConnection]
         # Why there will be no more connections.
         self._error: Exception | None = None
         self.connection: ClientConnection | None = None
-        # Whether `close` was called: before Python 3.12, `wait_for` may lose a cancellation.
-        self._ended = False
+        """The current connection."""
+        # Whether `close` was called. Cancelling the task is not enough: before Python 3.12,
+        # `wait_for` may lose a cancellation.
+        self._closed = False
 
     async def start(self) -> ClientConnection:
         """Return the first connection. Raises what `open_one` raises, RuntimeError."""
         if self._task is not None:
             raise RuntimeError("this client was started already")
-        self._ended = False
+        self._closed = False
         loop = asyncio.get_running_loop()
         self._first = loop.create_future()
-        self._task = loop.create_task(self._stay())
+        self._task = loop.create_task(self._run())
         try:
             return await self._first
         except asyncio.CancelledError:
@@ -107,7 +120,7 @@ class Reconnector:
 
     async def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Close the connection, if there is one, and make no other. Raises ValueError."""
-        self._ended = True
+        self._closed = True
         try:
             if self.connection is not None:
                 await self.connection.close(code, reason)
@@ -123,10 +136,10 @@ class Reconnector:
         if self._error is not None:
             raise self._error
 
-    async def _stay(self) -> None:
+    async def _run(self) -> None:
         try:
-            async for ws in connections(self._dial, self._backoff):
-                if self._ended:
+            async for ws in connections(self._connect, self._backoff):
+                if self._closed:
                     await ws.close()
                     return
                 self.connection = ws
@@ -136,7 +149,7 @@ class Reconnector:
         except Exception as error:
             self._error = error
             if self._first.done():
-                logger.error("no more connections: %s", _text(error))
+                logger.error("no more connections: %s", _shown(error))
             else:
                 self._first.set_exception(error)
         finally:

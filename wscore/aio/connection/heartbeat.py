@@ -4,40 +4,31 @@ from __future__ import annotations
 
 import os
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ...protocol.connection import State
 from ..wheel import TICKS
 
 if TYPE_CHECKING:
     from ..wheel import Wheel
-    from .connection import Connection
+    from .wire import Wire
 
-__all__ = ["Heartbeat", "Rhythm", "rhythm"]
+__all__ = ["Heartbeat"]
 
-# A timer this late, in seconds, tells that something blocked the loop.
+# A timer this late, in seconds, means that something blocked the loop.
 _LATE = 0.5
 # Seconds between the deadline and the second look.
 _SECOND_LOOK = 1 / TICKS
 
 
-class Rhythm(NamedTuple):
-    """Seconds between pings, and for how long a peer may be silent after one; None for ever."""
-
-    interval: float
-    timeout: float | None
-
-
-def rhythm(ping_interval: float | None, ping_timeout: float | None) -> Rhythm | None:
-    """The heartbeat that ``ping_interval`` and ``ping_timeout`` ask for. Raises ValueError."""
-    for name, seconds in (("ping_interval", ping_interval), ("ping_timeout", ping_timeout)):
-        if seconds is not None and not 0 < seconds < float("inf"):
-            raise ValueError(f"{name} is a positive number of seconds or None, not {seconds!r}")
-    return None if ping_interval is None else Rhythm(ping_interval, ping_timeout)
-
-
 class Heartbeat:
     """The heartbeat of one connection, while it is open.
+
+    ::
+
+        ping            deadline        second look
+        |-- timeout ----|-- 1/16 s -----|           nothing came: dropped
+        |-- timeout, some byte came: alive          the next ping is due at the next interval
 
     Any byte that came since the ping is an answer. The deadline is put off while we have stopped
     reading, and when something blocked the loop. What had come by then may still be unread when
@@ -45,7 +36,6 @@ class Heartbeat:
     """
 
     __slots__ = (
-        "_connection",
         "_deadline",
         "_interval",
         "_life",
@@ -55,19 +45,23 @@ class Heartbeat:
         "_suspected",
         "_timeout",
         "_wheel",
+        "_wire",
         "tick",
     )
 
-    def __init__(self, connection: Connection, rhythm: Rhythm, wheel: Wheel) -> None:
-        self._connection = connection
-        self._interval = rhythm.interval
-        self._timeout = inf if rhythm.timeout is None else rhythm.timeout
+    def __init__(self, wire: Wire, wheel: Wheel) -> None:
+        options = wire.options
+        assert options.ping_interval is not None
+        self._wire = wire
+        self._interval = options.ping_interval
+        self._timeout = inf if options.ping_timeout is None else options.ping_timeout
         self._wheel = wheel
+        # Where the wheel keeps this.
         self.tick = 0
-        # The last ping.
+        # The payload of the last ping.
         self._payload = b""
-        # When the next ping is due, and until when one has to be answered.
-        self._next = connection.loop.time() + self._interval
+        # When the next ping is due, and until when the last one has to be answered.
+        self._next = wire.loop.time() + self._interval
         self._deadline = inf
         # The signs of life when it was sent, and whether it had to wait behind other things.
         self._life = 0
@@ -79,31 +73,33 @@ class Heartbeat:
         self._wheel.remove(self)
 
     def due(self, now: float) -> None:
-        """Look at the peer, and ping it when it is time."""
-        ws = self._connection
-        if ws.state is not State.OPEN:
+        """Look at the peer, and ping it when it is time. The wheel calls this."""
+        wire = self._wire
+        if wire.protocol.state is not State.OPEN:
             return  # `close_timeout` bounds the rest
         if self._is_dead(now):
-            ws.protocol.failure = TimeoutError(f"no answer to ping within {self._timeout:g} s")
-            ws.abort()
+            wire.protocol.failure = TimeoutError(f"no answer to ping within {self._timeout:g} s")
+            wire.abort()
             return
         if now >= self._next:
             self._ping(now)
         self._wheel.add(self, min(self._next, self._deadline))
 
     def _is_dead(self, now: float) -> bool:
-        late = now - self.tick / TICKS > _LATE
-        suspected, self._suspected = self._suspected, False
+        """Whether the peer has said nothing until the deadline, seen twice."""
+        was_suspected, self._suspected = self._suspected, False
         if self._signs_of_life() != self._life:
             self._deadline = inf
-        elif self._deadline < inf and (late or self._connection.reads_held):
+        elif self._deadline < inf and self._nothing_could_come(now):
             self._deadline = now + self._timeout
         elif now >= self._deadline:
-            if suspected:
-                return True
             self._suspected = True
             self._deadline = now + _SECOND_LOOK
-        return False
+        return was_suspected and self._suspected
+
+    def _nothing_could_come(self, now: float) -> bool:
+        """Whether nothing was read because of us: the loop was blocked, or reading paused."""
+        return now - self.tick / TICKS > _LATE or self._wire.reads_are_held
 
     def _signs_of_life(self) -> int:
         """A number that grows with what the peer sends.
@@ -111,24 +107,25 @@ class Heartbeat:
         A ping cannot reach a peer that does not keep up before it has taken what is in front of
         it; then what it takes counts, too.
         """
-        ws = self._connection
-        received: int = ws.protocol.reader.nbytes
+        protocol = self._wire.protocol
+        received: int = protocol.reader.nbytes
         if not self._stuck:
             return received
-        writer = ws.protocol.writer
-        return received + writer.nbytes - len(writer) - ws.transport.get_write_buffer_size()
+        written: int = protocol.writer.nbytes - len(protocol.writer)
+        return received + written - self._wire.transport.get_write_buffer_size()
 
     def _ping(self, now: float) -> None:
-        # In step, whatever this look was late by.
+        # In step with the interval, however late this look is.
         self._next += self._interval * (1 + (now - self._next) // self._interval)
-        ws = self._connection
+        wire = self._wire
         if self._deadline == inf:
-            self._stuck = ws.paused
+            self._stuck = wire.paused
             self._life = self._signs_of_life()
             self._deadline = now + self._timeout
-        pings = ws.pings or {}
-        if ws.paused and self._payload in pings:
-            return  # it has not even left, perhaps
-        pings.pop(self._payload, None)
+        pings = wire.pings
+        if pings is not None:
+            if wire.paused and self._payload in pings:
+                return  # the last one may not even have left
+            pings.forget(self._payload)
         self._payload = os.urandom(8)
-        ws.send_ping(self._payload)
+        wire.send_ping(self._payload)

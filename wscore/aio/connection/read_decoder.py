@@ -1,8 +1,8 @@
-"""Reads of a connection with an extension: decodes messages before anything else sees them."""
+"""Messages that an extension encoded: decoded before anything else sees them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from ...codes import Opcode
 from ...errors import PayloadTooBig, ProtocolError
@@ -14,74 +14,80 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...protocol.decoding import MessageDecoder
-    from .connection import Connection
+    from .receiver import Receiver
+    from .wire import Wire
 
-__all__ = ["Deliver", "ReadDecoder"]
-
-# Takes events, how many bytes they came in, and whether there is more in them than messages.
-Deliver: TypeAlias = "Callable[[list[Any], int, bool], None]"
+__all__ = ["DecodedReads", "ReadDecoder", "new_decoder"]
 
 _UNFINISHED = object()
 
 
 class ReadDecoder:
-    """Stands between the reader and *deliver*, which gets events, bytes read, and ``mixed``.
+    """Takes reads with encoded frames in them, and delivers what they decode to.
 
-    A frame that decodes to more than 64 KiB is finished on another thread. Until then nothing is
-    read, and what came after it waits, so the order of messages is kept.
+    ::
+
+        frame of up to 64 KiB decoded:  decoded in place, and delivered with the rest of the read
+        larger frame:                   decoded up to 64 KiB in place, finished on another thread;
+                                        until then nothing is read, and what came after it waits
+
+    Messages keep their order. A read of nothing but messages comes here only while ``busy`` is
+    true, or when messages are logged.
     """
 
-    __slots__ = ("_connection", "_decoder", "_deliver", "_then", "_waiting", "busy")
+    __slots__ = ("_decoder", "_receiver", "_then", "_waiting", "_was_direct", "_wire", "busy")
 
-    def __init__(
-        self,
-        connection: Connection,
-        decoder: MessageDecoder,
-        deliver: Deliver,
-    ) -> None:
-        self._connection = connection
+    def __init__(self, wire: Wire, decoder: MessageDecoder, receiver: Receiver) -> None:
+        self._wire = wire
         self._decoder = decoder
-        self._deliver = deliver
-        # Whether a frame is being decoded elsewhere, the events behind it, and what to do then.
+        self._receiver = receiver
         self.busy = False
-        self._waiting: list[Any] | None = None
+        """Whether a frame is being decoded on another thread."""
+        # The events behind that frame, and what the receiver goes back to after it.
+        self._waiting: list[Any] = []
+        self._was_direct = True
         self._then: Callable[[], None] | None = None
 
     def receive(self, events: list[Any], nbytes: int, mixed: bool) -> None:
         """Take what the reader made of *nbytes*."""
         if self.busy:
-            self._waiting = [*(self._waiting or ()), *events]
+            self._waiting += events
         elif mixed:
             self._decode_all(events, nbytes)
         else:
-            self._deliver(events, nbytes, False)
+            self._receiver.deliver(events, nbytes, False)
 
     def when_done(self, then: Callable[[], None]) -> None:
         """Call *then* after everything that is still being decoded was delivered."""
         self._then = then
 
-    def _decode_all(self, events: list[Any], nbytes: int, decoded: Any = None) -> None:
-        """Pass on *decoded*, if there is anything, and what becomes of *events*."""
-        ready: list[Any] = [] if decoded is None else [decoded]
-        mixed = bool(ready) and type(decoded) is not str and type(decoded) is not bytes
+    def _decode_all(self, events: list[Any], nbytes: int, first: Any = None) -> None:
+        """Deliver *first*, if there is anything, and what becomes of *events*, in one delivery.
+
+        One, because a receiver decides by what comes with it: an error of a callback ends it, and
+        a Close behind a message is put off.
+        """
+        ready: list[Any] = [] if first is None else [first]
         for index, event in enumerate(events):
             if isinstance(event, Frame) and event.opcode <= Opcode.BINARY:
                 event = self._decode(event)
                 if event is _UNFINISHED:
                     self._go_elsewhere(events[index + 1 :])
                     break
-                if event is None:
-                    continue
-            ready.append(event)
-            if type(event) is not str and type(event) is not bytes:
-                mixed = True
-                if isinstance(event, (ProtocolError, PayloadTooBig)):
-                    break
+            if event is not None:
+                ready.append(event)
+            if isinstance(event, (ProtocolError, PayloadTooBig)):
+                break
+        self._deliver(ready, nbytes)
+
+    def _deliver(self, ready: list[Any], nbytes: int) -> None:
         if ready:
-            self._deliver(ready, nbytes, mixed)
+            mixed = any(type(event) is not str and type(event) is not bytes for event in ready)
+            self._receiver.deliver(ready, nbytes, mixed)
 
     def _decode(self, frame: Frame) -> Any:
-        whole = not self._connection.protocol.reader.fragments
+        """The message that *frame* ends, None, a violation, or `_UNFINISHED`."""
+        whole = not self._wire.protocol.reader.fragments
         try:
             self._decoder.begin(frame, whole)
             return self._decoder.finish() if self._decoder.work(LARGE) else _UNFINISHED
@@ -93,8 +99,9 @@ class ReadDecoder:
     def _go_elsewhere(self, waiting: list[Any]) -> None:
         self.busy = True
         self._waiting = waiting
-        self._connection.hold_reads()
-        self._connection.run_elsewhere(self._finish).add_done_callback(self._finished)
+        self._was_direct, self._receiver.direct = self._receiver.direct, False
+        self._wire.hold_reads()
+        self._wire.run_elsewhere(self._finish).add_done_callback(self._finished)
 
     def _finish(self) -> Any:
         try:
@@ -105,19 +112,55 @@ class ReadDecoder:
 
     def _finished(self, job: asyncio.Future[Any]) -> None:
         self.busy = False
-        waiting, self._waiting = self._waiting or [], None
+        self._receiver.direct = self._was_direct
+        waiting, self._waiting = self._waiting, []
         if not job.cancelled():
             self._resume(job.result(), waiting)
-        self._connection.release_reads()
+        self._wire.release_reads()
         if not self.busy and self._then is not None:
             then, self._then = self._then, None
             then()
 
     def _resume(self, event: Any, waiting: list[Any]) -> None:
-        if self._connection.lost:
+        if self._wire.lost:
             # Nobody can be answered any more: only what the application can read is left.
             waiting = [event for event in waiting if type(event) in (str, bytes, Frame)]
             event = None if isinstance(event, Exception) else event
         elif isinstance(event, Exception):
             waiting = []
         self._decode_all(waiting, 0, event)
+
+
+def new_decoder(wire: Wire, receiver: Receiver) -> ReadDecoder | None:
+    """Make what decodes messages for *receiver*; None without an extension that encodes them."""
+    decoder = wire.protocol.decoder
+    return None if decoder is None else ReadDecoder(wire, decoder, receiver)
+
+
+class DecodedReads:
+    """The part of a receiver, of either kind, that is about messages that are encoded."""
+
+    __slots__ = ()
+
+    decoder: ReadDecoder | None
+
+    def receive(self, events: list[Any], nbytes: int, mixed: bool) -> None:
+        """Take a read that compiled code does not deliver by itself."""
+        if self.decoder is None:
+            self.deliver(events, nbytes, mixed)
+        else:
+            self.decoder.receive(events, nbytes, mixed)
+
+    def ended(self) -> None:
+        """The connection is gone: say so after what is still being decoded was delivered."""
+        if self.decoder is not None and self.decoder.busy:
+            self.decoder.when_done(self._end)
+        else:
+            self._end()
+
+    def deliver(self, events: list[Any], nbytes: int, mixed: bool) -> None:
+        """Take *events* with no encoded frame among them."""
+        raise NotImplementedError
+
+    def _end(self) -> None:
+        raise NotImplementedError

@@ -7,21 +7,25 @@ from codecs import getincrementaldecoder
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..._backend import MessageQueue
-from ...codes import Opcode
+from ...codes import CloseCode, Opcode
 from ...errors import ConcurrencyError
 from ...frames import Frame
 from ...protocol.connection import State
+from ..logs import log_received
+from .read_decoder import DecodedReads, new_decoder
 
 if TYPE_CHECKING:
     from codecs import IncrementalDecoder
     from collections.abc import AsyncIterator
 
-    from .connection import Connection
-    from .read_decoder import Deliver
+    from .wire import Wire
 
 __all__ = ["Part", "ReceiveQueue"]
 
 _utf8_decoder = getincrementaldecoder("utf-8")
+# Seconds that the peer's Close or violation waits while the application answers the messages that
+# came before it.
+_LAST_ANSWERS = 0.1
 
 
 class Part(NamedTuple):
@@ -35,111 +39,153 @@ def _is_part(event: Any) -> bool:
     return type(event) is Frame and event.opcode <= Opcode.BINARY
 
 
-class ReceiveQueue(MessageQueue):
-    """A bounded queue of messages with one reader, and what tells the transport to wait.
+class ReceiveQueue(DecodedReads, MessageQueue):
+    """A bounded queue of messages with one reader, and which tells the transport when to wait.
 
-    The bounds hold between reads: reading pauses when a read comes in while the queue is full,
-    and goes on when the queue is empty. Pausing as soon as it fills would pause and resume with
-    every burst that is taken at once.
+    A read of nothing but messages is put here by compiled code; everything else comes to
+    `receive`. The bounds hold between reads: reading pauses when a read comes in while the queue
+    is full, and goes on when the queue is empty. Pausing as soon as it fills would pause and
+    resume with every burst that is taken at once.
     """
 
-    __slots__ = ("_connection", "_decoder", "_deliver", "_limit", "_parts", "paused")
+    __slots__ = ("_last_event", "_parts", "_text_decoder", "_wire", "decoder", "logs", "paused")
 
-    def __init__(self, connection: Connection, limit: tuple[int | None, int | None]) -> None:
-        protocol = connection.protocol
+    def __init__(self, wire: Wire, logs: bool) -> None:
+        protocol = wire.protocol
         super().__init__(
             protocol.reader,
             protocol.writer,
-            connection.loop,
-            connection.shared.done(connection.loop),
+            wire.loop,
+            wire.loop_data.done(wire.loop),
             asyncio.current_task,
         )
-        self._connection = connection
-        self._limit = limit
-        # What takes a read that is not put here at once, if not `sort`.
-        self._deliver: Deliver | None = None
+        self._wire = wire
+        # Whether every message is logged.
+        self.logs = logs
+        self.direct = not logs
+        self.decoder = new_decoder(wire, self)
         self.paused = False
+        # What ended the reading, while messages that came before it wait to be taken.
+        self._last_event: Any = None
         # The message that is received in parts: its decoder, and the parts that `join` has.
-        self._decoder: IncrementalDecoder | None = None
+        self._text_decoder: IncrementalDecoder | None = None
         self._parts: list[Any] | None = None
 
-    # From the connection
+    # What comes in
 
-    def deliver_by(self, deliver: Deliver) -> None:
-        """Have *deliver* take all reads, and pass on to `sort` what becomes of them."""
-        self.direct = deliver == self.sort
-        self._deliver = None if self.direct else deliver
-
-    def receive(self, events: list[Any], nbytes: int, mixed: bool) -> None:
-        """Take a read that is not put here at once."""
-        (self._deliver or self.sort)(events, nbytes, mixed)
-
-    def sort(self, events: list[Any], nbytes: int, mixed: bool) -> None:
-        """Take what the reader made of *nbytes*; *mixed* says if it is not only messages."""
+    def deliver(self, events: list[Any], nbytes: int, mixed: bool) -> None:
+        """Take decoded *events* that came in *nbytes*; *mixed* if not all are messages."""
+        if self.logs:
+            log_received(self._wire.connection, events)
         if mixed:
-            events = self._connection.sort_out(events)
+            events = self._sort(events, nbytes)
         if events:
             self.put(events, nbytes)
 
+    def _sort(self, events: list[Any], nbytes: int) -> list[Any]:
+        """Handle all but messages and parts of messages, which are returned."""
+        items: list[Any] = []
+        for event in events:
+            kind = type(event)
+            if kind is str or kind is bytes:
+                items.append(event)
+            elif kind is not Frame and (items or self.waiting):
+                self._put_off(event)
+            elif not _is_part(event):
+                self._wire.react(event)
+            else:
+                try:
+                    items.append(self._part(event))
+                except UnicodeDecodeError as error:
+                    if items:
+                        self.put(items, nbytes)  # first, because they may still be answered
+                    self._wire.protocol.failure = error
+                    self._wire.fail(CloseCode.INVALID_DATA)
+                    return []
+        self._wire.flush()
+        return items
+
+    def _put_off(self, event: Any) -> None:
+        """Let the application answer what came before a Close or a violation."""
+        self._last_event = event
+        self.eventful = True
+        self._wire.give_reads_to(self._wire.ignore)
+        self._wire.loop.call_later(_LAST_ANSWERS, self.settle)
+
+    def settle(self) -> None:
+        """Handle what ended the reading, if that was put off."""
+        event, self._last_event = self._last_event, None
+        if event is not None:
+            self._wire.react(event)
+
+    def _part(self, frame: Frame) -> Part:
+        """What the application gets of a fragment. Raises UnicodeDecodeError."""
+        data: str | bytes = frame.payload
+        if frame.opcode is Opcode.TEXT:
+            self._text_decoder = _utf8_decoder()
+        if self._text_decoder is not None:
+            data = self._text_decoder.decode(frame.payload, frame.fin)
+            if frame.fin:
+                self._text_decoder = None
+        return Part(data, frame.fin)
+
+    def take_frame(self, frame: Frame) -> None:
+        """Pings and pongs are answered already; coroutines see nothing of them."""
+
     def gather_answers(self) -> None:
         """Several messages came at once; their answers are to leave together."""
-        self._connection.cork()
+        self._wire.cork()
+
+    def drained(self) -> None:
+        """Those who wait to send are woken by the wire."""
+
+    def _end(self) -> None:
+        self.eventful = True
+        self.wake()
+
+    # Back-pressure
 
     def before_reading(self) -> None:
         """Read no more than this while the queue is full."""
-        most, most_bytes = self._limit
+        options = self._wire.options
+        most, most_bytes = options.max_queue, options.max_queue_bytes
         if (most is not None and self.waiting >= most) or (
             most_bytes is not None and self.nbytes >= most_bytes
         ):
             self._pause()
 
     def _pause(self) -> None:
-        if self._connection.protocol.state is not State.OPEN:
+        if self._wire.protocol.state is not State.OPEN:
             # We have closed: read on for the peer's Close, and keep nothing else.
-            self._connection.give_reads_to(self._dropped)
+            self._wire.give_reads_to(self._look_for_close)
         elif not self.paused:
             self.paused = self.eventful = True
-            self._connection.hold_reads()
+            self._wire.hold_reads()
 
-    def _dropped(self, nbytes: int) -> None:
-        events = self._connection.protocol.reader.commit(nbytes)
-        self._connection.sort_out([event for event in events if not _is_part(event)])
-
-    def put_part(self, frame: Frame) -> None:
-        """Queue a fragment. Raises UnicodeDecodeError at the first bad byte of text."""
-        data: str | bytes = frame.payload
-        if frame.opcode is Opcode.TEXT:
-            self._decoder = _utf8_decoder()
-        if self._decoder is not None:
-            data = self._decoder.decode(frame.payload, frame.fin)
-            if frame.fin:
-                self._decoder = None
-        self.put([Part(data, frame.fin)], len(frame.payload))
+    def _look_for_close(self, nbytes: int) -> None:
+        for event in self._wire.protocol.reader.commit(nbytes):
+            if type(event) is not str and type(event) is not bytes and not _is_part(event):
+                self._wire.react(event)
+        self._wire.flush()
 
     def read_on(self) -> None:
         """End a pause."""
         if self.paused:
             self.paused = False
-            self._connection.release_reads()
-
-    def end(self) -> None:
-        """Nothing comes any more: let who waits know."""
-        self.eventful = True
-        self.wake()
+            self._wire.release_reads()
 
     # For the application
 
     def before_waiting(self) -> None:
         """Read on. Raises ConnectionClosed, ConcurrencyError when somebody waits already."""
-        connection = self._connection
-        if connection.last_event is not None:
-            connection.take_last_event()
-        if connection.lost and not connection.decoding:
-            raise connection.protocol.closed_error()
+        wire = self._wire
+        self.settle()
+        if wire.lost and (self.decoder is None or not self.decoder.busy):
+            raise wire.closed_error()
         if self.awaited:
             raise ConcurrencyError("another coroutine is waiting for the next message")
         self.read_on()
-        self.eventful = connection.lost
+        self.eventful = wire.lost
 
     async def next(self) -> Any:
         """Return the next message, or fragment of one; cancelled, it has lost nothing."""
@@ -158,7 +204,7 @@ class ReceiveQueue(MessageQueue):
 
     async def take_parts(self) -> AsyncIterator[str | bytes]:
         """Yield the fragments of the next message as they come."""
-        reader = self._connection.protocol.reader
+        reader = self._wire.protocol.reader
         reader.fragments = not self.waiting
         try:
             fin = False

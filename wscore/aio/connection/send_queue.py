@@ -7,10 +7,11 @@ from sys import getsizeof
 from time import sleep
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..._backend import LARGE
 from ...codes import CloseCode, Opcode
 from ...errors import SendQueueFull
 from ...protocol.connection import State
-from ..logs import logger
+from ..logs import about, logger
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,15 +19,13 @@ if TYPE_CHECKING:
     from ..._types import Buffer
     from ...protocol.extensions import MessageCodec
     from ..options import Overflow
-    from .sending import SendingWire
+    from .wire import Wire
 
 __all__ = ["LARGE", "MAX_FRAME", "SendQueue", "utf8_in_slices"]
 
-# More bytes than this are compressed on another thread.
-LARGE = 65536
-# Larger messages go in several frames, so that a ping does not wait behind 100 MB.
+# Larger messages are sent in several frames, so that a ping does not wait behind 100 MB.
 MAX_FRAME = 1048576
-# So many bytes are gathered for one write.
+# How many bytes are gathered for one write.
 _GATHERED = 65536
 
 
@@ -43,15 +42,15 @@ class _Outgoing(NamedTuple):
 class SendQueue:
     """A queue between `Connection.write` and the writer, in use while messages have to wait.
 
-    `put` is the writer's ``divert``. *max_unsent* bounds the bytes here and in the transport; one
-    message may exceed it when nothing else is unsent. *overflow* says what becomes of others.
+    *max_unsent* limits the bytes here and in the transport together. One message may exceed it
+    when nothing else is unsent; *overflow* says what becomes of other messages.
     """
 
-    __slots__ = ("_close", "_connection", "_job", "_max_unsent", "_overflow", "_queue", "discarded",
+    __slots__ = ("_close", "_job", "_max_unsent", "_overflow", "_queue", "_wire", "discarded",
                  "dropped", "size")  # fmt: skip
 
-    def __init__(self, connection: SendingWire, max_unsent: int | None, overflow: Overflow) -> None:
-        self._connection = connection
+    def __init__(self, wire: Wire, max_unsent: int | None, overflow: Overflow) -> None:
+        self._wire = wire
         self._max_unsent = max_unsent
         self._overflow = overflow
         self._queue: deque[_Outgoing] = deque()
@@ -69,9 +68,9 @@ class SendQueue:
         return len(self._queue) + (self._job is not None)
 
     def put(self, opcode: int, payload: str | Buffer, compress: bool | None) -> bool:
-        """Queue a message, and write what can be written; returns whether the peer keeps up.
+        """Queue a message and write what can be written. Returns whether the peer keeps up.
 
-        Raises SendQueueFull and ConnectionClosed, as the policy says.
+        Raises SendQueueFull or ConnectionClosed, as the policy says.
         """
         data = payload if isinstance(payload, (str, bytes)) else bytes(payload)
         size = _size(data)
@@ -79,27 +78,27 @@ class SendQueue:
             self._queue.append(_Outgoing(opcode, data, compress))
             self.size += size
             self.pump()
-        return self._connection.protocol.writer.writable
+        return self._wire.protocol.writer.writable
 
     def pump(self) -> None:
         """Write what waits, as far as the peer keeps up."""
-        connection = self._connection
-        writer = connection.protocol.writer
-        while self._queue and self._job is None and not connection.paused:
+        wire = self._wire
+        writer = wire.protocol.writer
+        while self._queue and self._job is None and not wire.paused:
             item = self._queue.popleft()
             if self._is_to_encode(item):
                 self._encode(item)
             else:
                 self._write(item)
             if len(writer) >= _GATHERED or not self._queue:
-                connection.flush()
+                wire.flush()
         self._settle()
 
     def close_after(self, code: int, reason: str) -> None:
         """Close once everything that waits is written; nothing more is accepted."""
         if self._close is None:
             self._close = (code, reason)
-        self._connection.protocol.refuse_messages()
+        self._wire.protocol.finish_sending()
 
     def discard(self) -> None:
         """Drop what waits: the connection is closing, or gone."""
@@ -111,15 +110,15 @@ class SendQueue:
         self._close = None
 
     def _has_room(self, size: int) -> bool:
-        unsent = self.size + self._connection.transport.get_write_buffer_size()
+        unsent = self.size + self._wire.transport.get_write_buffer_size()
         most = self._max_unsent
         if most is None or not unsent or unsent + size <= most:
             return True
         if self._overflow == "wait":
             raise SendQueueFull(f"{unsent} bytes are unsent, {most} are allowed")
         if self._overflow == "close":
-            self._connection.fail(CloseCode.POLICY_VIOLATION)
-            raise self._connection.protocol.closed_error()
+            self._wire.fail(CloseCode.POLICY_VIOLATION)
+            raise self._wire.protocol.closed_error()
         if self._overflow == "drop_oldest":
             unsent -= self._drop_oldest(unsent + size - most)
         if unsent + size <= most:
@@ -142,32 +141,32 @@ class SendQueue:
         self.size -= freed
         return freed
 
-    # One after another
+    # Encoding and writing
 
     def _is_to_encode(self, item: _Outgoing) -> bool:
-        codec = self._connection.protocol.writer.codec
+        codec = self._wire.protocol.writer.codec
         if codec is None or item.encoded or item.opcode == Opcode.CONT:
             return False
         return len(item.payload) >= codec.threshold if item.compress is None else item.compress
 
     def _encode(self, item: _Outgoing) -> None:
-        codec = self._connection.protocol.writer.codec
+        codec = self._wire.protocol.writer.codec
         assert codec is not None
         if len(item.payload) <= LARGE:
             self._encoded(item, codec.encode(_as_bytes(item.payload)))
             return
-        self._job = self._connection.run_elsewhere(_compress, codec, item.payload)
+        self._job = self._wire.run_elsewhere(_compress, codec, item.payload)
         self._job.add_done_callback(lambda job: self._job_done(item, job))
 
     def _job_done(self, item: _Outgoing, job: asyncio.Future[bytes]) -> None:
         self._job = None
-        connection = self._connection
-        if job.cancelled() or connection.lost or connection.protocol.state is not State.OPEN:
+        wire = self._wire
+        if job.cancelled() or wire.lost or wire.protocol.state is not State.OPEN:
             return
         error = job.exception()
         if error is not None:
-            logger.error("compressing failed", exc_info=error, extra={"websocket": connection.id})
-            connection.fail(CloseCode.INTERNAL_ERROR)
+            logger.error("compressing failed", exc_info=error, extra=about(wire.connection))
+            wire.fail(CloseCode.INTERNAL_ERROR)
             return
         self._encoded(item, job.result())
         self.pump()
@@ -179,7 +178,7 @@ class SendQueue:
     def _write(self, item: _Outgoing) -> None:
         payload = item.payload
         self.size -= _size(payload)
-        writer = self._connection.protocol.writer
+        writer = self._wire.protocol.writer
         rsv1 = item.encoded and item.opcode != Opcode.CONT
         if len(payload) <= MAX_FRAME:
             writer.write(item.opcode, payload, True, rsv1)
@@ -192,14 +191,14 @@ class SendQueue:
 
     def _settle(self) -> None:
         """Tell the connection whether messages still have to wait."""
-        connection = self._connection
-        if self._queue or self._job is not None or connection.paused:
-            connection.fell_behind()
+        wire = self._wire
+        if self._queue or self._job is not None or wire.paused:
+            wire.fell_behind()
         elif self._close is not None:
             (code, reason), self._close = self._close, None
-            connection.start_close(code, reason)
+            wire.start_close(code, reason)
         else:
-            connection.caught_up()
+            wire.caught_up()
 
 
 def _size(payload: str | bytes | memoryview) -> int:
@@ -210,7 +209,7 @@ def _size(payload: str | bytes | memoryview) -> int:
 
 
 def utf8_in_slices(text: str) -> bytes:
-    """Encode *text* on a thread, and let go of the GIL often: encoding all at once would not."""
+    """Encode *text* on a thread, and release the GIL often: encoding all at once would not."""
     slices = []
     for start in range(0, len(text), LARGE):
         slices.append(text[start : start + LARGE].encode())

@@ -1,16 +1,21 @@
-"""A protocol on an asyncio transport: reading into place, one write a turn, back-pressure, the end.
-
-What applications see stands in `connection`.
-"""
+"""Connects a protocol to a transport: reads, one write per turn, back-pressure, the end."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from ...codes import CloseCode
+from ...codes import CloseCode, Opcode
+from ...errors import ConnectionClosed
+from ...frames import Close, Frame
 from ...protocol.connection import SEND_EOF, State
+from ..logs import log_closed, log_opened
+from .heartbeat import Heartbeat
+from .pings import Pings
+from .send_queue import LARGE, MAX_FRAME
+from .sending import Sender
+from .transport import fileno_of, write_several
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,83 +23,118 @@ if TYPE_CHECKING:
     from ..._types import Event
     from ...protocol.opening import HandshakingProtocol
     from ..loop import LoopData
+    from ..options import ConnectionOptions
+    from .connection import Connection
+    from .receiver import Opening, Receiver
+    from .send_queue import SendQueue
+    from .transport import Transport
 
-__all__ = ["Wire", "fileno_of"]
+__all__ = ["Wire"]
 
 
 class Wire(asyncio.BufferedProtocol):
     """Moves bytes between a transport and a protocol of either role.
 
-    A subclass says what becomes of what comes in: ``_on_handshake`` before the connection is open,
-    ``_on_event`` for all but whole messages after that; `give_reads_to` names what takes those.
+    An `Opening` takes what is read until `open` names the `Receiver` of messages. Applications
+    see ``connection`` and nothing of this.
     """
 
     __slots__ = (
-        "__weakref__",
         "_close_timer",
-        "_gathering",
+        "_flush_is_due",
+        "_heartbeat",
         "_holds",
+        "_sender",
         "_waiters",
         "buffer_updated",
-        "close_timeout",
+        "connection",
         "get_buffer",
         "loop",
+        "loop_data",
         "lost",
+        "on_lost",
+        "opening",
+        "options",
         "paused",
+        "pings",
         "protocol",
-        "shared",
+        "receiver",
         "transport",
-        "write_limit",
     )
 
-    # Whether this side ends the stream after the closing handshake: the server (RFC 6455 7.1.1).
-    ends_stream: ClassVar[bool]
-    # Slots instead of methods: what takes a read changes once, when the connection opens.
+    # Slots instead of methods, because who takes a read changes: see `give_reads_to`.
     buffer_updated: Callable[[int], None]  # type: ignore[assignment]
     get_buffer: Callable[[int], Any]  # type: ignore[assignment]
-    transport: asyncio.Transport
+    connection: Connection
+    transport: Transport
 
     def __init__(
         self,
         protocol: HandshakingProtocol,
+        options: ConnectionOptions,
         loop: asyncio.AbstractEventLoop,
-        shared: LoopData,
-        *,
-        close_timeout: float | None,
-        write_limit: int,
+        loop_data: LoopData,
     ) -> None:
         self.protocol = protocol
+        self.options = options
         self.loop = loop
-        self.close_timeout = close_timeout
-        self.write_limit = write_limit
-        self.shared = shared
+        self.loop_data = loop_data
+        self.opening: Opening | None = None
+        self.receiver: Receiver | None = None
+        # Made when a message cannot be sent in one step.
+        self._sender: Sender | None = None
+        # Made when there is a first ping.
+        self.pings: Pings | None = None
+        self._heartbeat: Heartbeat | None = None
+        # Called with this once everything has ended.
+        self.on_lost: Callable[[Wire], None] | None = None
         self._close_timer: asyncio.TimerHandle | None = None
         # Whether a flush at the end of this turn is on its way.
-        self._gathering = False
+        self._flush_is_due = False
         # Whether the transport holds more than it can send.
         self.paused = False
-        # How many parties have asked to read nothing for now.
+        # How often `hold_reads` was called without `release_reads`.
         self._holds = 0
+        # Whether the transport is gone.
         self.lost = False
         # Futures of those who wait for the peer to read, or for the end; made when needed.
         self._waiters: list[asyncio.Future[None]] | None = None
         self.get_buffer = protocol.reader.get_buffer
-        self.buffer_updated = self._handshake_updated
 
     # Called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(self.write_limit)
-        self.protocol.writer.attach(self.shared.buffer, transport, self, fileno_of(transport))
+        made = cast("Transport", transport)
+        self.protocol.writer.attach(self.loop_data.buffer, made, self, fileno_of(made))
+        self.adopt(made)
+
+    def adopt(self, transport: Transport) -> None:
+        """Take a *transport* that the writer is attached to."""
+        self.transport = transport
+        self.protocol.writer.owner = self
+        transport.set_write_buffer_limits(self.options.write_limit)
 
     def eof_received(self) -> bool | None:
         """Close our side too: a WebSocket needs both (RFC 6455 7.1.1)."""
-        # What is unsent would wait for ever on a peer that does not read either.
-        self._bound_the_end()
+        # Otherwise unsent data would wait for ever for a peer that does not read either.
+        self.bound_the_end()
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
+        try:
+            self._end_protocol(exc)
+            if self.opening is not None:
+                self.opening.ended()
+            self._end_receiver()
+        finally:
+            # Also when a callback raised KeyboardInterrupt or SystemExit.
+            if self.on_lost is not None:
+                self.on_lost(self)
+
+    def _end_protocol(self, exc: Exception | None) -> None:
+        if self.receiver is not None:
+            self.receiver.settle()
+        self._discard_unsent()
         self.lost = True
         if sys.version_info < (3, 11):
             self.transport.close()  # else it warns of TLS transports that the peer closed
@@ -103,31 +143,60 @@ class Wire(asyncio.BufferedProtocol):
         if exc is None and self.protocol.close_rcvd is None:
             exc = EOFError("the stream ended without a close frame")
         self.protocol.receive_eof(exc)
+
+    def _end_receiver(self) -> None:
         if self._close_timer is not None:
             self._close_timer.cancel()
-        self._wake_waiters()
+        self.wake_waiters()
+        if self.receiver is not None:
+            log_closed(self.connection)
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+        if self.pings is not None:
+            self.pings.fail(self.protocol.closed_error)
+        if self.receiver is not None:
+            self.receiver.ended()
 
     def pause_writing(self) -> None:
         self.paused = True
         self.protocol.writable = False
+        self.fell_behind()
 
     def resume_writing(self) -> None:
         self.paused = False
         self.protocol.writable = True
         self.flush()
+        if self.paused:
+            return
+        if (queue := self.send_queue) is not None:
+            queue.pump()
+        else:
+            self.caught_up()
 
-    def _handshake_updated(self, nbytes: int) -> None:
-        if self.protocol.state is not State.CONNECTING:
-            return  # refused, and the peer goes on
-        head = self.protocol.receive_head(bytes(self.get_buffer(-1)[:nbytes]))
-        if head is not None:
-            self._on_handshake(head)
+    # Reading
 
-    def _on_handshake(self, head: Any) -> None:
-        raise NotImplementedError
+    def start_opening(self, opening: Opening) -> None:
+        """Have *opening* take what is read."""
+        self.opening = opening
+        self.buffer_updated = opening.updated
 
-    def _on_event(self, event: Any) -> None:
-        raise NotImplementedError
+    def open(self, receiver: Receiver) -> None:
+        """The opening handshake is done: *receiver* takes what is read from now on."""
+        self.opening = None
+        self.receiver = receiver
+        log_opened(self.connection)
+        if not self.paused:
+            self.caught_up()
+        self.give_reads_to(receiver.updated)
+        if self.options.ping_interval is not None and not self.lost:
+            self._heartbeat = Heartbeat(self, self.loop_data.wheel(self.loop))
+
+    def receive(self, trailing: bytes) -> None:
+        """Take frames that were read together with the end of the opening handshake."""
+        if trailing and self.receiver is not None:
+            reader = self.protocol.reader
+            events: list[Any] = reader.feed(trailing)
+            self.receiver.receive(events, len(trailing), reader.mixed)
 
     def give_reads_to(self, updated: Callable[[int], None]) -> None:
         """From here on *updated* takes what is read."""
@@ -143,104 +212,119 @@ class Wire(asyncio.BufferedProtocol):
             self.transport.pause_reading()
 
     def release_reads(self) -> None:
-        """Read on, if nobody else holds that up."""
+        """Read on, if nobody else asked to read nothing."""
         self._holds -= 1
         if not self._holds and not self.lost:
             self.transport.resume_reading()
 
     @property
-    def reads_held(self) -> bool:
+    def reads_are_held(self) -> bool:
         """Whether we have stopped reading ourselves."""
         return self._holds > 0
-
-    def run_elsewhere(self, work: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
-        """Run what takes long on another thread."""
-        codec = self.protocol.writer.codec
-        assert codec is not None
-        threads = self.shared.threads(codec.concurrency)
-        return self.loop.run_in_executor(threads, work, *arguments)
 
     def react(self, event: Event) -> None:
         """Have the protocol handle what is not a whole message."""
         self.protocol.receive_event(event)
         for made in self.protocol.events():
-            self._on_event(made)
+            if type(made) is Frame and self.receiver is not None:
+                if made.opcode is Opcode.PONG and self.pings is not None:
+                    self.pings.acknowledge(made.payload)
+                self.receiver.take_frame(made)
         if self.protocol.close_expected():
             self._drop_reads()
-            self._end()
+            self.end()
 
     def _drop_reads(self) -> None:
-        """Look at nothing that still comes, once the peer has failed or closed."""
+        """Ignore what still comes in after the peer's Close or violation."""
         if self.protocol.discarding:
-            self.give_reads_to(self._drop)
+            self.give_reads_to(self.ignore)
 
-    def _drop(self, nbytes: int) -> None:
-        pass
+    def ignore(self, nbytes: int) -> None:
+        """Take a read and do nothing with it."""
 
     # Writing
 
+    @property
+    def sender(self) -> Sender:
+        """What sends messages that take several steps, or have to wait."""
+        if self._sender is None:
+            self._sender = Sender(self)
+        return self._sender
+
+    @property
+    def send_queue(self) -> SendQueue | None:
+        """Messages that cannot be written yet; None until there were any."""
+        return None if self._sender is None else self._sender.queue
+
+    def _discard_unsent(self) -> None:
+        """Drop messages that wait: the connection is closing, or gone."""
+        if (queue := self.send_queue) is not None:
+            queue.discard()
+
+    def fell_behind(self) -> None:
+        """Have messages wait in the queue."""
+        self.protocol.writer.queueing = True
+        self.protocol.writer.writable = False
+
+    def caught_up(self) -> None:
+        """Have messages written at once, except for large ones."""
+        writer = self.protocol.writer
+        was_behind, writer.queueing = writer.queueing, False
+        writer.divert_from = 1 + (MAX_FRAME if writer.codec is None else LARGE)
+        if was_behind:
+            writer.writable = True
+            self.wake_waiters()
+            if self.receiver is not None:
+                self.receiver.drained()
+
     def write_soon(self) -> None:
         """Have what was written leave with the rest of this turn of the loop."""
-        if not self._gathering:
-            self._gathering = True
-            self.shared.flush_soon(self)
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            self.loop_data.flush_soon(self)
 
     def cork(self) -> None:
         """Gather what is written until the turn ends, because there will be more of it."""
         self.protocol.writer.corked = True
-        # A callback of its own: the shared one may stand before the handler that is to write.
+        # A callback of its own: the shared one may run before the handler that writes.
         self.loop.call_soon(self.turn_ended)
 
     def turn_ended(self) -> None:
-        """Called at the end of a turn in which something was gathered."""
-        self._gathering = False
+        """Flush: a turn in which something was gathered has ended."""
+        self._flush_is_due = False
         self.protocol.writer.corked = False
         self.flush()
 
     def write_all(self, output: list[bytes | memoryview]) -> None:
         """Write a header and the payload that was left in place, or several of them."""
-        if type(self.transport).__module__.startswith("uvloop"):
-            self.transport.writelines(output)
-        else:
-            # asyncio's writelines does not pause the protocol in CPython 3.12 and 3.13.
-            for data in output:
-                self.transport.write(data)
+        write_several(self.transport, output)
+
+    def divert(self, opcode: int, payload: Any, compress: bool | None) -> bool:
+        """Take a message that the writer cannot write now; see `Sender.divert`."""
+        return self.sender.divert(opcode, payload, compress)
 
     def flush(self) -> None:
         """Write everything that was gathered."""
         self.protocol.writer.flush()
-
-    async def drain(self) -> None:
-        """Wait until the peer keeps up. Raises ConnectionClosed when it is gone."""
-        while not self.protocol.writer.writable and not self.lost:
-            await self._wait()
-        if self.lost:
-            raise self.protocol.closed_error()
-
-    async def _wait(self) -> None:
-        waiter: asyncio.Future[None] = self.loop.create_future()
-        if self._waiters is None:
-            self._waiters = []
-        self._waiters.append(waiter)
-        await waiter
-
-    def _wake_waiters(self) -> None:
-        waiters, self._waiters = self._waiters, None
-        for waiter in waiters or ():
-            if not waiter.done():
-                waiter.set_result(None)
 
     def flush_all(self) -> None:
         """Write everything, also what is not frames, and end our side of the stream if asked."""
         output = self.protocol.data_to_send()
         if self.transport.is_closing():
             return
-        ending = bool(output) and output[-1] is SEND_EOF
         for data in output:
             if len(data):
                 self.protocol.writer.pass_on(data)
-        if not (ending or (self._both_closed() and self.ends_stream)):
-            return
+        if (output and output[-1] is SEND_EOF) or self._may_end_stream():
+            self._end_stream()
+
+    def _may_end_stream(self) -> bool:
+        """Whether both have closed and it is up to us to end the stream (RFC 6455 7.1.1)."""
+        protocol = self.protocol
+        both = protocol.close_rcvd is not None and protocol.close_sent is not None
+        return both and protocol.ends_stream
+
+    def _end_stream(self) -> None:
         try:
             if self.transport.can_write_eof():
                 # The peer may still be sending; closing now would reset the stream and might
@@ -251,52 +335,96 @@ class Wire(asyncio.BufferedProtocol):
             pass  # the peer is gone already
         self.transport.close()
 
-    # The end
+    def send_ping(self, payload: bytes, waiter: asyncio.Future[float] | None = None) -> None:
+        """Send a ping; *waiter* gets its latency in seconds. Raises ConnectionClosed."""
+        self.protocol.ping(payload)
+        if self.pings is None:
+            self.pings = Pings()
+        self.pings.sent(payload, waiter)
+        self.write_soon()
 
-    def _end(self) -> None:
-        """Send the Close, then end the stream, and do not wait for the peer for ever."""
-        self.flush_all()
-        self._bound_the_end()
+    # Waiting
 
-    def _bound_the_end(self) -> None:
-        if self._close_timer is None and self.close_timeout is not None and not self.lost:
-            self._close_timer = self.loop.call_later(self.close_timeout, self._close_timed_out)
+    def run_elsewhere(self, work: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        """Run *work*, which takes long, on one of the threads for the codec."""
+        codec = self.protocol.writer.codec
+        assert codec is not None
+        threads = self.loop_data.threads(codec.concurrency)
+        return self.loop.run_in_executor(threads, work, *arguments)
 
-    def _both_closed(self) -> bool:
-        return self.protocol.close_rcvd is not None and self.protocol.close_sent is not None
-
-    def _close_timed_out(self) -> None:
-        if self.protocol.failure is None:
-            self.protocol.failure = TimeoutError("the peer did not close in time")
-        self.abort()
-
-    def abort(self) -> None:
-        """Drop the connection at once, without a Close."""
-        if not self.lost:
-            self.transport.abort()
-
-    def fail(self, code: int = CloseCode.INTERNAL_ERROR) -> None:
-        """Fail the connection with *code*, as for an error of ours."""
-        if self.protocol.state in (State.OPEN, State.CLOSING):
-            self.protocol.fail(code)
-            self._drop_reads()
-            self._end()
+    async def wait_until_writable(self) -> None:
+        """Wait until the peer keeps up. Raises ConnectionClosed when it is gone."""
+        while not self.protocol.writer.writable and not self.lost:
+            await self._wait()
+        if self.lost:
+            raise self.closed_error()
 
     async def wait_closed(self) -> None:
         """Wait until the connection is gone."""
         while not self.lost:
             await self._wait()
 
+    async def _wait(self) -> None:
+        waiter: asyncio.Future[None] = self.loop.create_future()
+        if self._waiters is None:
+            self._waiters = []
+        self._waiters.append(waiter)
+        await waiter
 
-# Transports that others may write past: of those unknown nobody knows what they add.
-_SOCKETS = {"uvloop.loop", "asyncio.selector_events"}
+    def wake_waiters(self) -> None:
+        """Have those who wait look again."""
+        waiters, self._waiters = self._waiters, None
+        for waiter in waiters or ():
+            if not waiter.done():
+                waiter.set_result(None)
 
+    def closed_error(self) -> ConnectionClosed:
+        """What tells how the connection closed."""
+        return self.protocol.closed_error()
 
-def fileno_of(transport: asyncio.BaseTransport) -> Callable[[], int] | None:
-    """What gives the descriptor to write to past *transport*, -1 once it is closed; None for none.
+    # The end
 
-    uvloop's transports write at the end of a turn, asyncio's take a microsecond more to do so.
-    """
-    if type(transport).__module__ not in _SOCKETS or transport.get_extra_info("sslcontext"):
-        return None
-    return transport.get_extra_info("socket").fileno  # type: ignore[no-any-return]
+    def start_close(self, code: int, reason: str) -> None:
+        """Begin to close, after what waits to be sent. Raises ValueError, RuntimeError."""
+        if self.receiver is not None:
+            self.receiver.settle()
+        if (queue := self.send_queue) and self.protocol.state is State.OPEN:
+            Close(code, reason).serialize()
+            queue.close_after(code, reason)
+            self.bound_the_end()
+        else:
+            self.protocol.close(code, reason)
+            if self.lost:
+                return
+            self.end()
+        if self.receiver is not None:
+            self.receiver.read_on()
+
+    def fail(self, code: int = CloseCode.INTERNAL_ERROR) -> None:
+        """Fail the connection with *code*, as for an error of ours."""
+        if self.protocol.state in (State.OPEN, State.CLOSING):
+            self.protocol.fail(code)
+            self._drop_reads()
+            self.end()
+
+    def abort(self) -> None:
+        """Drop the connection at once, without a Close."""
+        if not self.lost:
+            self.transport.abort()
+
+    def end(self) -> None:
+        """Send the Close or the refusal, then end the stream, and bound the wait for the peer."""
+        self._discard_unsent()
+        self.flush_all()
+        self.bound_the_end()
+
+    def bound_the_end(self) -> None:
+        """Drop the connection unless it ends within ``close_timeout``."""
+        timeout = self.options.close_timeout
+        if self._close_timer is None and timeout is not None and not self.lost:
+            self._close_timer = self.loop.call_later(timeout, self._close_timed_out)
+
+    def _close_timed_out(self) -> None:
+        if self.protocol.failure is None:
+            self.protocol.failure = TimeoutError("the peer did not close in time")
+        self.abort()

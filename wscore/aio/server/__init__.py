@@ -1,1 +1,1 @@
-"""The server: where it listens, whom it lets in, what it answers, and its end."""
+"""The server: listening, admission, opening handshakes and shutdown."""

@@ -1,4 +1,4 @@
-"""Which connections a server lets in: limits in all and by address, and a 503 for the others."""
+"""Limits on connections, in total and by address; those above a limit are answered with 503."""
 
 from __future__ import annotations
 
@@ -6,49 +6,51 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Any, cast
 
+from ...protocol.checks import check_integer
 from ...protocol.handshake import reject_response
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from ..connection.transport import Transport
+
 __all__ = ["Admission", "address_key"]
 
 _ANSWER = reject_response(503, "Service Unavailable\n").serialize()
-# So long, in seconds, a refused peer may take to send something. Clients that have asked nothing
-# yet take an answer and the end of the stream for a lost connection: websockets' do.
+# Seconds to wait for the first bytes of a refused peer. Clients that get an answer before they
+# have sent their request report a lost connection instead; websockets' client does.
 _PATIENCE = 1.0
-# So long what it sends after that is read and dropped: closing a socket with something unread in
-# it resets the stream, and a reset may take the answer with it.
+# Seconds to read and discard input after the answer. Closing a socket with unread data resets the
+# stream, and the peer may lose the answer.
 _LINGER = 2.0
-# So many of them at once; then the oldest has to go. They must not use up the descriptors.
+# Refused connections kept at once; then the oldest is dropped. They must not use up descriptors.
 _MAX_LINGERING = 256
 
 _IPV4_MAPPED = bytes(10) + b"\xff\xff"
 
 
 class Admission:
-    """Counts the connections of a server; None lifts a limit."""
+    """Counts the connections of a server against its limits; None disables a limit."""
 
     __slots__ = ("_addresses", "_by_address", "_lingering", "_open", "closed", "max_connections",
                  "max_connections_per_ip")  # fmt: skip
 
     def __init__(self, max_connections: int | None, max_connections_per_ip: int | None) -> None:
-        for limit in (max_connections, max_connections_per_ip):
-            if limit is not None and limit < 1:
-                raise ValueError("a limit on connections is at least 1")
+        check_integer("max_connections", max_connections, least=1, optional=True)
+        check_integer("max_connections_per_ip", max_connections_per_ip, least=1, optional=True)
         self.max_connections = max_connections
         self.max_connections_per_ip = max_connections_per_ip
-        # Whether the server shuts down: then nobody comes in any more.
+        # Whether the server is shutting down and refuses everyone.
         self.closed = False
         self._open = 0
         self._by_address: dict[Hashable, int] = {}
-        # Those of open connections: at the end a TLS transport does not know its own any more.
-        self._addresses: dict[asyncio.Transport, Hashable] = {}
-        # Those who were turned away and may still have to read that, the oldest first.
+        # Kept here because a TLS transport forgets its address when it is closed.
+        self._addresses: dict[Transport, Hashable] = {}
+        # Refused connections that may not have read the answer yet, the oldest first.
         self._lingering: dict[TurnedAway, None] = {}
 
-    def enter(self, transport: asyncio.Transport) -> str | None:
-        """Count the connection of *transport*; or return why it may not come in."""
+    def enter(self, transport: Transport) -> str | None:
+        """Count the connection of *transport*, or return the reason to refuse it."""
         if self.closed:
             return "shutdown"
         if self.max_connections is not None and self._open >= self.max_connections:
@@ -64,8 +66,8 @@ class Admission:
         self._open += 1
         return None
 
-    def leave(self, transport: asyncio.Transport) -> None:
-        """The connection of *transport*, which had come in, is gone."""
+    def leave(self, transport: Transport) -> None:
+        """Uncount the connection of *transport*, which `enter` has counted."""
         self._open -= 1
         key = self._addresses.pop(transport, None)
         if key is not None:
@@ -73,26 +75,26 @@ class Admission:
             if left:
                 self._by_address[key] = left
 
-    def turn_away(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        """Answer 503, whatever the peer asks."""
+    def turn_away(self, transport: Transport, loop: asyncio.AbstractEventLoop) -> None:
+        """Answer 503, whatever the request."""
         if len(self._lingering) >= _MAX_LINGERING:
             next(iter(self._lingering)).transport.abort()
         transport.set_protocol(TurnedAway(transport, loop, self._lingering))
 
     def dismiss(self) -> None:
-        """Drop those who were turned away."""
+        """Drop all refused connections."""
         for away in list(self._lingering):
             away.transport.abort()
 
 
 class TurnedAway(asyncio.Protocol):
-    """A peer that is answered as soon as it sends anything, and whose request nobody looks at."""
+    """A refused connection: answered as soon as it sends anything, without parsing it."""
 
     __slots__ = ("_answered", "_lingering", "_loop", "_timer", "transport")
 
     def __init__(
         self,
-        transport: asyncio.Transport,
+        transport: Transport,
         loop: asyncio.AbstractEventLoop,
         lingering: dict[TurnedAway, None],
     ) -> None:
@@ -104,7 +106,7 @@ class TurnedAway(asyncio.Protocol):
         lingering[self] = None
 
     def data_received(self, data: bytes) -> None:
-        """Answer the first bytes, drop the others."""
+        """Answer the first bytes and discard the rest."""
         if not self._answered:
             self._answer()
 
@@ -116,7 +118,7 @@ class TurnedAway(asyncio.Protocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         else:
-            self.transport.close()  # TLS: it reads on until the peer has closed, too
+            self.transport.close()  # with TLS it keeps reading until the peer has closed, too
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
@@ -124,9 +126,9 @@ class TurnedAway(asyncio.Protocol):
 
 
 def address_key(peername: Any) -> Hashable:
-    """What connections of one address have in common; None where there is no address.
+    """Return a key that all connections of one address share; None without an address.
 
-    IPv6 addresses count by their first 64 bits: whoever has one of them has them all.
+    IPv6 addresses share their first 64 bits: whoever has one address of such a network has all.
     """
     if not isinstance(peername, tuple):
         return None  # a unix socket

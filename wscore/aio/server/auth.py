@@ -1,4 +1,4 @@
-"""Basic authentication of clients (RFC 7617), as a ``process_request`` for `serve`."""
+"""Basic authentication of clients (RFC 7617): a ``process_request`` for `serve`."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = ["basic_auth"]
 def basic_auth(
     credentials: Mapping[str, str] | Check, realm: str = "wscore"
 ) -> Callable[[ServerConnection, Request], Awaitable[Response | None]]:
-    """Let in those who give a user name and its password; ``connection.username`` names them.
+    """Return a ``process_request`` that requires a user name and a password.
 
-    *credentials* maps user names to passwords, and is read once; or it is a function, a coroutine
-    function perhaps, that gets both and says whether they are right. Comparing takes as long for a
-    wrong name as for a wrong password. Others get 401. Without TLS a password goes over the
-    network as it is.
+    *credentials* is a mapping from user names to passwords, which is read once, or a function or
+    coroutine function that takes both and returns whether they are valid. For a mapping, a wrong
+    name takes as long as a wrong password. Accepted connections have a ``username``; others are
+    answered with 401. Without TLS, passwords are sent in clear text.
 
-    Raises ValueError for a *realm* that cannot stand in a header.
+    Raises ValueError for a *realm* that a header cannot contain.
     """
     if not is_field_value(realm):
         raise ValueError(f"not a realm: {realm!r}")
@@ -56,12 +56,12 @@ def basic_auth(
 
 
 def _digest(text: str) -> bytes:
-    """Of one length for all, because comparing takes longer for longer ones."""
+    """Hash *text* to a fixed length, because comparing longer texts takes longer."""
     return hashlib.sha256(text.encode()).digest()
 
 
 class _Compared:
-    """Looks at every user, so that time tells nothing of which there are."""
+    """Compares with every user, so that the time does not reveal which users exist."""
 
     def __init__(self, credentials: Mapping[str, str]) -> None:
         self._known = [(_digest(name), _digest(word)) for name, word in credentials.items()]

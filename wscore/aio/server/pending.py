@@ -1,7 +1,8 @@
-"""A client that has connected and not said anything yet.
+"""A client that has connected and sent nothing yet.
 
-Most send their whole request in one read, which takes the fast path (`_backend.upgrade`). They are
-answered first; what their connection needs is made while the answer is on its way.
+Most clients send their whole request in one read, which takes the fast path: one compiled pass
+reads it, and it is answered first; what its connection needs is made while the answer is on its
+way. Everything else is handed over to a connection with a `ServerOpening`, the slow path.
 """
 
 from __future__ import annotations
@@ -11,12 +12,17 @@ from typing import TYPE_CHECKING, cast
 
 from ..._backend import FrameWriter, read_upgrade
 from ...protocol.fastpath import accept_upgrade
-from ..connection.wire import fileno_of
-from .connection import ServerConnection
+from ..connection.transport import fileno_of
+from .connection import begin, new_connection
+from .opening import ServerOpening
 
 if TYPE_CHECKING:
+    from ...protocol.server import ServerProtocol
+    from ..connection.transport import Transport
+    from ..connection.wire import Wire
     from ..loop import LoopData
-    from .server import Server
+    from .connection import ServerConnection
+    from .host import ServerHost
 
 __all__ = ["PendingConnection"]
 
@@ -26,60 +32,63 @@ class PendingConnection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_connection",
+        "_host",
         "_loop",
+        "_loop_data",
         "_open_timer",
         "_paused",
-        "_server",
-        "_shared",
+        "_timed_out",
         "_transport",
         "_writer",
     )
 
-    _transport: asyncio.Transport
+    _transport: Transport
 
-    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop, shared: LoopData) -> None:
-        self._server = server
+    def __init__(
+        self, host: ServerHost, loop: asyncio.AbstractEventLoop, loop_data: LoopData
+    ) -> None:
+        self._host = host
         self._loop = loop
-        self._shared = shared
-        # What answers; the connection's, later.
+        self._loop_data = loop_data
+        # Writes the answer, and later belongs to the connection.
         self._writer = FrameWriter(masked=False)
         self._connection: ServerConnection | None = None
         self._open_timer: asyncio.TimerHandle | None = None
-        # Whether the transport holds more than it can send: an answer, where next to nothing is
-        # enough.
+        # Whether the transport holds more than ``write_limit``: with a limit of a few bytes, the
+        # answer is enough.
         self._paused = False
+        self._timed_out = False
 
     # Called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._writer.attach(self._shared.buffer, transport, None, fileno_of(transport))
-        refusal = self._server.let_in(self, self._transport)
-        if refusal is not None:
-            self._new_connection().count_refusal(refusal)
-            self._server.admission.turn_away(self._transport, self._loop)
-        elif (timeout := self._server.options.open_timeout) is not None:
+        made = self._transport = cast("Transport", transport)
+        if not self._host.admit(self, made):
+            self._host.admission.turn_away(made, self._loop)
+            return
+        self._writer.attach(self._loop_data.buffer, made, None, fileno_of(made))
+        timeout = self._host.options.connection.open_timeout
+        if timeout is not None:
             self._open_timer = self._loop.call_later(timeout, self._open_timed_out)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._shared.buffer.view
+        return self._loop_data.buffer.view
 
     def buffer_updated(self, nbytes: int) -> None:
-        data = bytes(self._shared.buffer.view[:nbytes])
-        if not (self._server.answers_alone and self._went_short_way(data)):
+        data = bytes(self._loop_data.buffer.view[:nbytes])
+        if not self._takes_fast_path(data):
             self._hand_over().buffer_updated(nbytes)
 
     def eof_received(self) -> bool | None:
         return self._hand_over().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        try:
-            connection = self._make_way()
-        except BaseException:
-            self._server.arrivals.discard(self)
-            self._server.admission.leave(self._transport)
-            raise
-        connection.connection_lost(exc)
+        if self._connection is not None:
+            # asyncio's TLS keeps calling us; or opening the connection has failed.
+            self._connection._wire.connection_lost(exc)
+        else:
+            self._cancel_timer()
+            self._host.give_up(self, self._transport, timed_out=self._timed_out)
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -89,59 +98,63 @@ class PendingConnection(asyncio.BufferedProtocol):
 
     # What becomes of it
 
-    def go_away(self, code: int, reason: str) -> None:
+    def go_away(self) -> None:
         """The server shuts down."""
-        self._hand_over().go_away(code, reason)
+        cast("ServerOpening", self._hand_over().opening).go_away()
 
     def abort(self) -> None:
         """Drop the client at once."""
         self._transport.abort()
 
     def _open_timed_out(self) -> None:
-        self._open_timer = None
-        self._hand_over().open_timed_out()
+        self._timed_out = True
+        self._transport.abort()
 
-    def _went_short_way(self, data: bytes) -> bool:
-        """Whether *data* was a request that the short way has led to an open connection."""
+    def _takes_fast_path(self, data: bytes) -> bool:
+        """Open the connection if *data* is a request for the fast path; return whether it is."""
+        options = self._host.options
+        if options.process_request is not None or options.process_response is not None:
+            return False
         upgrade = read_upgrade(data)
-        handler = None if upgrade is None else self._server.routes.find(upgrade.path)
+        handler = None if upgrade is None else self._host.find_handler(upgrade.path)
         if upgrade is None or handler is None or self._transport.is_closing():
             return False
-        options = self._server.options.protocol
-        accepted = accept_upgrade(upgrade, options["origins"], options["extensions"])
+        accepted = accept_upgrade(upgrade, options.origins, options.connection.enabled_extensions)
         if accepted is None:
             return False
         self._writer.pass_on(accepted.response)
-        connection = self._make_way()
-        connection.protocol.open_upgrade(upgrade, data, accepted)
-        early = connection.protocol.take_early()
+        connection = self._make_connection()
+        protocol = cast("ServerProtocol", connection.protocol)
+        protocol.open_upgrade(upgrade, data, accepted)
+        trailing = protocol.take_trailing_data()
         try:
-            connection.begin(handler, early, has_cookies=upgrade.has_cookies)
+            begin(connection, handler, trailing, has_cookies=upgrade.has_cookies)
         except BaseException:
-            self._transport.set_protocol(connection)  # which `begin` has not come to
+            self._transport.set_protocol(connection._wire)  # which `begin` did not reach
             raise
         return True
 
-    def _hand_over(self) -> ServerConnection:
+    def _hand_over(self) -> Wire:
         """Have a connection take what comes, the opening handshake first."""
+        if self._connection is not None:
+            return self._connection._wire
         until = None if self._open_timer is None else self._open_timer.when()
-        connection = self._make_way()
-        connection.expect_request(until)
+        connection = self._make_connection()
+        connection._wire.start_opening(ServerOpening(connection, until))
+        self._transport.set_protocol(connection._wire)
+        return connection._wire
+
+    def _make_connection(self) -> ServerConnection:
+        self._cancel_timer()
+        connection = new_connection(self._host, self._loop, self._loop_data, self._writer)
+        connection._wire.adopt(self._transport)
+        if self._paused:
+            connection._wire.pause_writing()
+        self._connection = connection
+        self._host.replace(self, connection._wire)
         return connection
 
-    def _make_way(self) -> ServerConnection:
+    def _cancel_timer(self) -> None:
         if self._open_timer is not None:
             self._open_timer.cancel()
             self._open_timer = None
-        # It is there already when opening it failed, and when asyncio's TLS still calls us.
-        if self._connection is None:
-            self._connection = self._new_connection()
-            self._server.replace(self, self._connection)
-        return self._connection
-
-    def _new_connection(self) -> ServerConnection:
-        connection = ServerConnection(self._server, self._loop, self._shared, self._writer)
-        connection.connection_made(self._transport)
-        if self._paused:
-            connection.pause_writing()
-        return connection

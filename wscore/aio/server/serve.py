@@ -1,53 +1,74 @@
-"""`serve`: what a server is told, and its start."""
+"""`serve`: checks the options of a server and starts it."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from os import PathLike, fspath
+from socket import socket as Socket
 from typing import TYPE_CHECKING, Any
 
-from ...protocol.handshake import Origins
-from ...protocol.server import ServerProtocol
-from ..connection.heartbeat import rhythm
-from ..loop import share
-from ..options import enabled_extensions, queue_limit, unsent_limit, write_buffer_limit
+from ...protocol.checks import check_integer, check_kind, checked_list
+from ..loop import loop_data
+from ..options import (
+    ConnectionOptions,
+    check_keywords,
+    check_ssl,
+    loop_keywords,
+    pick,
+    with_keywords,
+)
 from .admission import Admission
+from .host import ServerHost
+from .options import ListenOptions, ServerOptions, allowed_origins
 from .pending import PendingConnection
 from .routes import Routes
-from .server import Options, Server
+from .server import Server
 from .sockets import listen
 
 if TYPE_CHECKING:
-    import socket
-    import ssl
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    import ssl as tls
+    from collections.abc import Generator, Mapping
 
-    from ...protocol.extensions import Extension
-    from ..options import Compression, Overflow
+    from typing_extensions import Unpack
+
+    from .options import (
+        ProcessRequest,
+        ProcessResponse,
+        ServeKeywords,
+        Subprotocols,
+        UnixServeKeywords,
+    )
     from .routes import Handler
-    from .server import ProcessRequest, ProcessResponse
 
 __all__ = ["serve", "unix_serve"]
 
 
+@with_keywords(ConnectionOptions, ListenOptions)
 class serve:
     """Start a server: ``async with serve(...) as server``, or ``server = await serve(...)``.
 
-    *handler* is a coroutine function that gets a `ServerConnection`, a `Listener` class or
-    instance, or a mapping of paths to those; an unknown path is answered with 404. *host* may be
-    a sequence; *sock* is an existing listening socket and *path* a unix socket's, in their place.
+    Both give a `Server`; the context closes it at the end.
 
-    ``process_request(connection, request)`` may return a `Response`, made with
-    ``connection.respond``, to answer plain HTTP or to refuse; ``process_response`` gets the
+    *handler* is a coroutine function that gets a `ServerConnection`, a `Listener` class or
+    instance, or a mapping of paths to those; an unknown path is answered with 404.
+
+    Where to listen: *host*, a str or a sequence of them, and *port*, or *path* (of a unix socket),
+    or *sock*, a listening socket. *ssl* is an ``ssl.SSLContext``, None for no TLS.
+
+    Handshakes: *origins* to serve, a sequence of str and None (for requests without one), or None
+    for any; *subprotocols*, a sequence of str by preference, or a function that chooses from those
+    that the client offers. ``process_request(connection, request)`` may return a `Response`, made
+    with ``connection.respond``, to answer plain HTTP or to refuse; ``process_response`` gets the
     response as well, and may change or replace it. Both may be coroutine functions.
 
-    Limits: *max_size* bytes and *max_fragments* frames in a message, *max_queue* messages (and
-    four times *max_size* bytes) received and not yet taken, *write_limit* bytes written and not
-    yet sent, *open_timeout* and *close_timeout* in seconds, *max_connections* at once, in all, and
-    *max_connections_per_ip* of one address or IPv6 network of 64 bits: those over it are answered
-    with 503. None lifts a limit. A ping goes out every
-    *ping_interval* seconds, and a peer of which nothing comes for *ping_timeout* seconds after it
-    is dropped; None does without. Other keyword arguments go to `loop.create_server`. Raises
-    ValueError for options that make no sense, OSError.
+    Connections: the options of `ConnectionOptions`, with its defaults; durations are in seconds,
+    sizes in bytes, and None lifts a limit. *max_connections* is how many there may be at once, and
+    *max_connections_per_ip* how many from one IPv4 address or IPv6 network of 64 bits; those over
+    it are answered with 503. Other keywords go to `loop.create_server`; `inspect.signature` shows
+    them all.
+
+    Invalid options raise TypeError or ValueError here. Starting raises OSError.
     """
 
     def __init__(
@@ -57,72 +78,58 @@ class serve:
         port: int | None = None,
         *,
         origins: Sequence[str | None] | None = None,
-        subprotocols: Sequence[str] | Callable[[list[str]], str | None] | None = None,
+        subprotocols: Subprotocols | None = None,
         process_request: ProcessRequest | None = None,
         process_response: ProcessResponse | None = None,
-        open_timeout: float | None = 10,
-        close_timeout: float | None = 10,
-        max_size: int | None = 1048576,
-        max_fragments: int | None = 4096,
-        max_queue: int | None = 16,
-        write_limit: int = 65536,
-        max_unsent: int | None = 16777216,
-        overflow: Overflow = "wait",
-        compression: Compression = "deflate",
-        extensions: Sequence[Extension] = (),
-        ping_interval: float | None = 30,
-        ping_timeout: float | None = 20,
         max_connections: int | None = None,
         max_connections_per_ip: int | None = None,
-        path: str | None = None,
-        sock: socket.socket | None = None,
-        ssl: ssl.SSLContext | None = None,
-        **listening: Any,
+        path: str | PathLike[str] | None = None,
+        sock: Socket | None = None,
+        ssl: tls.SSLContext | None = None,
+        start_serving: bool = True,
+        **options: Unpack[ServeKeywords],
     ) -> None:
-        protocol: dict[str, Any] = {
-            "origins": None if origins is None else Origins(origins),
-            "subprotocols": subprotocols,
-            "max_size": max_size,
-            "max_fragments": max_fragments,
-            "extensions": enabled_extensions(compression, extensions),
-        }
-        ServerProtocol(**protocol)  # what it cannot take is refused here, not at a connection
-        connection = {
-            "close_timeout": close_timeout,
-            "write_limit": write_buffer_limit(write_limit),
-            "max_queue": queue_limit(max_queue, max_size),
-            "unsent_limit": unsent_limit(max_unsent, overflow),
-            "heartbeat": rhythm(ping_interval, ping_timeout),
-        }
-        self._server = Server(
-            Routes(handler),
-            Options(protocol, connection, open_timeout, process_request, process_response),
-            Admission(max_connections, max_connections_per_ip),
+        check_keywords(serve, options)
+        server_options = ServerOptions(
+            connection=pick(ConnectionOptions, options),
+            origins=allowed_origins(origins),
+            subprotocols=subprotocols,
+            process_request=process_request,
+            process_response=process_response,
         )
-        self._start_serving: bool = listening.pop("start_serving", True)
-        self._where: dict[str, Any] = {"sock": sock, "ssl": ssl, **listening}
-        if ssl is not None and open_timeout is not None:
+        admission = Admission(max_connections, max_connections_per_ip)
+        self._host = ServerHost(Routes(handler), server_options, admission)
+        self._server = Server(self._host)
+        check_kind("start_serving", start_serving, bool, "a bool")
+        self._start_serving = start_serving
+        check_ssl(ssl)
+        self._where = _address(host, port, path, sock)
+        self._path = None if path is None else fspath(path)
+        self._where.update(
+            loop_keywords(pick(ListenOptions, options), unix=path is not None, tls=ssl is not None),
+            ssl=ssl,
+        )
+        open_timeout = server_options.connection.open_timeout
+        if ssl is not None and open_timeout:  # asyncio refuses 0
             self._where.setdefault("ssl_handshake_timeout", open_timeout)
-        self._path = path
-        if path is None and sock is None:
-            self._where.update(host=host, port=port)
 
-    # `wscore.testing` has one without a network.
+    # `wscore.testing` replaces it with one that needs no network.
     _listen = staticmethod(listen)
 
     async def _start(self) -> Server:
-        server, loop = self._server, asyncio.get_running_loop()
-        shared = share(loop)
-        server.listening = await self._listen(
-            lambda: PendingConnection(server, loop, shared), self._path, self._where
+        host, loop = self._host, asyncio.get_running_loop()
+        shared = loop_data(loop)
+        sockets = await self._listen(
+            lambda: PendingConnection(host, loop, shared), self._path, self._where
         )
+        self._server._sockets = sockets
         if self._start_serving:
             try:
-                await server.start_serving()
+                await self._server.start_serving()
             except BaseException:
-                server.listening.close()
+                sockets.close()
                 raise
-        return server
+        return self._server
 
     def __await__(self) -> Generator[Any, None, Server]:
         return self._start().__await__()
@@ -134,6 +141,30 @@ class serve:
         await self._server.__aexit__(*error)
 
 
-def unix_serve(handler: Handler | Mapping[str, Handler], path: str, **options: Any) -> serve:
+def _address(
+    host: str | Sequence[str] | None,
+    port: int | None,
+    path: str | PathLike[str] | None,
+    sock: Socket | None,
+) -> dict[str, Any]:
+    """The event loop's keywords for where to listen. Raises TypeError, ValueError."""
+    if (host is not None or port is not None) + (path is not None) + (sock is not None) > 1:
+        raise ValueError("host and port, path and sock exclude each other")
+    check_kind("sock", sock, Socket, "a socket", optional=True)
+    check_kind("path", path, (str, PathLike), "a str or a path", optional=True)
+    check_integer("port", port, most=65535, optional=True)
+    if not (host is None or isinstance(host, str)):
+        host = checked_list("host", host, str, "str")
+    if sock is not None or path is not None:
+        return {"sock": sock}
+    return {"host": host, "port": port}
+
+
+@with_keywords(serve, without=("path", "sock"))
+def unix_serve(
+    handler: Handler | Mapping[str, Handler],
+    path: str | PathLike[str],
+    **options: Unpack[UnixServeKeywords],
+) -> serve:
     """`serve` on the unix socket at *path*."""
     return serve(handler, path=path, **options)

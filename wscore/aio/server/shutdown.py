@@ -1,43 +1,54 @@
-"""How a server ends: everybody is told, gets the time there is, and then is dropped."""
+"""The shutdown of a server: close all connections, wait, then drop them."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..logs import logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .server import Server
+    from ..connection.wire import Wire
+    from .host import ServerHost
+    from .opening import ServerOpening
+    from .sockets import ServerSockets
 
 __all__ = ["shut_down"]
 
 
-async def shut_down(server: Server, code: int, reason: str) -> None:
-    """Close every connection of *server*, which no longer listens, and wait for its handlers.
+async def shut_down(host: ServerHost, sockets: ServerSockets, code: int, reason: str) -> None:
+    """Close every connection of *host*, which must not listen any more; wait for its handlers.
 
-    It takes twice ``close_timeout`` at most: before and after handlers are cancelled. What is left
-    then is dropped, and a warning tells of handlers that go on.
+    Takes at most twice ``close_timeout``: once before and once after cancelling handlers. Drops
+    the remaining connections and logs a warning about handlers that still run.
     """
-    timeout = server.options.connection["close_timeout"]
+    timeout = host.options.connection.close_timeout
     try:
-        for connection in list(server.connections):
-            connection.go_away(code, reason)
-        for arrival in list(server.arrivals):
-            arrival.go_away(code, reason)
-        await _finish(server.tasks, timeout)
-        for connection in list(server.connections):
-            await connection.wait_closed()
+        for wire in list(host.wires):
+            _go_away(wire, code, reason)
+        for client in list(host.pending):
+            client.go_away()
+        await _finish(host.tasks, timeout)
+        for wire in list(host.wires):
+            await wire.wait_closed()
     finally:
-        for connection in list(server.connections):
-            connection.abort()
-        for arrival in list(server.arrivals):
-            arrival.abort()
-        server.admission.dismiss()
-    # TLS handshakes under way have no connection yet, and the loop waits for them, too.
-    await asyncio.wait([asyncio.ensure_future(server.listening.wait_closed())], timeout=timeout)
+        for wire in list(host.wires):
+            wire.abort()
+        for client in list(host.pending):
+            client.abort()
+        host.admission.dismiss()
+    # Connections in a TLS handshake are not in these sets, but the loop waits for them, too.
+    await asyncio.wait([asyncio.ensure_future(sockets.wait_closed())], timeout=timeout)
+
+
+def _go_away(wire: Wire, code: int, reason: str) -> None:
+    """Begin to close, or refuse a handshake under way with 503."""
+    if wire.opening is None:
+        wire.start_close(code, reason)
+    else:
+        cast("ServerOpening", wire.opening).go_away()
 
 
 async def _finish(tasks: Iterable[asyncio.Task[Any]], timeout: float | None) -> None:
@@ -46,7 +57,7 @@ async def _finish(tasks: Iterable[asyncio.Task[Any]], timeout: float | None) -> 
         task.cancel()
     ignoring = await _wait(late, timeout)
     if ignoring:
-        logger.warning("%d handlers go on although they were cancelled", len(ignoring))
+        logger.warning("%d handlers still run although they were cancelled", len(ignoring))
 
 
 async def _wait(tasks: Iterable[asyncio.Task[Any]], timeout: float | None) -> set[Any]:

@@ -1,4 +1,4 @@
-"""Where a server listens; sockets that outlive the want of file descriptors."""
+"""The listening sockets of a server, which survive running out of file descriptors."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = ["GuardedSocket", "ServerSockets", "listen"]
 
-# What goes from the first server that binds to those that accept.
+# Options passed on from the server that binds to the servers that accept.
 _ACCEPTING = ("ssl", "backlog", "ssl_handshake_timeout", "ssl_shutdown_timeout")
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE})
-# So many connections are dropped before the event loop has its turn.
+# Connections dropped at once before the event loop continues.
 _MAX_DROPS = 100
-# At most one line in so many seconds tells of it.
+# Minimum seconds between two log records about dropped connections.
 _LOG_INTERVAL = 60.0
 
 
 class ServerSockets:
-    """The sockets of a server, as one."""
+    """All listening sockets of a server."""
 
     __slots__ = ("_bound", "accepting")
 
@@ -36,28 +36,28 @@ class ServerSockets:
 
     @property
     def sockets(self) -> Sequence[Any]:
-        """Those that are listened on."""
+        """The listening sockets."""
         return [sock for server in self.accepting for sock in server.sockets]
 
     def is_serving(self) -> bool:
-        """Whether connections are accepted."""
+        """Whether all sockets accept connections."""
         return all(server.is_serving() for server in self.accepting)
 
     async def start_serving(self) -> None:
-        """Accept connections."""
+        """Start accepting connections."""
         for server in self.accepting:
             await server.start_serving()
 
     def close(self) -> None:
-        """Stop accepting."""
+        """Stop accepting connections."""
         for server in [*self.accepting, self._bound]:
             server.close()
 
     async def wait_closed(self) -> None:
-        """Wait until the sockets are closed and the loop has let go of all connections.
+        """Wait until the sockets are closed and the loop has released all connections.
 
-        Those that are left are in the middle of a TLS handshake. They are dropped where asyncio
-        offers to; before Python 3.13, and in uvloop, they last until ``open_timeout``.
+        The remaining connections are in a TLS handshake. They are dropped if asyncio supports it;
+        before Python 3.13, and in uvloop, they last until ``open_timeout``.
         """
         for server in self.accepting:
             if hasattr(server, "abort_clients"):
@@ -68,16 +68,16 @@ class ServerSockets:
 async def listen(
     factory: Callable[[], asyncio.BaseProtocol], path: str | None, options: dict[str, Any]
 ) -> ServerSockets:
-    """Bind; `ServerSockets.start_serving` begins to accept. Raises OSError."""
+    """Bind the sockets; `ServerSockets.start_serving` starts accepting. Raises OSError."""
     loop = asyncio.get_running_loop()
-    # By itself, because a call that also starts to serve loses its sockets when it is cancelled.
+    # Bind in a separate call: one that also starts serving loses its sockets when cancelled.
     options = {**options, "start_serving": False}
     if path is None:
         bound: Any = await loop.create_server(factory, **options)
     else:
         bound = await loop.create_unix_server(factory, path, **options)
     if not isinstance(loop, asyncio.SelectorEventLoop):
-        return ServerSockets(bound, [bound])  # libuv does what `GuardedSocket` does
+        return ServerSockets(bound, [bound])  # libuv itself does what `GuardedSocket` does
     listening = ServerSockets(bound, [])
     kept = {name: options[name] for name in _ACCEPTING if name in options}
     try:
@@ -93,10 +93,10 @@ async def listen(
 
 
 class GuardedSocket(socket.socket):
-    """A listening socket that drops whom it cannot accept, as libuv's do.
+    """A listening socket that drops connections when no descriptors are left, as in libuv.
 
-    asyncio leaves them in the queue, looks again every second, and logs up to a hundred lines each
-    time. Here a spare descriptor is given up to accept each of them and to close it at once.
+    asyncio leaves such connections in the queue, tries again every second, and logs up to a
+    hundred lines each time. This socket closes a spare descriptor to accept and close each one.
     """
 
     __slots__ = ("_dropped", "_next_line", "_spare")
@@ -108,7 +108,7 @@ class GuardedSocket(socket.socket):
         self._next_line = 0.0
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Accept a connection. Raises BlockingIOError when there is none, or no descriptor."""
+        """Accept a connection. Raises BlockingIOError if none waits or no descriptor is left."""
         if self._spare is None:
             self._spare = _spare_descriptor()
         try:
@@ -120,7 +120,7 @@ class GuardedSocket(socket.socket):
             self._drop_waiting()
             if self._dropped > before:
                 self._log(error)
-            raise BlockingIOError(errno.EAGAIN, "no descriptor") from error
+            raise BlockingIOError(errno.EAGAIN, "no file descriptor left") from error
 
     def _drop_waiting(self) -> None:
         for _ in range(_MAX_DROPS):
@@ -138,7 +138,7 @@ class GuardedSocket(socket.socket):
     def _log(self, error: OSError) -> None:
         if monotonic() >= self._next_line:
             self._next_line = monotonic() + _LOG_INTERVAL
-            logger.error("connections are dropped, %d so far: %s", self._dropped, error)
+            logger.error("dropping connections, %d so far: %s", self._dropped, error)
 
     def close(self) -> None:
         if self._spare is not None:
@@ -151,4 +151,4 @@ def _spare_descriptor() -> int | None:
     try:
         return os.open(os.devnull, os.O_RDONLY)
     except OSError:
-        return None  # another thread was faster
+        return None  # another thread has taken it

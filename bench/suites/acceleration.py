@@ -1,4 +1,4 @@
-"""Other libraries after ``wscore.accelerate``, beside themselves without it."""
+"""Other libraries after ``wscore.accelerate``, compared with themselves without it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from .mask import KEY
 
 
 def cases() -> list[Case]:
-    wsproto = Goal("wsproto lifted: masking 64 KiB", ("wsproto",), 20.0)
-    autobahn = Goal("autobahn lifted: small masks", ("autobahn",), 2.0)
+    wsproto = Goal("wsproto accelerated: masking 64 KiB", ("wsproto",), 20.0)
+    autobahn = Goal("autobahn accelerated: small masks", ("autobahn",), 2.0)
     return [
         _masking("wsproto", 64 * KIB, wsproto),
         *(_masking("autobahn", size, autobahn) for size in (16, 64, 125)),
@@ -34,7 +34,7 @@ def _validation(script: str) -> Case:
         f"websocket-client UTF-8 {script}",
         FINDS_BAD_UTF8,
         (text(script, 64 * KIB),),
-        (Goal("websocket-client lifted: UTF-8 of 64 KiB", ("websocket_client",), 50.0),),
+        (Goal("websocket-client accelerated: UTF-8 of 64 KiB", ("websocket_client",), 50.0),),
         subject="websocket_client+wscore",
         own_process=True,
     )

@@ -1,0 +1,61 @@
+"""What a wire needs of its transport.
+
+asyncio's and uvloop's transports have it, and so can any other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Transport", "fileno_of", "write_several"]
+
+
+class Transport(Protocol):
+    """A stream of bytes to the peer, as `asyncio.Transport` describes it."""
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None: ...
+    def get_extra_info(self, name: str, default: Any = None) -> Any: ...
+
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+    def write(self, data: bytes | memoryview) -> None: ...
+    def writelines(self, list_of_data: Sequence[bytes | memoryview]) -> None: ...
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+    def get_write_buffer_size(self) -> int: ...
+
+    def can_write_eof(self) -> bool: ...
+    def write_eof(self) -> None: ...
+    def is_closing(self) -> bool: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+# Transports whose socket the writer may write to while they hold nothing themselves. What other
+# transports do to the bytes is unknown.
+_PLAIN_SOCKETS = {"uvloop.loop", "asyncio.selector_events"}
+
+
+def fileno_of(transport: Transport) -> Callable[[], int] | None:
+    """Return a function that gives the descriptor of the socket, -1 once it is closed.
+
+    Return None if only the transport may write. uvloop's transports write at the end of a turn, and
+    asyncio's take a microsecond longer than the system call.
+    """
+    if type(transport).__module__ not in _PLAIN_SOCKETS or transport.get_extra_info("sslcontext"):
+        return None
+    return transport.get_extra_info("socket").fileno  # type: ignore[no-any-return]
+
+
+def write_several(transport: Transport, output: Sequence[bytes | memoryview]) -> None:
+    """Write *output* in order, with as few system calls as the transport allows."""
+    if type(transport).__module__.startswith("uvloop"):
+        transport.writelines(output)
+    else:
+        # asyncio's writelines does not pause the protocol in CPython 3.12 and 3.13.
+        for data in output:
+            transport.write(data)

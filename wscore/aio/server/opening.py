@@ -1,0 +1,170 @@
+"""The server's side of an opening handshake that takes the slow path: in Python, step by step."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, cast
+
+from ...errors import InvalidOrigin, InvalidUpgrade
+from ...protocol.connection import State
+from ..connection.receiver import Opening
+from ..logs import about, log_refusal, logger
+from .connection import begin
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from ...protocol.http11 import Request, Response
+    from ...protocol.server import ServerProtocol
+    from .connection import ServerConnection
+    from .routes import Handler
+
+__all__ = ["ServerOpening"]
+
+
+class ServerOpening(Opening):
+    """Reads a request, asks the application about it, and answers."""
+
+    __slots__ = ("_asking", "_connection", "_host", "_protocol", "_timer")
+
+    def __init__(self, connection: ServerConnection, until: float | None) -> None:
+        """*until* is the deadline on the loop's clock; None for no limit."""
+        wire = connection._wire
+        super().__init__(wire)
+        self._connection = connection
+        self._host = connection._host
+        self._protocol = cast("ServerProtocol", wire.protocol)
+        # The task that asks the application for its answer to the handshake.
+        self._asking: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        if until is not None:
+            self._timer = wire.loop.call_at(until, self.timed_out)
+
+    def updated(self, nbytes: int) -> None:
+        """Take a read of *nbytes*."""
+        connecting = self._protocol.state is State.CONNECTING
+        super().updated(nbytes)
+        if connecting and self._protocol.state is State.CLOSING and self._protocol.request is None:
+            self._refused("invalid")  # not HTTP
+
+    def head_received(self, head: Request) -> None:
+        """Answer the request, after asking the application."""
+        options = self._host.options
+        if options.process_request is None and options.process_response is None:
+            self._answer(head, self._checked(head))
+        else:
+            # Frames that come meanwhile wait in the socket.
+            self.wire.transport.pause_reading()
+            self._asking = self._host.spawn(self._ask_application(head))
+
+    async def _ask_application(self, request: Request) -> None:
+        try:
+            response = await self._processed(request)
+        except Exception:
+            response = self._failed()
+        finally:
+            self._asking = None
+        if not self.wire.transport.is_closing() and self._protocol.response is None:
+            self.wire.transport.resume_reading()
+            self._answer(request, response)
+
+    async def _processed(self, request: Request) -> Response:
+        """The response that ``process_request`` and ``process_response`` lead to."""
+        options, connection = self._host.options, self._connection
+        response = None
+        if options.process_request is not None:
+            response = await _awaited(options.process_request(connection, request))
+        if response is None:
+            response = self._checked(request)
+        if options.process_response is not None:
+            changed = await _awaited(options.process_response(connection, request, response))
+            response = response if changed is None else changed
+        return cast("Response", response)
+
+    def _checked(self, request: Request) -> Response:
+        """The response to *request* that the protocol and the routes give."""
+        if self._host.find_handler(request.path) is None:
+            return self._protocol.reject(404, "Not Found\n")
+        try:
+            return self._protocol.accept(request)
+        except Exception:
+            return self._failed()
+
+    def _failed(self) -> Response:
+        """Log an error of the application's own functions; the peer learns no more than 500."""
+        logger.exception("answering the opening handshake failed", extra=about(self._connection))
+        return self._protocol.reject(500, "Internal Server Error\n")
+
+    def _answer(self, request: Request, response: Response) -> None:
+        # Taken first, because `send_response` would read it.
+        trailing = self._protocol.take_trailing_data()
+        self._protocol.send_response(response)
+        if response.status_code != 101:
+            self._refused(self._reason(request, response))
+            return
+        # At once, so that the peer goes on while we prepare for its messages.
+        self.wire.flush_all()
+        self._cancel_timer()
+        handler = cast("Handler", self._host.find_handler(request.path))
+        begin(self._connection, handler, trailing, has_cookies="Cookie" in request.headers)
+
+    # Refusals
+
+    def _reason(self, request: Request, response: Response) -> str | None:
+        """Why the handshake was refused, in a word; None when it was no handshake at all."""
+        error = self._protocol.handshake_error
+        if isinstance(error, InvalidOrigin):
+            return "origin"
+        if isinstance(error, InvalidUpgrade):
+            return "upgrade"
+        if error is not None:
+            return "invalid"
+        return f"status_{response.status_code}" if "Upgrade" in request.headers else None
+
+    def _refused(self, reason: str | None) -> None:
+        """The answer is HTTP; the stream ends after it."""
+        self._cancel_timer()
+        if reason is None:
+            self._host.counters.http_answers += 1
+        else:
+            self._count_refusal(reason)
+        self.wire.end()
+
+    def _count_refusal(self, reason: str) -> None:
+        self._host.counters.refused[reason] += 1
+        log_refusal(self._connection, reason)
+
+    # The end
+
+    def go_away(self) -> None:
+        """The server shuts down: refuse with 503, unless another answer was given already."""
+        if self._protocol.state is not State.CONNECTING:
+            return
+        self._protocol.send_response(self._protocol.reject(503, "Service Unavailable\n"))
+        if self._asking is not None:
+            self._asking.cancel()
+            self.wire.transport.resume_reading()
+        self._refused("shutdown")
+
+    def timed_out(self) -> None:
+        """``open_timeout`` has passed."""
+        self._protocol.handshake_error = TimeoutError("the opening handshake took too long")
+        if self._asking is not None:
+            self._asking.cancel()
+        self.wire.abort()
+
+    def ended(self) -> None:
+        """The connection is gone; count it if the handshake was not answered."""
+        self._cancel_timer()
+        if self._protocol.response is None:
+            timed_out = isinstance(self._protocol.handshake_error, TimeoutError)
+            self._count_refusal("timeout" if timed_out else "abandoned")
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+async def _awaited(result: Any) -> Any:
+    return await result if inspect.isawaitable(result) else result

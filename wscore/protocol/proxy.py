@@ -1,0 +1,137 @@
+"""Which proxy to use, and how an HTTP proxy is asked for a tunnel (CONNECT, RFC 9110 9.3.6)."""
+
+from __future__ import annotations
+
+import urllib.request
+from typing import NamedTuple, NoReturn
+from urllib.parse import unquote, urlsplit
+
+from ..errors import InvalidHandshake, InvalidProxyStatus, InvalidURI, ProxyError
+from .handshake import USER_AGENT
+from .headers import Headers, build_authorization_basic
+from .http11 import Response, ResponseParser
+from .uri import parse_uri
+
+__all__ = ["Proxy", "Tunnel", "find_proxy"]
+
+_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080,
+          "socks5h": 1080}  # fmt: skip
+# Environment variables without their "_proxy", by whether the URI is wss; the first one set counts.
+_VARIABLES = {True: ("wss", "https", "all"), False: ("ws", "http", "all")}
+
+
+class Proxy(NamedTuple):
+    """Where a proxy is, and who we are to it."""
+
+    scheme: str
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.scheme}://{self.host}:{self.port})"  # without the password
+
+    @classmethod
+    def parse(cls, url: str) -> Proxy:
+        """Read ``scheme://[user[:password]@]host[:port]``; http without a scheme.
+
+        Raises InvalidURI, whose text never repeats the URL.
+        """
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            scheme, port = parts.scheme.lower(), parts.port
+            if parts.path.strip("/") or parts.query or parts.fragment or not parts.hostname:
+                raise InvalidURI("a proxy is scheme://host:port")
+            host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+            name = None if parts.username is None else unquote(parts.username)
+            word = None if parts.password is None else unquote(parts.password)
+            if name is not None:
+                build_authorization_basic(name, word or "")
+            port = _PORTS[scheme] if port is None else port
+            checked = parse_uri(f"ws://{host}:{port}/")
+        except InvalidURI:
+            raise InvalidURI("a proxy is scheme://host:port") from None
+        except (ValueError, KeyError):
+            known = ", ".join(_PORTS)
+            raise InvalidURI(
+                f"a proxy is scheme://host:port, and its scheme one of {known}"
+            ) from None
+        return cls(scheme, checked.host, checked.port, name, word)
+
+
+def find_proxy(proxy: Proxy | bool | None, host: str, port: int, secure: bool) -> Proxy | None:
+    """The proxy to use for a server; None for the direct way. Raises InvalidURI.
+
+    True asks the environment: ``wss_proxy``, ``https_proxy`` and ``all_proxy`` for wss,
+    ``ws_proxy``, ``http_proxy`` and ``all_proxy`` for ws, and ``no_proxy`` against all of them.
+    """
+    if isinstance(proxy, Proxy):
+        return proxy
+    if not proxy:
+        return None
+    known = urllib.request.getproxies()
+    url = next((known[name] for name in _VARIABLES[secure] if known.get(name)), None)
+    if url is None or urllib.request.proxy_bypass(f"{host}:{port}"):
+        return None
+    return Proxy.parse(url)
+
+
+class Tunnel:
+    """Asks an HTTP proxy for a tunnel to *host* and *port*.
+
+    Send ``request``, then pass what the proxy answers to `receive` until that returns True. Raises
+    InvalidURI for a host that cannot be asked for.
+    """
+
+    __slots__ = ("_parser", "request")
+
+    def __init__(self, proxy: Proxy, host: str, port: int) -> None:
+        target = _authority(host, port)
+        headers = Headers({"Host": target, "User-Agent": USER_AGENT})
+        if proxy.username is not None:
+            authorization = build_authorization_basic(proxy.username, proxy.password or "")
+            headers["Proxy-Authorization"] = authorization
+        self.request = f"CONNECT {target} HTTP/1.1\r\n".encode() + headers.serialize()
+        self._parser = ResponseParser(tunnel=True)
+
+    def receive(self, data: bytes) -> bool:
+        """Take bytes from the proxy; return whether the tunnel is open.
+
+        Raises ProxyError (`InvalidProxyStatus` has the proxy's answer), after which nothing may be
+        passed any more.
+        """
+        try:
+            response = self._parser.feed(data)
+        except InvalidHandshake as error:
+            raise ProxyError("the proxy's answer is not HTTP") from error
+        if response is None:
+            return False
+        _check_granted(response)
+        if self._parser.rest:
+            # A server says nothing before the client has spoken, so this is not the server.
+            raise ProxyError("the proxy sent more than its answer")
+        return True
+
+    def receive_eof(self, cause: Exception | None = None) -> NoReturn:
+        """Take the end of the stream, which *cause* brought about; raises as `receive`."""
+        try:
+            response = self._parser.feed_eof()
+        except InvalidHandshake:
+            cause = cause or EOFError("the stream ended before the proxy had answered")
+            raise ProxyError("the proxy did not answer") from cause
+        _check_granted(response)
+        raise ProxyError("the proxy closed the tunnel")
+
+
+def _check_granted(response: Response) -> None:
+    if not 200 <= response.status_code < 300:
+        raise InvalidProxyStatus(response)
+
+
+def _authority(host: str, port: int) -> str:
+    """Return *host* and *port* as CONNECT names them (RFC 9110 7.1): the port is always there."""
+    uri = parse_uri(f"ws://{f'[{host}]' if ':' in host else host}:{port}/")
+    if uri.path != "/" or uri.username is not None:
+        raise InvalidURI(f"malformed host {host[:100]!r}")
+    return f"[{uri.host}]:{port}" if ":" in uri.host else f"{uri.host}:{port}"
