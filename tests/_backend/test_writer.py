@@ -278,6 +278,19 @@ def test_a_tap_may_change_what_it_gets(backend: ModuleType) -> None:
     assert frame.payload[:1] == b"a"
 
 
+def test_nothing_is_written_after_a_tap_that_closes(backend: ModuleType) -> None:
+    writer = backend.FrameWriter(masked=False)
+    writer.protocol = SimpleNamespace(refusal=lambda: LookupError("closed"))
+
+    def tap(message: Any) -> None:
+        writer.accepting = False
+
+    writer.tap = tap
+    with pytest.raises(LookupError):
+        writer.message("late")
+    assert writer.take() == []
+
+
 def test_an_error_of_the_tap_comes_through(backend: ModuleType) -> None:
     writer = backend.FrameWriter(masked=False)
 

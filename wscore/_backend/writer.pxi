@@ -125,6 +125,8 @@ cdef class FrameWriter:
             raise self.protocol.refusal()
         if self.tap is not None:
             self.show(message)
+            if not self.accepting:  # the tap has closed the connection
+                raise self.protocol.refusal()
         cdef bint is_text = PyUnicode_Check(message) if text is None else text
         cdef int opcode = 1 if is_text else 2
         cdef Span span

@@ -156,6 +156,8 @@ class FrameWriter:
         size = len(payload)
         if self.tap is not None:
             self.tap(message)
+            if not self.accepting:  # the tap has closed the connection
+                raise self.protocol.refusal()
         if self.queueing or size >= self.divert_from:
             return bool(self.owner.divert(opcode, payload, compress))
         if self.codec is None or not (
