@@ -147,6 +147,40 @@ def test_a_close_behind_a_decoded_message_waits_for_its_answer(run: Run) -> None
     run(main())
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("size", [2000, 20])
+def test_what_waits_counts_as_decoded(run: Run, streamed: bool, size: int) -> None:
+    """Else `max_queue` would allow a thousand times the memory that it names."""
+
+    async def main() -> None:
+        async def handler(ws: wscore.ServerConnection) -> None:
+            if streamed:
+                async for _ in ws.recv_streaming():
+                    await until(lambda: waiting(ws) >= 100 * size)
+            else:
+                await until(lambda: waiting(ws) >= 100 * size)
+
+        def waiting(ws: wscore.ServerConnection) -> int:
+            return wire_of(ws).receiver.nbytes  # type: ignore[union-attr]
+
+        codec = NumberedCodec()
+        swelling = Numbered(threshold=1 << 30, swell=100)
+        async with (
+            serving(handler, compression=swelling, close_timeout=0.1) as server,
+            raw_client(server, extensions="x-numbered") as peer,
+        ):
+            if streamed:
+                first, second = encoded(codec, BINARY, b"first", b"x" * size)
+                peer.send(first)
+                await until(lambda: server.stats.traffic.bytes_received)
+                peer.send(second)
+            else:
+                peer.send(*encoded(codec, BINARY, b"x" * size))
+            assert await peer.close_code() == 1000
+
+    run(main())
+
+
 def test_a_listener_that_fails_gets_no_more_of_the_read(
     run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:

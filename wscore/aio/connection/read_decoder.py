@@ -83,7 +83,8 @@ class ReadDecoder:
     def _deliver(self, ready: list[Any], nbytes: int) -> None:
         if ready:
             mixed = any(type(event) is not str and type(event) is not bytes for event in ready)
-            self._receiver.deliver(ready, nbytes, mixed)
+            # What waits to be taken is bounded by what it holds, not by what it came in.
+            self._receiver.deliver(ready, max(nbytes, sum(map(_size, ready))), mixed)
 
     def _decode(self, frame: Frame) -> Any:
         """The message that *frame* ends, None, a violation, or `_UNFINISHED`."""
@@ -129,6 +130,13 @@ class ReadDecoder:
         elif isinstance(event, Exception):
             waiting = []
         self._decode_all(waiting, 0, event)
+
+
+def _size(event: Any) -> int:
+    """Bytes, or characters, of a message or a part of one; 0 for everything else."""
+    if type(event) is Frame:
+        return len(event.payload)
+    return len(event) if type(event) is str or type(event) is bytes else 0
 
 
 def new_decoder(wire: Wire, receiver: Receiver) -> ReadDecoder | None:
