@@ -1,6 +1,6 @@
 """Writes the docstrings of the pure backend as C, for the compiled one to take at its import.
 
-They stand once, in `wscore/_backend/*.py`. Usage, from `setup.py`: ``write(package)``.
+They are written once, in `wscore/_backend/*.py`. Usage, from `setup.py`: ``write(package)``.
 """
 
 from __future__ import annotations

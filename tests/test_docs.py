@@ -13,6 +13,7 @@ from support.isolated import start
 from support.processes import free_port, running, wait_until_listening
 from websockets.sync.client import connect
 
+import wscore
 from wscore.aio.options import ConnectionOptions
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +69,14 @@ DEFAULTS = ConnectionOptions()
 )
 def test_documented_defaults_are_those_of_the_options(page: str, text: str) -> None:
     assert text in " ".join((DOCS / f"{page}.md").read_text(encoding="utf-8").split())
+
+
+@pytest.mark.parametrize("kind", [wscore.Server, wscore.ServerConnection, wscore.ClientConnection,
+                                  wscore.Listener, wscore.Backoff, wscore.connect])  # fmt: skip
+def test_every_public_name_is_documented(kind: type) -> None:
+    pages = " ".join(page.read_text(encoding="utf-8") for page in DOCS.glob("*.md"))
+    words = set(re.findall(r"\w+", pages))
+    assert not [name for name in dir(kind) if name[0] != "_" and name not in words]
 
 
 def test_an_example_that_serves() -> None:

@@ -1,27 +1,27 @@
 # From the reader to the application: messages wait for a task, or callbacks take them at once.
 # `delivery.py`, the twin, documents what is public.
 #
-# How a task waits for a queue, and goes on:
+# How a task waits for a queue, and is resumed:
 #
-#   task: await queue      `Waiter.__next__` yields the waiter, to the task a future: it hands over
-#                          its callback by `add_done_callback`
+#   task: await queue      `Waiter.__next__` yields the waiter. The task takes it for a future and
+#                          passes its callback to `add_done_callback`
 #   transport: updated     a read has brought messages, `put` makes them ready; then either
 #                          - `resume` calls the callback: the task runs within this read, or
 #                          - `wake` has the loop call it, a turn later (see `may_resume`)
-#   task: callback(done)   `done` is a future that has a result; the task asks nothing else of it
+#   task: callback(done)   `done` is a future that has a result; the task needs nothing else
 #
-#   task.cancel()          `Waiter.cancel` leaves the callback to a real future, a cancelled one
+#   task.cancel()          `Waiter.cancel` passes the callback to a real future that is cancelled
 
 @cython.final
 cdef class Waiter:
 
     cdef public bint _asyncio_future_blocking  # how asyncio knows a future
-    cdef bint spent  # cancelled: the task may cancel it again, so no other is given it
+    cdef bint spent  # cancelled: its task may cancel it again, so no other task gets it
     cdef object loop
     cdef object callback, context  # of the task
 
     def __next__(self):
-        # The task gets this once, to wait for it, and goes on when it is called back.
+        # The task gets this once, to wait for it, and is resumed by its callback.
         if not self._asyncio_future_blocking:
             raise StopIteration
         return self
@@ -124,7 +124,7 @@ cdef class MessageQueue:
         return 0
 
     cdef bint may_resume(self) except -1:
-        """Whether the task may go on within this read.
+        """Whether the task may be resumed within this read.
 
         Not after a read that filled its memory, because the transport may read on at once and
         others would have to wait; nor inside another task. Transports that own a socket read in

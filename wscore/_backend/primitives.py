@@ -137,7 +137,7 @@ def decode_utf8(data: Buffer, /) -> str:
 
 
 def decode_piece(piece: bytes) -> tuple[str, bytes]:
-    """Decode text that goes on: returns its whole code points and the rest.
+    """Decode text of which more follows: returns its whole code points and the rest.
 
     Raises UnicodeDecodeError as soon as nothing that follows can make it valid.
     """

@@ -167,7 +167,7 @@ def retry_after(error: Exception) -> float:
 
 
 class RetryState:
-    """Counts the retries of one client, and decides after each failure how it goes on."""
+    """Counts the retries of one client, and decides after each failure what it does next."""
 
     __slots__ = ("backoff", "connections", "retries")
 

@@ -1,4 +1,4 @@
-"""Which proxy to use, and how an HTTP proxy is asked for a tunnel (CONNECT, RFC 9110 9.3.6)."""
+"""Which proxy to use, and how to ask an HTTP proxy for a tunnel (CONNECT, RFC 9110 9.3.6)."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Tunnel:
     """Asks an HTTP proxy for a tunnel to *host* and *port*.
 
     Send ``request``, then pass what the proxy answers to `receive` until that returns True. Raises
-    InvalidURI for a host that cannot be asked for.
+    InvalidURI for an invalid host.
     """
 
     __slots__ = ("_parser", "request")

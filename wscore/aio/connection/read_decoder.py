@@ -62,7 +62,7 @@ class ReadDecoder:
         self._then = then
 
     def _decode_all(self, events: list[Any], nbytes: int, first: Any = None) -> None:
-        """Deliver *first*, if there is anything, and what becomes of *events*, in one delivery.
+        """Decode *events* and deliver the result, behind *first* if there is one, in one delivery.
 
         One, because a receiver decides by what comes with it: an error of a callback ends it, and
         a Close behind a message is put off.

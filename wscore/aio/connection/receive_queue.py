@@ -44,7 +44,7 @@ class ReceiveQueue(DecodedReads, MessageQueue):
 
     A read of nothing but messages is put here by compiled code; everything else comes to
     `receive`. The bounds hold between reads: reading pauses when a read comes in while the queue
-    is full, and goes on when the queue is empty. Pausing as soon as it fills would pause and
+    is full, and resumes when the queue is empty. Pausing as soon as it fills would pause and
     resume with every burst that is taken at once.
     """
 

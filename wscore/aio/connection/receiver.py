@@ -49,7 +49,7 @@ class Receiver(Protocol):
 
 
 class Opening:
-    """Reads the opening handshake; `head_received` says what becomes of the peer's head."""
+    """Reads the opening handshake; `head_received` handles the peer's head."""
 
     __slots__ = ("wire",)
 
@@ -60,7 +60,7 @@ class Opening:
         """Take a read of *nbytes*."""
         wire = self.wire
         if wire.protocol.state is not State.CONNECTING:
-            return  # refused, and the peer goes on
+            return  # refused, and the peer keeps sending
         head = wire.protocol.receive_head(bytes(wire.get_buffer(-1)[:nbytes]))
         if head is not None:
             self.head_received(head)

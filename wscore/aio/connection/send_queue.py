@@ -43,7 +43,7 @@ class SendQueue:
     """A queue between `Connection.write` and the writer, in use while messages have to wait.
 
     *max_unsent* limits the bytes here and in the transport together. One message may exceed it
-    when nothing else is unsent; *overflow* says what becomes of other messages.
+    when nothing else is unsent; *overflow* says what happens to other messages.
     """
 
     __slots__ = ("_close", "_job", "_max_unsent", "_overflow", "_queue", "_wire", "discarded",

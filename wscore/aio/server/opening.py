@@ -102,7 +102,7 @@ class ServerOpening(Opening):
         if response.status_code != 101:
             self._refused(self._reason(request, response))
             return
-        # At once, so that the peer goes on while we prepare for its messages.
+        # At once, so that the peer can continue while we prepare for its messages.
         self.wire.flush_all()
         self._cancel_timer()
         handler = cast("Handler", self._host.find_handler(request.path))
