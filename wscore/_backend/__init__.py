@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .rules import LARGE as LARGE
 from .rules import MAX_FRAGMENTS as MAX_FRAGMENTS
 from .rules import MAX_SIZE as MAX_SIZE
+from .rules import WHOLE as WHOLE
 
 __all__ = [
     "BACKEND",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from .rules import LARGE
+from .rules import LARGE, WHOLE
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future, Task
@@ -337,15 +337,11 @@ class BaseConnection:
         writer = self._writer
         if (
             writer.reserved
-            or type(message) not in _WHOLE
+            or type(message) not in WHOLE
             or (writer.codec is not None and type(message) is str and len(message) > LARGE)
         ):
             return None
         return writer.message(message, text, compress) and not writer.crowded
-
-
-# Types that are one message; other iterables are the fragments of one.
-_WHOLE = frozenset({str, bytes, bytearray, memoryview})
 
 
 def _raise(stop: BaseException) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "MAX_CONTROL_PAYLOAD",
     "MAX_FRAGMENTS",
     "MAX_SIZE",
+    "WHOLE",
     "check_encodable",
     "header_violation",
     "invalid_text",
@@ -29,6 +30,8 @@ MAX_SIZE = 1048576
 MAX_FRAGMENTS = 4096
 # Bytes, or characters of text: larger messages are encoded and compressed on another thread.
 LARGE = 65536
+# Types that are one message; other iterables are the fragments of one.
+WHOLE = frozenset({str, bytes, bytearray, memoryview})
 _KNOWN = frozenset({0x0, 0x1, 0x2, 0x8, 0x9, 0xA})
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..._backend import WHOLE
 from ...codes import CloseCode
 from ...errors import SendQueueFull
 from ..logs import log_fragment
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from .wire import Wire
 
 __all__ = ["Sender"]
-
-# Types that are one message; other iterables are the fragments of one.
-_WHOLE = frozenset({str, bytes, bytearray, memoryview})
 
 
 def _takes_long(message: Any) -> bool:
@@ -47,7 +45,7 @@ class Sender:
             await asyncio.shield(self.exclusive)
         if self.writer.codec is not None and compress is not False and _takes_long(message):
             message, text = await self._encode_text(message), text is not False
-        if type(message) in _WHOLE or not isinstance(message, (Iterable, AsyncIterable)):
+        if type(message) in WHOLE or not isinstance(message, (Iterable, AsyncIterable)):
             await self.write(message, text, compress)
         elif isinstance(message, Mapping):
             raise TypeError("a mapping is not a message")
