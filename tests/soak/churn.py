@@ -15,6 +15,12 @@ from .visitors import Visitor
 AT_ONCE = 30
 SAMPLES = 30
 PATIENCE = 30.0  # seconds
+# What goes with a connection.
+OF_CONNECTIONS = (
+    "ServerConnection", "ClientConnection", "PendingConnection", "Wire", "Sender", "SendQueue",
+    "ReceiveQueue", "ListenerReceiver", "ReadDecoder", "Heartbeat", "Pings", "ServerOpening",
+    "ClientOpening", "ServerProtocol", "ClientProtocol", "MessageReader", "FrameWriter",
+)  # fmt: skip
 
 
 def obey(ws: wscore.Connection, message: str | bytes) -> bool:
@@ -80,7 +86,7 @@ def _progress(visitors: list[Visitor], server: wscore.Server) -> str:
 
 def _assert_nothing_left() -> None:
     left: Counter[str] = alive()
-    connections = {name: count for name, count in left.items() if "Connection" in name}
     print("objects left:", dict(left))
-    assert not connections, connections
+    of_connections = {name: left[name] for name in OF_CONNECTIONS if left[name]}
+    assert not of_connections, of_connections
     assert len(asyncio.all_tasks()) == 1
