@@ -9,7 +9,7 @@ from ..._backend import Dispatcher
 from ...codes import CloseCode, Opcode
 from ...frames import Close
 from ..logs import about, log_received, logger
-from .read_decoder import DecodedReads, new_decoder
+from .read_decoder import DecodedReads
 
 if TYPE_CHECKING:
     from ...frames import Frame
@@ -36,7 +36,7 @@ class ListenerReceiver(DecodedReads, Dispatcher):
         # Whether every message is logged.
         self.logs = logs
         self.direct = not logs
-        self.decoder = new_decoder(wire, self)
+        self.decoder = None
 
     @property
     def waiting(self) -> int:

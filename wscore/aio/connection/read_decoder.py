@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ...codes import Opcode
 from ...errors import PayloadTooBig, ProtocolError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .receiver import Receiver
     from .wire import Wire
 
-__all__ = ["DecodedReads", "ReadDecoder", "new_decoder"]
+__all__ = ["DecodedReads", "ReadDecoder"]
 
 _UNFINISHED = object()
 
@@ -139,25 +139,26 @@ def _size(event: Any) -> int:
     return len(event) if type(event) is str or type(event) is bytes else 0
 
 
-def new_decoder(wire: Wire, receiver: Receiver) -> ReadDecoder | None:
-    """Make what decodes messages for *receiver*; None without an extension that encodes them."""
-    decoder = wire.protocol.decoder
-    return None if decoder is None else ReadDecoder(wire, decoder, receiver)
-
-
 class DecodedReads:
     """The part of a receiver, of either kind, that is about messages that are encoded."""
 
     __slots__ = ()
 
+    _wire: Wire
     decoder: ReadDecoder | None
+    """Made when there is something to decode: idle connections have none."""
 
     def receive(self, events: list[Any], nbytes: int, mixed: bool) -> None:
         """Take a read that compiled code does not deliver by itself."""
-        if self.decoder is None:
-            self.deliver(events, nbytes, mixed)
-        else:
-            self.decoder.receive(events, nbytes, mixed)
+        decoder = self.decoder
+        if decoder is None:
+            codec = self._wire.protocol.decoder
+            if codec is None or not mixed:
+                self.deliver(events, nbytes, mixed)
+                return
+            decoder = ReadDecoder(self._wire, codec, cast("Receiver", self))
+            self.decoder = decoder  # type: ignore[misc] # a slot of the subclass
+        decoder.receive(events, nbytes, mixed)
 
     def ended(self) -> None:
         """The connection is gone: say so after what is still being decoded was delivered."""

@@ -12,7 +12,7 @@ from ...errors import ConcurrencyError
 from ...frames import Frame
 from ...protocol.connection import State
 from ..logs import log_received
-from .read_decoder import DecodedReads, new_decoder
+from .read_decoder import DecodedReads
 
 if TYPE_CHECKING:
     from codecs import IncrementalDecoder
@@ -63,7 +63,7 @@ class ReceiveQueue(DecodedReads, MessageQueue):
         # Whether every message is logged.
         self.logs = logs
         self.direct = not logs
-        self.decoder = new_decoder(wire, self)
+        self.decoder = None
         self.paused = False
         # What ended the reading, while messages that came before it wait to be taken.
         self._last_event: Any = None
