@@ -155,7 +155,7 @@ class Protocol:
         self._eof_due = False
         self._pong_owed: bytes | None = None
         self._writable = True
-        self._update_writer()
+        self.writer.accepting = False  # until the opening handshake is done
 
     # Bytes in
 

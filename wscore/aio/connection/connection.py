@@ -269,7 +269,8 @@ def open_connection(connection: Connection, listener: Listener | None, trailing:
         receiver = ListenerReceiver(wire, listener, logs)
         wire.open(receiver)
         receiver.opened()
-    wire.receive(trailing)
+    if trailing:
+        wire.receive(trailing)
 
 
 def _decoded(message: str | bytes, decode: bool) -> str | bytes:

@@ -193,7 +193,7 @@ class Wire(asyncio.BufferedProtocol):
 
     def receive(self, trailing: bytes) -> None:
         """Take frames that were read together with the end of the opening handshake."""
-        if trailing and self.receiver is not None:
+        if self.receiver is not None:
             reader = self.protocol.reader
             events: list[Any] = reader.feed(trailing)
             self.receiver.receive(events, len(trailing), reader.mixed)

@@ -124,7 +124,7 @@ class PendingConnection(asyncio.BufferedProtocol):
             return False
         self._writer.pass_on(accepted.response)
         connection = self._make_connection()
-        protocol = cast("ServerProtocol", connection.protocol)
+        protocol = cast("ServerProtocol", connection._wire.protocol)
         protocol.open_upgrade(upgrade, data, accepted)
         trailing = protocol.take_trailing_data()
         try:
