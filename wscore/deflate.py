@@ -1,8 +1,4 @@
 """permessage-deflate (RFC 7692): the public names of `wscore.protocol.deflate`."""
 
-from .protocol.deflate import (
-    DeflateCodec,
-    PerMessageDeflate,
-)
-
-__all__ = ["DeflateCodec", "PerMessageDeflate"]
+from .protocol.deflate import *  # noqa: F403
+from .protocol.deflate import __all__ as __all__
