@@ -8,6 +8,17 @@ import random
 from collections import Counter
 
 import wscore
+from wscore.aio.client.opening import ClientOpening
+from wscore.aio.connection.heartbeat import Heartbeat
+from wscore.aio.connection.listener_receiver import ListenerReceiver
+from wscore.aio.connection.pings import Pings
+from wscore.aio.connection.read_decoder import ReadDecoder
+from wscore.aio.connection.receive_queue import ReceiveQueue
+from wscore.aio.connection.send_queue import SendQueue
+from wscore.aio.connection.sending import Sender
+from wscore.aio.connection.wire import Wire
+from wscore.aio.server.opening import ServerOpening
+from wscore.aio.server.pending import PendingConnection
 
 from .flatness import Complaints, Flatness, alive
 from .visitors import Visitor
@@ -15,12 +26,16 @@ from .visitors import Visitor
 AT_ONCE = 30
 SAMPLES = 30
 PATIENCE = 30.0  # seconds
-# What goes with a connection.
-OF_CONNECTIONS = (
-    "ServerConnection", "ClientConnection", "PendingConnection", "Wire", "Sender", "SendQueue",
-    "ReceiveQueue", "ListenerReceiver", "ReadDecoder", "Heartbeat", "Pings", "ServerOpening",
-    "ClientOpening", "ServerProtocol", "ClientProtocol", "MessageReader", "FrameWriter",
-)  # fmt: skip
+# What goes with a connection; by the classes, so that no name can be out of date.
+OF_CONNECTIONS = [
+    kind.__name__
+    for kind in (
+        wscore.ServerConnection, wscore.ClientConnection, PendingConnection, Wire, Sender,
+        SendQueue, ReceiveQueue, ListenerReceiver, ReadDecoder, Heartbeat, Pings, ServerOpening,
+        ClientOpening, wscore.ServerProtocol, wscore.ClientProtocol, wscore.MessageReader,
+        wscore.FrameWriter,
+    )
+]  # fmt: skip
 
 
 def obey(ws: wscore.Connection, message: str | bytes) -> bool:
