@@ -18,7 +18,7 @@ PATIENTLY := --timeout=900
 WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/acceleration --ignore=tests/bench" * (sys.version_info < (3, 11)))')
 
 .PHONY: help demo test coverage bench bench-quick bench-end-to-end calls lint types sanitize kernels neon old-cpus \
-	test-packaging test-accelerated test-browser attack fuzz fuzz-sanitized conformance life soak matrix wheels clean
+	test-packaging test-accelerated test-compat test-browser attack fuzz fuzz-sanitized conformance life soak matrix wheels clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -31,28 +31,30 @@ $(VENV)/.made:
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made $(SOURCES)
-	$(PIP) --editable '.[dev]'
+	$(PIP) --editable '.[dev]' || { echo "make: what development needs comes from a package index" >&2; exit 1; }
 	touch $@
 
-# Peers are welcome here, not needed: the demonstration also runs where no index can be reached.
+# Other libraries are welcome here, not needed: the demonstration also runs where no index can be reached.
 # Who develops has all of it.
 $(VENV)/.demo: $(VENV)/.made $(SOURCES)
 	if make -q $(VENV)/.dev || scripts/install_for_demo.sh $(BIN)/python; then touch $@; fi
 
 # Running -------------------------------------------------------------------------------------
 
-demo: $(VENV)/.demo ## what the kernels do, then an echo server; CHECK=1 has a peer talk to it
+demo: $(VENV)/.demo ## what the kernels do, then an echo server; CHECK=1 has a client talk to it
 	$(BIN)/python -m bench.demo
 ifdef CHECK
-	$(BIN)/python scripts/check_demo.py
+	$(BIN)/python -m scripts.check_demo
 else
 	$(BIN)/python -m wscore serve
 endif
 
 test: $(VENV)/.dev ## the fast tests, on the backend that is there and on the pure twin
 	WSCORE_BACKEND=auto $(PYTEST) $(WITHOUT_PEERS)
-	# Status 5, no tests: where a few were asked for, none of them may depend on the backend.
-	WSCORE_BACKEND=python WSCORE_REQUIRE_COMPILED= $(PYTEST) $(WITHOUT_PEERS) -m "not any_backend" \
+	# Without a compiler that was the twin. Status 5, no tests: where a few were asked for, none of
+	# them may depend on the backend.
+	[ "$$(WSCORE_BACKEND=auto $(BIN)/python -c 'import wscore; print(wscore.BACKEND)')" = python ] || \
+		WSCORE_BACKEND=python WSCORE_REQUIRE_COMPILED= $(PYTEST) $(WITHOUT_PEERS) -m "not any_backend" \
 		|| [ $$? -eq 5 -a -n "$$PYTEST_ADDOPTS" ]
 
 coverage: $(VENV)/.dev ## which lines of the Python code the fast tests reach
@@ -62,7 +64,7 @@ coverage: $(VENV)/.dev ## which lines of the Python code the fast tests reach
 bench: $(VENV)/.dev ## all kernel benchmarks, with the ratios to reach; writes README's table
 	$(BIN)/python -m bench --json bench/results.json --readme README.md
 
-bench-end-to-end: $(VENV)/.dev ## servers and clients beside their peers, with charts
+bench-end-to-end: $(VENV)/.dev ## servers and clients beside those of other libraries, with charts
 	if command -v npm >/dev/null; then npm install --silent --prefix .peers/node ws; fi
 	$(BIN)/python -m bench.end_to_end --json bench/end_to_end.json
 	$(BIN)/python -m bench.charts bench/end_to_end.json docs/charts
@@ -98,6 +100,10 @@ test-packaging: $(VENV)/.dev ## wheels, sdist, installs with and without a compi
 test-accelerated: $(VENV)/.dev ## the libraries' own test suites, with and without acceleration
 	$(BIN)/python tests/accelerated/run.py $(ARGS)
 
+test-compat: $(VENV)/.dev ## websockets' tests and examples, and packages that use it, on wscore.compat; ARGS=--short for less
+	$(BIN)/python tests/compat/run.py $(ARGS)
+	$(BIN)/python tests/compat/programs.py $(ARGS)
+
 test-browser: $(VENV)/.dev ## Chromium opens the page and talks to the server
 	$(BIN)/python -m pytest tests/browser
 
@@ -122,12 +128,12 @@ fuzz: $(VENV)/.fuzz ## every target for SECONDS, guided by coverage with atheris
 fuzz-sanitized: $(VENV)/.fuzz ## the same on an extension with AddressSanitizer, by clang
 	scripts/fuzz.sh $(BIN)/python --seconds $(SECONDS) $(ARGS)
 
-attack: $(VENV)/.dev ## the attack suite against wscore and its peers, or ARGS="--server NAME --port N"
+attack: $(VENV)/.dev ## the attack suite against wscore and other servers, or ARGS="--server NAME --port N"
 	if command -v npm >/dev/null; then npm install --silent --prefix .peers/node ws; fi
 	PYTHONPATH=tests $(BIN)/python -m attack $(or $(ARGS),--write docs/attacks.md)
 
-matrix: ## the fast tests on every supported CPython that is found
-	scripts/matrix.sh
+matrix: ## the fast tests on every supported CPython that is found; MATRIX: which, ARGS: of pytest
+	MATRIX="$(MATRIX)" scripts/matrix.sh $(ARGS)
 
 wheels: $(VENV)/.dev ## sdist and wheel into dist/, repaired for manylinux on Linux
 	scripts/wheels.sh $(BIN)/python

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from wscore.cli.main import note_on_backend
+
 from . import machine, report
 from .cases import Case, Goal
 from .interleave import Pace
@@ -33,6 +35,7 @@ def _engine() -> str:
         "backend": found["backend"],
         "kernel": found["kernel"],
         "CPU": " ".join(found["cpu_features"]) or "no features used",
+        **note_on_backend(),
     }
     return "\n".join(f"{name:8} {value}" for name, value in lines.items())
 

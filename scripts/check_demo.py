@@ -1,4 +1,7 @@
-"""Start the demo server and have another library talk to it: what `make demo CHECK=1` runs."""
+"""Start the demo server and talk to it: what `make demo CHECK=1` runs.
+
+Another library does, if there is one: the demonstration also runs where nothing can be installed.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,14 @@ import subprocess
 import sys
 import urllib.request
 
-import websockets
+try:
+    import websockets as library
+except ImportError:
+    import wscore as library
 
 
 async def talk(uri: str) -> None:
-    async with websockets.connect(uri) as ws:
+    async with library.connect(uri) as ws:
         for message in ("Hello", "Grüße, 世界 🎉", b"\x00\xff" * 50_000):
             await ws.send(message)
             assert await ws.recv() == message, "the echo is not what was sent"
@@ -39,7 +45,7 @@ def main() -> None:
         finally:
             server.terminate()
     assert server.returncode == 0, f"the server exited with {server.returncode}"
-    print(f"websockets {websockets.__version__} talked to wscore at {found[1]}: ok")
+    print(f"{library.__name__} {library.__version__} talked to wscore at {found[1]}: ok")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@
 set -euo pipefail
 python=$1
 
-install() {
-    "$python" -m pip --disable-pip-version-check install --quiet --retries 1 "$@"
+install() { # says why in one line
+    local said
+    said=$("$python" -m pip --disable-pip-version-check install --quiet --retries 1 "$@" 2>&1) ||
+        { sed -n "s/^.*ERROR: /wscore: pip: /p" <<<"$said" | head -n 1 >&2 && return 1; }
 }
 
 install --editable '.[peers]' && exit 0

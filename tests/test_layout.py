@@ -22,27 +22,30 @@ TESTED_AS = {
     "_backend.primitives": ["_backend.mask", "_backend.utf8", "_backend.header"],
     "_backend.pure": ["_backend.backend"],
     "_backend.reader": ["_backend.reader", "_backend.reader_limits", "_backend.reader_buffers",
-                        "_backend.corpus"],
+                        "_backend.spares",
+                        "_backend.interrupted_reader", "_backend.no_memory", "_backend.corpus"],
     "_backend.writer": ["_backend.writer", "_backend.writer_attached", "_backend.writer_encoded",
-                        "_backend.writer_keys", "_backend.writer_socket"],
+                        "_backend.writer_keys", "_backend.writer_socket",
+                        "_backend.interrupted", "_backend.payloads"],
     "_backend.delivery": ["_backend.base_connection", "_backend.delivery",
-                          "_backend.delivery_steps", "_backend.dispatcher"],
+                          "_backend.delivery_steps", "_backend.delivery_turns"],
     "codes": ["frames"],
     # Re-exports of what `protocol` tests.
     "deflate": ["protocol.deflate"],
     "extensions": ["protocol.extensions"],
     "headers": ["protocol.headers"],
+    "protocol.connection": ["protocol.connection", "protocol.interrupted"],
+    "protocol.handshake": ["protocol.handshake", "protocol.subprotocols"],
     "protocol.http11": ["protocol.http11", "protocol.http11_responses"],
     "protocol.server": ["protocol.opening"],
     "protocol.client": ["protocol.opening"],
     "protocol.fastpath": ["_backend.upgrade"],
     "protocol.deflate": ["protocol.deflate", "protocol.deflate_negotiation"],
-    "aio.connection.listener_receiver": ["aio.connection.listener"],
     "aio.connection.receiver": ["aio.connection.wire"],
     "aio.connection.transport": ["aio.connection.wire"],
     "aio.client.opening": ["aio.client.connect"],
     "aio.server.host": ["aio.server.server"],
-    "aio.server.opening": ["aio.server.server"],
+    "aio.server.opening": ["aio.server.opening", "aio.server.server"],
     "aio.connection.sending": ["aio.connection.connection", "aio.connection.send_queue"],
     "aio.client.connect": ["aio.client.connect", "aio.client.redirects"],
     "aio.client.connection": ["aio.client.connect"],
@@ -50,8 +53,23 @@ TESTED_AS = {
     "aio.client.options": ["aio.options"],
     "aio.server.options": ["aio.options"],
     "aio.server.serve": ["aio.server.server"],
+    "aio.server.server": ["aio.server.server", "aio.server.server_life"],
     "aio.server.connection": ["aio.server.server", "aio.stats"],
     "acceleration.base": ["acceleration.table"],
+    "compat.metadata": ["compat.standing_in"],
+    "compat.websockets.auth": ["compat.websockets.legacy.server"],
+    "compat.websockets.sync.client": ["compat.standing_in"],
+    "compat.websockets.sync.server": ["compat.standing_in"],
+    "compat.websockets.version": ["compat.standing_in"],
+    "compat.websockets.asyncio.connection": ["compat.names"],
+    "compat.websockets.legacy.auth": ["compat.websockets.legacy.server"],
+    "compat.websockets.legacy.client": ["compat.websockets.legacy.server"],
+    "compat.websockets.legacy.exceptions": ["compat.websockets.exceptions"],
+    "compat.websockets.legacy.protocol": ["compat.websockets.legacy.server"],
+    "compat.websockets.connection": ["compat.websockets.protocol"],
+    "compat.websockets.datastructures": ["compat.websockets.headers"],
+    "compat.websockets.http": ["compat.websockets.http11"],
+    "compat.websockets.speedups": ["compat.websockets.utils"],
     "demo.server": ["demo.demo_server"],
 }  # fmt: skip
 # Nothing in them runs that could be tested apart from what uses it.
@@ -68,6 +86,7 @@ ABOUT_ALL = {
     "aio.connection.delivery_load",
     "aio.connection.ending",
     "aio.connection.fragments",
+    "aio.connection.interrupted",
     "aio.connection.limits",
     "aio.tls",
 }
@@ -118,6 +137,12 @@ def test_the_tables_name_what_exists() -> None:
     assert not ABOUT_ALL - set(test_files())
 
 
+# What `make test-compat` runs, beside the tests of the modules that it is for.
+TEST_COMPAT = (
+    *("compat/environment.py", "compat/examples/", "compat/packages/", "compat/plugin/"),
+    *("compat/programs.py", "compat/run.py", "compat/suites.py"),
+)
+
 # What tests share ----------------------------------------------------------------------------
 
 
@@ -128,6 +153,7 @@ def test_helpers_stand_in_support() -> None:
         for path in TESTS.rglob("*.py")
         if path.relative_to(TESTS).parts[0] not in OTHER_TESTS
         if path.name != "conftest.py" and not path.name.startswith("test_")
+        if not str(path.relative_to(TESTS)).startswith(TEST_COMPAT)
     ]
     assert not beside
 
@@ -253,7 +279,7 @@ LAYERS = [
     ("aio roles", ["aio.server", "aio.client"]),
     ("aio", ["aio"]),
     ("scale", ["hub"]),
-    ("edges", ["__main__", "acceleration", "asgi", "cli", "demo", "testing"]),
+    ("edges", ["__main__", "acceleration", "asgi", "cli", "compat", "demo", "testing"]),
 ]
 NAMES_OF_LAYERS = [name for name, _ in LAYERS]
 KERNELS, PROTOCOL, EDGES = (NAMES_OF_LAYERS.index(n) for n in ("kernels", "protocol", "edges"))
@@ -336,7 +362,7 @@ def test_compiled_code_imports_words_and_rules_only() -> None:
     for path in [PACKAGE / "_speedups.pyx", *(PACKAGE / "_backend").glob("*.pxi")]:
         source = path.read_text(encoding="utf-8")
         assert set(re.findall(r"^from \.([\w.]+) import", source, re.MULTILINE)) <= {
-            "_backend.rules", "_backend.upgrade", "codes", "errors", "frames",
+            "_backend.rules", "_backend.share", "_backend.upgrade", "codes", "errors", "frames",
         }  # fmt: skip
         plain = set(re.findall(r"^import (\w+)", source, re.MULTILINE))
         assert plain <= {"os"}
@@ -355,12 +381,15 @@ def test_the_backend_is_the_only_door_to_the_kernels() -> None:
 
 
 def test_no_io_and_no_clock_up_to_the_protocol() -> None:
+    """But for the clock that bounds what is delivered in a turn of the loop."""
     impure = [
         f"{name} imports {imported}"
         for name, path in python_modules().items()
         if layer_of(name) <= PROTOCOL
         for imported in Imports(path).found
         if imported.split(".")[0] in IMPURE
+        and (name, imported)
+        not in {("_backend.share", "time"), ("_backend.share", "time.monotonic")}
     ]
     assert not impure
 

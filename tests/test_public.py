@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 from typing import Any
 
@@ -11,16 +12,17 @@ import wscore
 
 CONNECTION = {
     "abort", "close", "close_code", "close_reason", "drain", "id", "latency", "local_address",
-    "ping", "pong", "protocol", "recv", "recv_streaming", "remote_address", "request", "response",
-    "send", "start_close", "state", "stats", "subprotocol", "transport", "wait_closed", "write",
+    "logger", "ping", "pong", "protocol", "recv", "recv_streaming", "remote_address", "request",
+    "response", "send", "start_close", "state", "stats", "subprotocol", "transport",
+    "wait_closed", "write",
 }  # fmt: skip
 NAMES = {
     wscore.Connection: CONNECTION,
     wscore.ServerConnection: CONNECTION | {"respond", "server", "username"},
     wscore.ClientConnection: CONNECTION | {"attempt", "reconnections"},
     wscore.Server: {
-        "close", "connections", "is_serving", "serve_forever", "sockets", "start_serving", "stats",
-        "wait_closed",
+        "close", "connections", "get_loop", "is_serving", "logger", "serve_forever", "sockets",
+        "start_serving", "stats", "wait_closed",
     },
     wscore.Listener: {
         "on_close", "on_drain", "on_message", "on_open", "on_ping", "on_pong",
@@ -47,10 +49,16 @@ def test_everything_public_is_documented(kind: type, name: str) -> None:
         assert inspect.signature(member).parameters, "a method takes self"
 
 
-def test_connections_take_no_other_attributes() -> None:
-    """One that is set by mistake is noticed, and an idle connection has no dict."""
-    for kind in (wscore.Connection, wscore.ServerConnection, wscore.ClientConnection):
-        assert not hasattr(kind.__new__(kind), "__dict__")
+@pytest.mark.parametrize(
+    "kind", [wscore.Connection, wscore.ServerConnection, wscore.ClientConnection]
+)
+def test_connections_take_attributes_of_the_application(kind: Any) -> None:
+    connection = kind.__new__(kind)
+    assert not [held for held in gc.get_referents(connection) if isinstance(held, dict)]
+    connection.user = "somebody"
+    assert connection.__dict__ == {"user": "somebody"}
+    with pytest.raises(AttributeError):
+        connection.state = 1
 
 
 def test_methods_have_real_signatures() -> None:

@@ -1,4 +1,7 @@
-"""wscore: the WebSocket engine for Python."""
+"""wscore: the WebSocket engine for Python.
+
+All public names of websockets are here too; `wscore.compat` has its modules and its defaults.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,8 @@ from .errors import (
     InvalidHeader,
     InvalidMessage,
     InvalidOrigin,
+    InvalidProxy,
+    InvalidProxyMessage,
     InvalidProxyStatus,
     InvalidRedirect,
     InvalidStatus,
@@ -39,6 +44,7 @@ from .errors import (
     ProtocolError,
     ProxyError,
     ReconnectionFailed,
+    SecurityError,
     SendQueueFull,
     WebSocketError,
 )
@@ -57,15 +63,43 @@ if TYPE_CHECKING:
         ServerStats,
         Stats,
         basic_auth,
+        broadcast,
         connect,
         prometheus,
         serve,
         unix_connect,
         unix_serve,
     )
+    from .aio.server.router import Router, route, unix_route
+    from .compat.websockets.exceptions import (
+        DuplicateParameter,
+        HeaderLineTooLong,
+        InvalidHeaderFormat,
+        InvalidHeaderValue,
+        InvalidMethod,
+        InvalidParameterName,
+        InvalidParameterValue,
+        InvalidProtocol,
+        InvalidState,
+        RequestLineTooLong,
+        StatusLineTooLong,
+        TooManyFragments,
+        TooManyHeaders,
+        WebSocketException,
+    )
+    from .compat.websockets.protocol import Side
+    from .compat.websockets.typing import (
+        Data,
+        ExtensionName,
+        ExtensionParameter,
+        LoggerLike,
+        Origin,
+        StatusLike,
+        Subprotocol,
+    )
     from .protocol.client import ClientProtocol
-    from .protocol.connection import State
-    from .protocol.headers import Headers
+    from .protocol.connection import Protocol, State
+    from .protocol.headers import Headers, HeadersLike, MultipleValuesError
     from .protocol.http11 import Request, Response
     from .protocol.server import ServerProtocol
 
@@ -82,45 +116,75 @@ __all__ = [
     "ConnectionClosed",
     "ConnectionClosedError",
     "ConnectionClosedOK",
+    "Data",
+    "DuplicateParameter",
+    "ExtensionName",
+    "ExtensionParameter",
     "Failure",
     "Frame",
     "FrameHeader",
     "FrameWriter",
+    "HeaderLineTooLong",
     "Headers",
+    "HeadersLike",
     "InvalidHandshake",
     "InvalidHeader",
+    "InvalidHeaderFormat",
+    "InvalidHeaderValue",
     "InvalidMessage",
+    "InvalidMethod",
     "InvalidOrigin",
+    "InvalidParameterName",
+    "InvalidParameterValue",
+    "InvalidProtocol",
+    "InvalidProxy",
+    "InvalidProxyMessage",
     "InvalidProxyStatus",
     "InvalidRedirect",
+    "InvalidState",
     "InvalidStatus",
     "InvalidURI",
     "InvalidUpgrade",
     "Listener",
+    "LoggerLike",
     "MessageReader",
+    "MultipleValuesError",
     "NegotiationError",
     "Opcode",
+    "Origin",
     "PayloadTooBig",
+    "Protocol",
     "ProtocolError",
     "ProxyError",
     "ReadBuffer",
     "ReconnectionFailed",
     "Request",
+    "RequestLineTooLong",
     "Response",
+    "Router",
+    "SecurityError",
     "SendQueueFull",
     "Server",
     "ServerConnection",
     "ServerProtocol",
     "ServerStats",
+    "Side",
     "State",
     "Stats",
+    "StatusLike",
+    "StatusLineTooLong",
+    "Subprotocol",
+    "TooManyFragments",
+    "TooManyHeaders",
     "Utf8Validator",
     "WebSocketError",
+    "WebSocketException",
     "__version__",
     "accelerate",
     "apply_mask",
     "apply_mask_inplace",
     "basic_auth",
+    "broadcast",
     "connect",
     "decode_utf8",
     "encode_frame",
@@ -128,8 +192,10 @@ __all__ = [
     "parse_header",
     "prometheus",
     "restore",
+    "route",
     "serve",
     "unix_connect",
+    "unix_route",
     "unix_serve",
 ]
 
@@ -158,6 +224,46 @@ _LAZY = {
     "State": "protocol.connection",
     "ClientProtocol": "protocol.client",
     "ServerProtocol": "protocol.server",
+    "Router": "aio.server.router",
+    "route": "aio.server.router",
+    "unix_route": "aio.server.router",
+    "broadcast": "aio",
+    "HeadersLike": "protocol.headers",
+    "MultipleValuesError": "protocol.headers",
+    "Protocol": "protocol.connection",
+    "Side": "compat.websockets.protocol",
+    # Names of websockets that the engine itself does not need.
+    **dict.fromkeys(
+        (
+            "DuplicateParameter",
+            "HeaderLineTooLong",
+            "InvalidHeaderFormat",
+            "InvalidHeaderValue",
+            "InvalidMethod",
+            "InvalidParameterName",
+            "InvalidParameterValue",
+            "InvalidProtocol",
+            "InvalidState",
+            "RequestLineTooLong",
+            "StatusLineTooLong",
+            "TooManyFragments",
+            "TooManyHeaders",
+            "WebSocketException",
+        ),
+        "compat.websockets.exceptions",
+    ),
+    **dict.fromkeys(
+        (
+            "Data",
+            "ExtensionName",
+            "ExtensionParameter",
+            "LoggerLike",
+            "Origin",
+            "StatusLike",
+            "Subprotocol",
+        ),
+        "compat.websockets.typing",
+    ),
 }
 
 

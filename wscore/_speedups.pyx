@@ -19,6 +19,7 @@ from cpython.bytes cimport (
 from cpython.memoryview cimport PyMemoryView_Check
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.time cimport monotonic
 from cpython.unicode cimport (
     PyUnicode_AsUTF8String, PyUnicode_Check, PyUnicode_CheckExact, PyUnicode_DecodeLatin1, PyUnicode_DecodeUTF8,
 )
@@ -27,9 +28,11 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from ._backend.rules import (
-    LARGE, MAX_FRAGMENTS, MAX_SIZE, check_encodable, context_violation, header_violation,
-    invalid_text, length_violation, message_too_big, too_many_fragments, used_after_failure,
+    LARGE, MAX_FRAGMENTS, MAX_SIZE, check_encodable, context_violation, fragment_too_big,
+    header_violation, invalid_text, length_violation, message_too_big, reader_in_use,
+    too_many_fragments, used_after_failure, writer_failed,
 )
+from ._backend.share import FEW, MOST_BETWEEN_LOOKS, SOME, TURN_MESSAGES, TURN_SECONDS
 from .errors import PayloadTooBig, ProtocolError
 from .codes import Opcode
 from .frames import Close, Frame, FrameHeader
@@ -42,7 +45,9 @@ cdef extern from "Python.h":
     bint PyUnicode_IS_COMPACT_ASCII(object text)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
     Py_ssize_t PY_SSIZE_T_MAX
-    int _PyBytes_Resize(PyObject **data, Py_ssize_t size) except -1
+    int _PyBytes_Resize(PyObject **data, Py_ssize_t size)
+    int PyUnicode_Resize(PyObject **text, Py_ssize_t size)
+    void PyErr_Clear()
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
 
@@ -54,7 +59,7 @@ cdef extern from "_kernels/kernel.h" nogil:
         bint (*is_ascii)(const uint8_t *, size_t) noexcept nogil
         bint (*is_utf8)(const uint8_t *, size_t) noexcept nogil
         size_t (*utf8_count)(const uint8_t *, size_t, int *) noexcept nogil
-        void (*utf8_widen)(void *, int, const uint8_t *, size_t) noexcept nogil
+        size_t (*utf8_widen)(void *, size_t, int, const uint8_t *, size_t) noexcept nogil
     const wscore_kernel *wscore_active
     const wscore_kernel *wscore_available(size_t index)
     bint wscore_select(const char *name)
@@ -99,6 +104,33 @@ cdef extern from *:
     #endif
     """
     const Py_ssize_t RELEASE_GIL_FROM "WSCORE_RELEASE_GIL_FROM"
+
+cdef extern from *:
+    """
+    /* How long the str of ASCII, or the bytes, at *i* in a list is if nobody but the list has it and
+       its memory may become another one's, else 0. */
+    static Py_ssize_t wscore_spare_room(PyObject *list, Py_ssize_t i, int text) {
+        PyObject *spare = PyList_GET_ITEM(list, i);
+        if (Py_REFCNT(spare) != 1 || PyUnicode_CheckExact(spare) != text) return 0;
+        if (!text) return PyBytes_CheckExact(spare) ? PyBytes_GET_SIZE(spare) : 0;
+        if (!PyUnicode_IS_COMPACT_ASCII(spare) || PyUnicode_CHECK_INTERNED(spare)) return 0;
+        return PyUnicode_GET_LENGTH(spare);
+    }
+
+    #if defined(__GNUC__)
+    #pragma GCC diagnostic push
+    #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    #endif
+    static void wscore_forget_hash(PyObject *spare) {
+        if (PyUnicode_Check(spare)) ((PyASCIIObject *)spare)->hash = -1;
+        else ((PyBytesObject *)spare)->ob_shash = -1;
+    }
+    #if defined(__GNUC__)
+    #pragma GCC diagnostic pop
+    #endif
+    """
+    Py_ssize_t wscore_spare_room(list spares, Py_ssize_t i, bint text)
+    void wscore_forget_hash(object spare)
 
 # So much of a text tells whether it is worth the try to copy it as ASCII.
 cdef enum: ASCII_PROBE = 1024
@@ -154,7 +186,12 @@ cdef struct Span:
 
 cdef inline int open_span(Span *span, object data) except -1:
     """Borrow the bytes of any C-contiguous buffer; exact types skip the buffer protocol, which
-    costs more than masking 1 KiB. What may be resized is held when the GIL may be released."""
+    costs more than masking 1 KiB.
+
+    A small bytearray is not held then, and may be resized by any code that runs. So between this
+    and the last look at the bytes no other code may run: no call of Python code, and, because of
+    finalizers, no object made that the garbage collector knows. From RELEASE_GIL_FROM on it is
+    held. Where other code has to run, see `hold_span`."""
     span.held = False
     if PyBytes_CheckExact(data):
         span.data = <uint8_t *>PyBytes_AS_STRING(data)
@@ -168,6 +205,7 @@ cdef inline int open_span(Span *span, object data) except -1:
 
 
 cdef int hold_span(Span *span, object data, int flags) except -1:
+    """Borrow the bytes and keep them from being resized, whatever code runs meanwhile."""
     PyObject_GetBuffer(data, &span.view, flags)
     span.data = <uint8_t *>span.view.buf
     span.size = span.view.len
@@ -258,32 +296,36 @@ cdef bint utf8_is_valid(const uint8_t *src, Py_ssize_t size) noexcept:
 
 
 cdef unicode decode(const uint8_t *src, Py_ssize_t size):
-    """Text of valid or invalid UTF-8; None when invalid."""
+    """Text of valid or invalid UTF-8; None when invalid.
+
+    Other threads may write to *src* meanwhile: what does not fit into the text is not written.
+    """
+    cdef const wscore_kernel *kernel = wscore_active  # another thread may choose another one
     cdef int width = 0
-    cdef size_t count
+    cdef size_t count, written
     cdef void *into
     cdef unicode text
     # CPython shares the strings of one character.
-    if wscore_active.utf8_count == NULL or size <= 2:
+    if kernel.utf8_count == NULL or size <= 2:
         try:
             return PyUnicode_DecodeUTF8(<const char *>src, size, NULL)
         except UnicodeDecodeError:
             return None
-    if wscore_active.is_ascii(src, min(size, ASCII_PROBE)):
+    if kernel.is_ascii(src, min(size, ASCII_PROBE)):
         text = PyUnicode_New(size, 0x7f)
         if copy_ascii(<uint8_t *>PyUnicode_DATA(text), src, size):
             return text
     if not utf8_is_valid(src, size):
         return None
-    count = wscore_active.utf8_count(src, size, &width)
+    count = kernel.utf8_count(src, size, &width)
     text = PyUnicode_New(count, 0xff if width == 1 else 0xffff if width == 2 else 0x10ffff)
     into = PyUnicode_DATA(text)
     if size < RELEASE_GIL_FROM:
-        wscore_active.utf8_widen(into, width, src, size)
+        written = kernel.utf8_widen(into, count, width, src, size)
     else:
         with nogil:
-            wscore_active.utf8_widen(into, width, src, size)
-    return text
+            written = kernel.utf8_widen(into, count, width, src, size)
+    return text if written == count else None
 
 
 cdef bint copy_ascii(uint8_t *into, const uint8_t *src, Py_ssize_t size) noexcept:
@@ -318,7 +360,10 @@ def is_utf8(data, /):
 
 def decode_utf8(data, /):
     cdef Span span
-    open_span(&span, data)
+    if PyBytes_CheckExact(data):
+        open_span(&span, data)
+    else:
+        hold_span(&span, data, PyBUF_SIMPLE)  # an error is an object for the garbage collector
     try:
         text = decode(span.data, span.size)
         if text is None:
@@ -409,29 +454,32 @@ cdef inline uint8_t first_byte(int opcode, Py_ssize_t size, bint fin, bint rsv1)
 
 def encode_frame(int opcode, payload=b"", *, bint fin=True, bint rsv1=False, mask=None):
     cdef Span span
-    cdef uint8_t head[WSCORE_MAX_HEADER]
     cdef uint32_t key = 0
-    cdef uint8_t first
-    cdef uint8_t *out
-    cdef Py_ssize_t size
-    cdef bytes frame
     if mask is not None:
         key = take_key(mask, 0)
     open_span(&span, payload)
     try:
-        first = first_byte(opcode, span.size, fin, rsv1)
-        size = wscore_write_header(head, first, span.size, NULL if mask is None else <uint8_t *>&key)
-        frame = PyBytes_FromStringAndSize(NULL, size + span.size)
-        out = <uint8_t *>PyBytes_AS_STRING(frame)
-        memcpy(out, head, size)
-        mask_into(out + size, span.data, span.size, key)
-        return frame
+        return whole_frame(first_byte(opcode, span.size, fin, rsv1), &span, mask is not None, key)
     finally:
         close_span(&span)
 
 
+cdef bytes whole_frame(uint8_t first, Span *span, bint masked, uint32_t key):
+    cdef uint8_t head[WSCORE_MAX_HEADER]
+    cdef Py_ssize_t size = wscore_write_header(
+        head, first, span.size, <uint8_t *>&key if masked else NULL
+    )
+    cdef bytes frame = PyBytes_FromStringAndSize(NULL, size + span.size)
+    cdef uint8_t *out = <uint8_t *>PyBytes_AS_STRING(frame)
+    memcpy(out, head, size)
+    mask_into(out + size, span.data, span.size, key)
+    return frame
+
+
 include "_backend/reader.pxi"
 include "_backend/writer.pxi"
+include "_backend/share.pxi"
 include "_backend/delivery.pxi"
+include "_backend/dispatcher.pxi"
 include "_backend/upgrade.pxi"
 include "_backend/docstrings.pxi"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from copyreg import __newobj__  # type: ignore[attr-defined]
+from typing import TYPE_CHECKING, Any
 
 from .codes import CloseCode
 
@@ -19,6 +20,8 @@ __all__ = [
     "InvalidHeader",
     "InvalidMessage",
     "InvalidOrigin",
+    "InvalidProxy",
+    "InvalidProxyMessage",
     "InvalidProxyStatus",
     "InvalidRedirect",
     "InvalidStatus",
@@ -29,13 +32,48 @@ __all__ = [
     "ProtocolError",
     "ProxyError",
     "ReconnectionFailed",
+    "SecurityError",
     "SendQueueFull",
     "WebSocketError",
 ]
 
 
 class WebSocketError(Exception):
-    """Base class of all errors of this package."""
+    """Base class of all errors of this package.
+
+    They survive pickling and copying with their text, attributes and ``__cause__``, also in
+    subclasses whose ``__init__`` takes other arguments than it passes on.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        cause = _portable(self.__cause__)
+        state = {
+            **self.__dict__,
+            "__cause__": cause,
+            # Pools of processes put the traceback of the other process in place of the cause.
+            "__context__": cause,
+            "__suppress_context__": self.__suppress_context__,
+        }
+        # `__init__` is not called again: it may have changed the arguments.
+        return __newobj__, (type(self), *self.args), state
+
+    def _shown_cause(self) -> BaseException | None:
+        """The cause as texts show it."""
+        in_a_pool = type(self.__cause__).__name__.endswith("RemoteTraceback")  # see `__reduce__`
+        return self.__context__ if in_a_pool else self.__cause__
+
+
+def _portable(cause: BaseException | None) -> BaseException | None:
+    """Return *cause*, or an error with its text if it cannot be pickled and rebuilt."""
+    if cause is None:
+        return None
+    import pickle  # slow to import, and rarely needed
+
+    try:
+        pickle.loads(pickle.dumps(cause))
+    except Exception:  # whatever an exception of an application raises
+        return WebSocketError(str(cause))
+    return cause
 
 
 class ProtocolError(WebSocketError):
@@ -83,14 +121,15 @@ class ConnectionClosed(WebSocketError):
 
     def __str__(self) -> str:
         if self.rcvd is None and self.sent is None:
-            return f"no close frame received or sent{self._cause()}"
+            return f"no close frame received or sent{self._because()}"
         received = f"received {self.rcvd}" if self.rcvd is not None else "no close frame received"
         sent = f"sent {self.sent}" if self.sent is not None else "no close frame sent"
         first, second = (sent, received) if self.rcvd_then_sent is False else (received, sent)
-        return f"{first}; then {second}{self._cause()}"
+        return f"{first}; then {second}{self._because()}"
 
-    def _cause(self) -> str:
-        return f" ({self.__cause__})" if self.__cause__ is not None else ""
+    def _because(self) -> str:
+        cause = self._shown_cause()
+        return "" if cause is None else f" ({cause})"
 
 
 class ConnectionClosedOK(ConnectionClosed):
@@ -109,8 +148,9 @@ class ReconnectionFailed(WebSocketError):
         self.retries = retries
 
     def __str__(self) -> str:
-        cause = f": {self.__cause__}" if self.__cause__ is not None else ""
-        return f"gave up after {self.retries} retries{cause}"
+        cause = self._shown_cause()
+        because = "" if cause is None else f": {cause}"
+        return f"gave up after {self.retries} retries{because}"
 
 
 class ConcurrencyError(WebSocketError, RuntimeError):
@@ -122,7 +162,27 @@ class SendQueueFull(WebSocketError):
 
 
 class InvalidURI(WebSocketError, ValueError):
-    """The URI is not valid (RFC 6455 3). The text never contains its user name and password."""
+    """The URI is not valid (RFC 6455 3).
+
+    ``uri`` is what was given, None if unknown, and ``msg`` tells what is wrong with it. The text
+    is ``msg``: it never contains a user name or a password, while ``uri`` may.
+    """
+
+    def __init__(self, uri: str | None, msg: str | None = None) -> None:
+        if msg is None:
+            uri, msg = None, uri or ""
+        super().__init__(msg)
+        self.uri = uri
+        self.msg = msg
+
+
+class InvalidProxy(InvalidURI):
+    """The URL of a proxy is not valid; ``proxy`` is another name for ``uri``."""
+
+    @property
+    def proxy(self) -> str | None:
+        """The URL, which may contain a password."""
+        return self.uri
 
 
 class InvalidHandshake(WebSocketError):
@@ -133,7 +193,7 @@ class InvalidHandshake(WebSocketError):
     """
 
     def __init__(
-        self, message: str, status: int = 400, headers: tuple[tuple[str, str], ...] = ()
+        self, message: str = "", status: int = 400, headers: tuple[tuple[str, str], ...] = ()
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -153,7 +213,11 @@ class InvalidStatus(InvalidHandshake):
         self.response = response
 
 
-class InvalidRedirect(InvalidStatus):
+class SecurityError(InvalidHandshake):
+    """The opening handshake went against a rule or a limit that protects this side."""
+
+
+class InvalidRedirect(InvalidStatus, SecurityError, ValueError):
     """The server answered with a redirect that is not followed; the text says why."""
 
     def __init__(self, message: str, response: Response) -> None:
@@ -163,6 +227,10 @@ class InvalidRedirect(InvalidStatus):
 
 class ProxyError(InvalidHandshake):
     """The proxy did not open a connection to the server."""
+
+
+class InvalidProxyMessage(ProxyError):
+    """The proxy's answer is not valid HTTP/1.1, or the stream ended before it was complete."""
 
 
 class InvalidProxyStatus(ProxyError):

@@ -35,6 +35,7 @@ async def coroutine(options: Options) -> None:
 
 
 async def _serve(handler: Any, options: Options) -> None:
+    # As docs/asyncio.md advises for large messages; this process does nothing else.
     told: dict[str, Any] = {} if options.heartbeat else {"ping_interval": None}
     compression = _compression(options.deflate)
     async with wscore.serve(

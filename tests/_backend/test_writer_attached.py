@@ -181,6 +181,8 @@ def test_errors_of_the_transport_come_through(backend: ModuleType) -> None:
     wire.write = wire.write_all = broken  # type: ignore[method-assign]
     with pytest.raises(ConnectionResetError):
         wire.writer.message("a")
+    wire = Wire(backend)
+    wire.write = wire.write_all = broken  # type: ignore[method-assign]
     with pytest.raises(ConnectionResetError):
         wire.writer.message(bytes(CORK_LIMIT))
 

@@ -80,7 +80,7 @@ def test_refusals_are_told_with_their_reason(run: Run, caplog: pytest.LogCapture
                     peer.write(asked)
                     await peer.reader.read()
                     sockname = peer.writer.get_extra_info("sockname")
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
         first, second = _records(caplog, "INFO")
         assert first.getMessage() == "handshake refused: status_404"
         assert second.getMessage().startswith("handshake refused: origin: ")
@@ -107,7 +107,7 @@ def test_a_peer_cannot_forge_a_line(
             )
             await peer.rest()
             await peer.finish()
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
         messages = [record.getMessage() for record in caplog.records]
         assert any("forged" in message for message in messages)
         assert not [text for text in messages if set(text) & set("\r\n\x1b\u202e")]
@@ -167,8 +167,58 @@ def test_nothing_is_made_for_a_log_that_is_off(run: Run, caplog: pytest.LogCaptu
                 await wscore.connect(uri(server))
             assert ws.protocol.writer.tap is served.protocol.writer.tap is None
             await ws.close()
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
             assert ws._id is served._id is None
 
     run(main())
     assert not caplog.records
+
+
+def test_records_go_to_a_logger_of_ones_own(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    own = {name: logging.getLogger(f"own.{name}") for name in ("server", "client")}
+    caplog.set_level(logging.DEBUG, "own")
+
+    async def handler(ws: wscore.ServerConnection) -> None:
+        ws.logger.info("hello")
+        async for message in ws:
+            await ws.send(message)
+        raise LookupError
+
+    async def main() -> None:
+        server = await serving(handler, logger=own["server"], max_connections=1)
+        async with wscore.connect(uri(server), logger=own["client"]) as ws:
+            await ws.send("a")
+            await ws.recv()
+            with pytest.raises(wscore.InvalidStatus):
+                await wscore.connect(uri(server), logger=own["client"])
+            ws.logger.info("it is me")
+            assert caplog.records[-1].websocket == ws.id  # type: ignore[attr-defined]
+        server.close()
+        await server.wait_closed()
+        told = {name: [record.getMessage() for record in caplog.records
+                       if record.name == f"own.{name}"] for name in own}  # fmt: skip
+        for text in (
+            "connection open: '/'",
+            "hello",
+            "received 'a'",
+            "sending 'a'",
+            "handshake refused: max_connections",
+            "connection handler failed",
+        ):
+            assert text in told["server"]
+        assert {"connection open: '/'", "sending 'a'", "it is me"} <= set(told["client"])
+        assert not [record for record in caplog.records if record.name.startswith("wscore")]
+        caplog.clear()
+
+    run(main())
+
+
+def test_the_logger_of_a_connection_is_that_of_the_library(run: Run) -> None:
+    async def main() -> None:
+        async with serving(echo) as server, wscore.connect(uri(server)) as ws:
+            assert ws.logger.logger is logging.getLogger("wscore")
+            assert ws.logger.extra == {
+                "websocket": ws.id, "remote_address": ws.remote_address
+            }  # fmt: skip
+
+    run(main())

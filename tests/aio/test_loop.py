@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import platform
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.internals import wire_of
 from support.isolated import start
-from support.rawpeer import echo, serving, uri
+from support.rawpeer import echo, serving, until, uri
 
 import wscore
+from wscore.aio.connection.wire import Wire as RealWire
 from wscore.aio.loop import loop_data
 
 if TYPE_CHECKING:
@@ -81,30 +81,172 @@ def test_a_turn_ends_once_for_all(run: Run) -> None:
     run(main())
 
 
-FREED = """
-import asyncio, resource
-import wscore.aio.loop
+# Exceptions ----------------------------------------------------------------------------------
 
-async def main():
-    {before}
-    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(50):
-        messages = [b"x" * 1048000 for _ in range(4)]
-        del messages
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults)
 
-asyncio.run(main())
+class Raising(Wire):
+    def turn_ended(self) -> None:
+        super().turn_ended()
+        raise OSError("cannot write")
+
+
+def test_one_that_cannot_be_flushed_leaves_others_theirs(run: Run) -> None:
+    async def main() -> None:
+        told: list[Any] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: told.append(context["exception"]))
+        shared = loop_data(loop)
+        wires = [Wire(), Raising(), Wire(), Raising(), Wire()]
+        for wire in wires:
+            shared.flush_soon(wire)  # type: ignore[arg-type]
+        await until(lambda: wires[-1].ended)
+        assert [wire.ended for wire in wires] == [1] * 5
+        assert [str(error) for error in told] == ["cannot write"] * 2
+        shared.flush_soon(wires[0])  # type: ignore[arg-type]
+        await until(lambda: wires[0].ended == 2)
+
+    run(main())
+
+
+@pytest.mark.parametrize("way", ["write", "cork", "give_way"])
+def test_a_wrong_thread_that_is_told_so_leaves_nothing_stuck(run: Run, way: str) -> None:
+    """In debug mode the loop refuses a callback of another thread."""
+
+    def meddle(ws: Any) -> None:
+        if way == "write":
+            ws.write("first since the last read")
+            ws.write("a turn later")
+        elif way == "cork":
+            wire_of(ws).cork()
+        else:
+            wire_of(ws).give_way()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_debug(True)
+        loop.slow_callback_duration = 60
+        async with serving(echo) as server, wscore.connect(uri(server)) as ws:
+            with pytest.raises(RuntimeError, match="thread"):
+                await loop.run_in_executor(None, meddle, ws)
+            expected = ["first since the last read", "a turn later"] if way == "write" else []
+            for number in range(3):
+                for _ in range(2):
+                    ws.write(str(number))
+                expected += [str(number)] * 2
+                await asyncio.sleep(0)
+            assert [await ws.recv() for _ in expected] == expected
+        loop.set_debug(False)
+        await loop.shutdown_default_executor()
+
+    run(main())
+
+
+def test_a_transport_that_raises_loses_the_connection_and_not_the_others(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was to be written is gone, so nothing may follow it."""
+    flush = RealWire.flush
+
+    def raise_for_one(self: RealWire) -> None:
+        if self is breaking:
+            raise MemoryError
+        flush(self)
+
+    breaking: Any = None
+    monkeypatch.setattr(RealWire, "flush", raise_for_one)
+
+    async def main() -> None:
+        nonlocal breaking
+        told: list[Any] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: told.append(context["exception"]))
+        async with (
+            serving(echo) as server,
+            wscore.connect(uri(server)) as broken,
+            wscore.connect(uri(server)) as ws,
+        ):
+            breaking = wire_of(broken)
+            for one in (broken, ws):
+                one.write("a")
+                one.write("b")
+            assert [await ws.recv() for _ in "ab"] == ["a", "b"]
+            await broken.wait_closed()
+            assert broken.close_code == 1006
+        assert [type(error) for error in told] == [MemoryError]
+
+    run(main())
+
+
+# Loops that are run within themselves --------------------------------------------------------
+
+NESTED = """
+import asyncio, logging, sys
+import nest_asyncio
+import wscore
+
+complaints = []
+
+class Catch(logging.Handler):
+    def emit(self, record):
+        complaints.append(record.getMessage())
+
+logging.getLogger("asyncio").addHandler(Catch())
+logging.getLogger("asyncio").propagate = False
+
+def run_nested(work):
+    return asyncio.get_event_loop().run_until_complete(work)
+
+async def coroutine(ws):
+    async for message in ws:
+        if message == "go":
+            async def ask():
+                await ws.send("question")
+                return await asyncio.wait_for(ws.recv(), 5)
+            answers.append(run_nested(ask()))
+            await ws.send("done")
+
+class Listener(wscore.Listener):
+    def on_message(self, ws, message):
+        if message != "go":
+            answers.append(message)
+            return
+        ws.write("question")
+        run_nested(asyncio.sleep(0.1))  # the answer comes meanwhile, and waits
+        ws.write("done")
+
+answers = []
+
+async def main(handler):
+    if APPLY == "late":
+        nest_asyncio.apply()
+    async with wscore.serve(handler, "127.0.0.1", 0) as server:
+        uri = "ws://127.0.0.1:%d/" % server.sockets[0].getsockname()[1]
+        async with wscore.connect(uri) as ws:
+            for messages in (["go"], ["a", "go"]):
+                answers.clear()
+                for message in messages:
+                    ws.write(message)
+                while (message := await asyncio.wait_for(ws.recv(), 5)) != "done":
+                    assert message == "question"
+                    await ws.send("42")
+                while answers[-1:] != ["42"]:
+                    await asyncio.sleep(0.01)
+                del answers[:-1]
+    print(answers, complaints)
+
+loop = asyncio.new_event_loop()
+asyncio.set_event_loop(loop)
+if APPLY == "early":
+    nest_asyncio.apply(loop)
+loop.run_until_complete(main(HANDLER))
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others keep memory otherwise")
-def test_memory_of_large_messages_is_kept_for_the_next() -> None:
-    def faults(before: str) -> int:
-        done = start(FREED.format(before=before))
-        assert done.returncode == 0, done.stderr
-        return int(done.stdout)
-
-    kept = faults("wscore.aio.loop.loop_data(asyncio.get_running_loop())")
-    returned = faults("pass")
-    assert kept < 5000, "four messages are 1,024 pages"
-    assert returned > 20000, "the C library keeps it by itself"
+@pytest.mark.parametrize("apply", ["early", "late"])
+@pytest.mark.parametrize("handler", ["coroutine", "Listener"])
+def test_a_loop_may_be_run_within_a_handler(handler: str, apply: str) -> None:
+    """As in notebooks, with nest_asyncio. Nothing is lost, and nothing complains."""
+    code = NESTED.replace("HANDLER", handler).replace("APPLY", repr(apply))
+    done = start(code, WSCORE_BACKEND=wscore.BACKEND)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["['42'] []"], done.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import logging
+import re
 import socket
 import ssl
 import sys
@@ -15,7 +17,12 @@ from support.numbered import Numbered
 from support.rawpeer import Echo, echo
 
 import wscore
-from wscore.aio.client.options import ConnectKeywords, DialOptions, UnixConnectKeywords
+from wscore.aio.client.options import (
+    ConnectKeywords,
+    DialOptions,
+    ProxyOptions,
+    UnixConnectKeywords,
+)
 from wscore.aio.options import ConnectionKeywords, ConnectionOptions, Overflow, with_keywords
 from wscore.aio.server.options import ListenOptions, ServeKeywords, UnixServeKeywords
 from wscore.deflate import PerMessageDeflate
@@ -43,19 +50,47 @@ BOTH = pytest.mark.parametrize("call", [_serve, _connect])
 # Options of both -------------------------------------------------------------------------------
 
 SECONDS = ["open_timeout", "close_timeout", "ping_interval", "ping_timeout"]
-COUNTS = ["max_size", "max_fragments", "max_queue", "write_limit", "max_unsent"]
+COUNTS = ["max_fragments", "max_unsent"]
+HEAD_LIMITS = {
+    "max_line_size": (256, 1 << 20), "max_headers": (8, 4096), "max_head_size": (1024, 1 << 22),
+}  # fmt: skip
+PAIRS = ["max_size", "max_queue", "write_limit"]
 # Neither numbers nor lists of what they should be.
 NO_NUMBERS: list[Any] = [True, False, "10", b"1", (1, 2), [1], 1j, object()]
 WRONG: dict[str, tuple[list[Any], list[Any]]] = {  # of a wrong type, and out of range
     **{name: ([*NO_NUMBERS], [-1, -0.5, inf, -inf, nan]) for name in SECONDS},
     **{name: ([*NO_NUMBERS, 1.0, nan, inf], [-1]) for name in COUNTS},
+    **{
+        name: (
+            [
+                *[value for value in NO_NUMBERS if value != (1, 2)],
+                1.0,
+                nan,
+                inf,
+                (),
+                (1,),
+                (1, 2, 3),
+                ("1", 1),
+                (1, True),
+                (1, 1.0),
+                [2, 1],
+            ],
+            [-1, (-1, 1), (1, -1)],
+        )
+        for name in PAIRS
+    },
     "overflow": ([None, 1, True, b"wait"], ["lose", "", "WAIT"]),
     "compression": ([True, 1, b"deflate", PerMessageDeflate, []], ["zip", ""]),
-    "extensions": (["deflate", b"", None, 1, Numbered(), [Numbered], ["deflate"], [None]], []),
-}
+    "extensions": (["deflate", b"", "", 0, 1, Numbered(), [Numbered], ["deflate"], [None]], []),
+    **{name: ([*NO_NUMBERS, None, 1.0], [-1, 0, least - 1, most + 1])
+       for name, (least, most) in HEAD_LIMITS.items()},
+}  # fmt: skip
 for option in ("ping_interval", "ping_timeout", "max_fragments", "max_queue"):
     WRONG[option][1].append(0)
-WRONG["write_limit"][0].append(None)
+WRONG["write_limit"][0].extend([None, (None, 1)])
+WRONG["write_limit"][1].append((1, 2))
+WRONG["max_queue"][1].extend([(1, 1), (1, 2), (None, 1), (0, 0)])
+WRONG["logger"] = (["wscore", 1, True, object()], [])
 
 CASES = [
     (name, error, value)
@@ -83,11 +118,14 @@ ALLOWED: dict[str, list[Any]] = {
     "open_timeout": [0, None],
     "close_timeout": [0, None],
     **{name: [None, 1, 1 << 40] for name in COUNTS},
-    "max_size": [0, 1, None],
-    "write_limit": [0, 1],
+    "max_size": [0, 1, None, (1, 2), (2, 1), (None, 1), (1, None), (None, None)],
+    "max_queue": [None, 1, 1 << 40, (2, 1), (1, 0), (1, None), (None, None)],
+    "write_limit": [0, 1, (0, 0), (1, 0), (1, 1), (1, None)],
+    "logger": [None, logging.getLogger("own"), logging.LoggerAdapter(logging.root, {})],
     "overflow": list(get_args(Overflow)),
     "compression": [None, "deflate", PerMessageDeflate(), Numbered()],
-    "extensions": [(), [], [Numbered()]],
+    "extensions": [None, (), [], [Numbered()]],
+    **{name: list(limits) for name, limits in HEAD_LIMITS.items()},
 }
 CASES = [(name, value) for name, values in ALLOWED.items() for value in values]
 
@@ -114,6 +152,19 @@ def test_compression_comes_after_the_extensions_of_the_application() -> None:
 def test_the_queue_is_limited_in_bytes_by_the_size_of_messages() -> None:
     assert ConnectionOptions(max_size=1000).max_queue_bytes == 4000
     assert ConnectionOptions(max_size=None).max_queue_bytes is None
+    assert ConnectionOptions(max_size=(1000, 10)).max_queue_bytes == 4000
+    assert ConnectionOptions(max_size=(None, 10)).max_queue_bytes is None
+
+
+def test_limits_become_pairs() -> None:
+    assert ConnectionOptions(max_queue=7).queue_limits == (7, 0)
+    assert ConnectionOptions(max_queue=(7, None)).queue_limits == (7, 0)
+    assert ConnectionOptions(max_queue=(7, 3)).queue_limits == (7, 3)
+    assert ConnectionOptions(max_queue=None).queue_limits == (None, 0)
+    assert ConnectionOptions(write_limit=7).write_limits == (7, None)
+    assert ConnectionOptions(write_limit=(7, 3)).write_limits == (7, 3)
+    for none in (0, (0, 0), (0, None)):
+        assert ConnectionOptions(write_limit=none).write_limits[0] == 1, "TLS never resumes at 0"
 
 
 def test_options_do_not_change() -> None:
@@ -144,7 +195,7 @@ def test_both_show_the_same_options_with_the_same_defaults(call: Any) -> None:
 @pytest.mark.parametrize(
     ("typed", "kinds"),
     [(ConnectionKeywords, [ConnectionOptions]), (ServeKeywords, [ConnectionOptions, ListenOptions]),
-     (ConnectKeywords, [ConnectionOptions, DialOptions])],
+     (ConnectKeywords, [ConnectionOptions, DialOptions, ProxyOptions])],
 )  # fmt: skip
 def test_type_checkers_know_the_same_keywords(typed: Any, kinds: list[Any]) -> None:
     own = {field.name: field.type for kind in kinds for field in fields(kind) if field.init}
@@ -204,6 +255,16 @@ OF_SERVERS: list[tuple[dict[str, Any], type[Exception]]] = [
     ({"subprotocols": [1]}, TypeError),
     ({"subprotocols": ["a b"]}, ValueError),
     ({"subprotocols": echo}, TypeError),
+    ({"origins": re.compile("https://a")}, TypeError),
+    ({"origins": [re.compile(b"https://a")]}, TypeError),
+    ({"require_subprotocol": 1}, TypeError),
+    ({"select_subprotocol": ["chat"]}, TypeError),
+    ({"select_subprotocol": echo}, TypeError),
+    ({"server_header": 1}, TypeError),
+    ({"server_header": b"a"}, TypeError),
+    ({"server_header": ""}, ValueError),
+    ({"server_header": "a\r\nb: c"}, ValueError),
+    ({"create_connection": 1}, TypeError),
     ({"process_request": 1}, TypeError),
     ({"process_request": "hook"}, TypeError),
     ({"process_response": True}, TypeError),
@@ -243,21 +304,35 @@ OF_CLIENTS: list[tuple[dict[str, Any], type[Exception]]] = [
     ({"origin": ["https://a.example"]}, TypeError),
     ({"origin": "a\r\nb"}, ValueError),
     ({"subprotocols": "chat"}, TypeError),
-    ({"subprotocols": None}, TypeError),
     ({"subprotocols": [1]}, TypeError),
     ({"subprotocols": ["a b"]}, ValueError),
     ({"subprotocols": ["a", "a"]}, ValueError),
+    ({"process_exception": 1}, TypeError),
+    ({"process_exception": echo}, TypeError),
+    ({"reconnect_delays": [1.0]}, TypeError),
+    ({"create_connection": "ClientConnection"}, TypeError),
     ({"additional_headers": 1}, TypeError),
     ({"additional_headers": {"X-A": 1}}, TypeError),
+    ({"additional_headers": "ab"}, TypeError),
+    ({"additional_headers": ["ab", "cd"]}, TypeError),
     ({"additional_headers": {"X A": "1"}}, ValueError),
     ({"additional_headers": {"X-A": "a\nb"}}, ValueError),
     ({"additional_headers": {"Sec-WebSocket-Key": "1"}}, ValueError),
     ({"user_agent_header": 1}, TypeError),
     ({"user_agent_header": "a\nb"}, ValueError),
+    ({"max_body_size": None}, TypeError),
+    ({"max_body_size": -1}, ValueError),
+    ({"max_body_size": 1 << 31}, ValueError),
     ({"listener": echo}, TypeError),
     ({"listener": object}, TypeError),
-    ({"ssl": True}, TypeError),
+    ({"ssl": False}, TypeError),
+    ({"ssl": True}, ValueError),
     ({"ssl": ssl.create_default_context()}, ValueError),
+    ({"proxy_ssl": False}, TypeError),
+    ({"proxy_ssl": 1}, TypeError),
+    ({"proxy_server_hostname": 1}, TypeError),
+    ({"proxy_ssl_handshake_timeout": 0}, ValueError),
+    ({"proxy_ssl_shutdown_timeout": "1"}, TypeError),
     ({"path": 1}, TypeError),
     ({"sock": 1}, TypeError),
     ({"proxy": 1}, TypeError),
@@ -337,6 +412,8 @@ def test_what_a_role_takes(tmp_path: Any) -> None:
         {"origin": "https://a.example", "subprotocols": ["a", "b"], "listener": Echo},
         {"additional_headers": [("X-A", "1")], "user_agent_header": None, "listener": Echo()},
         {"proxy": "http://u:p@proxy.example:1"},
+        {"proxy": "https://proxy.example", "proxy_ssl": ssl.create_default_context()},
+        {"proxy": "https://proxy.example", "proxy_ssl": True, "proxy_ssl_handshake_timeout": 1},
         {"proxy": None},
         {"proxy": False, "reconnect": wscore.Backoff()},
         {"host": "127.0.0.1", "port": 80, "local_addr": ("127.0.0.1", 0), "interleave": 1},

@@ -205,7 +205,7 @@ def test_bytes_that_wait(run: Run) -> None:
             assert stats.messages_sent == chunks
             assert server.stats.traffic.bytes_unsent == stats.bytes_unsent
             ws.abort()
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
             # What waited is gone with the connection, what was dropped stays counted.
             assert server.stats.traffic.bytes_unsent == 0
             assert server.stats.traffic.messages_dropped == 1
@@ -242,7 +242,7 @@ def test_a_server_adds_up(run: Run) -> None:
                         await ws.send("hello")
                         await ws.recv()
                 seen.add(ws.stats)
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
             ws = await wscore.connect(uri(server))
             await ws.send("hello")
             await ws.recv()
@@ -278,7 +278,7 @@ def test_how_connections_ended(run: Run, closing: WireFrame | None, code: int) -
                 peer.send(closing)
                 await peer.rest()
                 await peer.finish()
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
             assert server.stats.closes == {code: 1}
             assert server.stats.handshakes_refused == {}
 
@@ -295,7 +295,7 @@ def test_what_the_server_began_counts_by_its_code(run: Run) -> None:
             peer.send(WireFrame(CLOSE, close_payload(1000)))
             await peer.rest()
             await peer.finish()
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
             assert server.stats.closes == {4001: 1}
 
     run(main())
@@ -329,7 +329,7 @@ def test_why_handshakes_were_refused(
             async with raw_client(server, shake=False) as peer:
                 peer.write(REFUSALS[reason])
                 assert not (await peer.reader.read()).startswith(b"HTTP/1.1 101")
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
             stats = server.stats
         assert stats.handshakes_refused == {reason: 1}
         assert (stats.handshakes_accepted, stats.http_answers, stats.closes) == (0, 0, {})

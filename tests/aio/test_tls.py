@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
-from support.rawpeer import address, echo, request, serving, until_closed
+from support.rawpeer import Echo, address, echo, request, serving, until, until_closed, uri
 
 import wscore
 
@@ -69,6 +69,34 @@ def test_large_messages(run: Run) -> None:
     run(main())
 
 
+LIMITS: list[Any] = [0, 1, (0, 0), (1, 1), (5000, 5000), (1 << 16, 0)]
+
+
+@pytest.mark.parametrize("write_limit", LIMITS)
+@pytest.mark.parametrize("handler", [echo, Echo], ids=["coroutine", "listener"])
+@pytest.mark.parametrize("tls", [True, False], ids=["TLS", "TCP"])
+def test_sending_goes_on_with_small_write_limits(
+    run: Run, write_limit: Any, handler: Any, tls: bool
+) -> None:
+    """TLS transports pause at the limit, others above it: with 0 they stayed paused."""
+    sizes = [1, 5000, 100_000] * 5
+
+    async def main() -> None:
+        options = {"write_limit": write_limit, "compression": None}
+        context = presenting(SERVER) if tls else None
+        async with serving(handler, ssl=context, **options) as server:
+            there = where(server) if tls else uri(server)
+            trust = trusting() if tls else None
+            async with wscore.connect(there, ssl=trust, proxy=None, **options) as ws:
+                for size in sizes:
+                    await ws.send(bytes(size))
+                assert [len(await ws.recv()) for _ in sizes] == sizes
+                await asyncio.gather(*(ws.send(bytes(size)) for size in sizes))
+                assert [len(await ws.recv()) for _ in sizes] == sizes
+
+    run(main())
+
+
 EXPIRED = AUTHORITY.issue_cert(
     "localhost", not_after=datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
 )
@@ -102,15 +130,6 @@ def test_without_a_context_the_systems_authorities_count(run: Run) -> None:
                 await talk(where(server))
 
     run(main())
-
-
-def test_the_default_context_is_a_safe_one() -> None:
-    from wscore.aio.client.proxy import default_ssl
-
-    context = default_ssl()
-    assert context.check_hostname
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
 @pytest.mark.parametrize("given", [True, False])
@@ -264,6 +283,59 @@ def test_openssl_talks_to_the_server(run: Run, tmp_path: Any) -> None:
             answer = await loop.run_in_executor(None, ask, address(server)[1])
             assert answer.startswith(b"HTTP/1.1 101 ")
             await loop.shutdown_default_executor()
+
+    run(main())
+
+
+# Addresses -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["fast path", "slow path"])
+def test_addresses_outlive_the_connection(
+    run: Run, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    """asyncio's and uvloop's transports of TLS forget them."""
+    served: list[wscore.Connection] = []
+
+    async def keep(ws: wscore.Connection) -> None:
+        served.append(ws)
+        await ws.wait_closed()
+
+    async def main() -> None:
+        options = {} if how == "fast path" else {"process_request": lambda *_: None}
+        async with serving(keep, ssl=presenting(SERVER), **options) as server:
+            async with wscore.connect(where(server), ssl=trusting()) as ws:
+                assert ws.remote_address == address(server)
+                before = ws.remote_address, ws.local_address
+                await until(lambda: served)
+                assert (served[0].local_address, served[0].remote_address) == before
+            await until(lambda: not server.connections)
+            assert (ws.remote_address, ws.local_address) == before
+            assert (served[0].local_address, served[0].remote_address) == before
+        told = {
+            record.websocket: record.remote_address  # type: ignore[attr-defined]
+            for record in caplog.records
+            if record.getMessage().startswith("connection closed")
+        }
+        assert told == {ws.id: before[0], served[0].id: before[1]}
+
+    run(main())
+
+
+def test_a_client_that_gives_up_is_logged_with_its_address(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with serving(echo, ssl=presenting(SERVER)) as server:
+            _, writer = await asyncio.open_connection(
+                *address(server), ssl=trusting(), server_hostname="localhost"
+            )
+            sockname = writer.get_extra_info("sockname")
+            writer.close()
+            await writer.wait_closed()
+            await until(lambda: server.stats.handshakes_refused)
+        [record] = [r for r in caplog.records if "abandoned" in r.getMessage()]
+        assert record.remote_address == sockname  # type: ignore[attr-defined]
 
     run(main())
 

@@ -20,6 +20,7 @@ from wscore.protocol.connection import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import Context
 
     Run = Callable[[Any], Any]
 
@@ -48,7 +49,7 @@ class FakeLoop:
     def time(self) -> float:
         return self.now
 
-    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+    def call_at(self, when: float, callback: Callable[[], None], *, context: Context) -> Timer:
         self.timers.append(Timer(when, callback))
         return self.timers[-1]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import socket
 import ssl
@@ -11,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.processes import running
+from support.processes import free_port, running, wait_until_listening
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 
@@ -32,6 +34,17 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
     assert told["kernel"] == wscore.KERNEL
     for library in ("websockets", "aiohttp", "wsaccel", "tested"):
         assert library in libraries
+
+
+def test_a_backend_that_nobody_asked_for_is_explained(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip hides the warning of a build that went on without a compiler."""
+    monkeypatch.setattr("wscore._backend.BACKEND", "python")
+    for asked, told in (("auto", True), ("python", False)):
+        monkeypatch.setenv("WSCORE_BACKEND", asked)
+        assert main(["info"]) == 0
+        assert ("WSCORE_BUILD=require makes pip say why" in capsys.readouterr().out) is told
 
 
 def test_as_a_module() -> None:
@@ -84,6 +97,12 @@ def test_serve_limits_connections() -> None:
             assert caught.value.response.status_code == 503
             ws.send("still here")
             assert ws.recv(timeout=5) == "still here"
+
+
+def test_serve_closes_without_a_time_limit() -> None:
+    with serving("--close-timeout", "inf") as (_, uri), connect(uri) as ws:
+        ws.send("hello")
+        assert ws.recv(timeout=5) == "hello"
 
 
 def test_serve_limits_messages() -> None:
@@ -162,3 +181,36 @@ def test_serve_refuses(words: list[str], capsys: pytest.CaptureFixture[str]) -> 
     told = capsys.readouterr().err
     assert f"argument {words[0]}" in told
     assert "<" not in told.rpartition("argument")[2], "a function's repr in the message"
+
+
+# stdout that takes nothing -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", ["info", "--help", "--version", "serve --port 0", "serve --help"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk(words: str, unbuffered: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m wscore {words} >/dev/full"],
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered}, capture_output=True, text=True,
+        timeout=60,
+    )  # fmt: skip
+    reason = os.strerror(errno.ENOSPC)
+    assert done.stderr in ("", f"wscore: cannot write to stdout: {reason}\n")
+    assert done.returncode == 1 or (words, unbuffered) in SWALLOWED
+    assert done.stderr or (words, unbuffered) in SWALLOWED
+
+
+# argparse of CPython 3.12 and newer keeps to itself that it could not print.
+SWALLOWED = [(words, "1") for words in ("--help", "--version", "serve --help")]
+
+
+def test_a_server_without_standard_streams() -> None:
+    port = free_port()
+    script = f'exec "$0" -m wscore serve --port {port} <&- >&- 2>&-'
+    with running(subprocess.Popen(["sh", "-c", script, sys.executable])) as server:
+        wait_until_listening(server, port)
+        with connect(f"ws://127.0.0.1:{port}/") as ws:
+            ws.send("hello")
+            assert ws.recv(timeout=5) == "hello"
+        server.terminate()
+        assert server.wait(20) == 0

@@ -32,10 +32,10 @@ for backend in BACKENDS:
     backend.Utf8Validator = Lenient
 """
 NO_LIMIT = """
-from wscore.protocol import http11
+from wscore.protocol import head_reader
 from fuzz.targets.request import TOKENS, seeds, test_one_input
 
-http11._HeadReader._check_size = lambda *sizes: None
+head_reader.HeadReader._check_size = lambda *sizes: None
 """
 NO_PONG = """
 from wscore.protocol.connection import Protocol

@@ -191,7 +191,8 @@ static void check_decode(const wscore_kernel *kernel) {
         if (width != (largest < 0x100 ? 1 : largest < 0x10000 ? 2 : 4))
             fail(kernel, "width", size, 0);
         memset(decoded, 0xaa, sizeof decoded);
-        kernel->utf8_widen(decoded, width, text, size);
+        if (kernel->utf8_widen(decoded, count, width, text, size) != count)
+            fail(kernel, "count of utf8_widen", size, 0);
         for (uint32_t i = 0; i < count; i++) {
             const uint32_t got = width == 1   ? ((uint8_t *)decoded)[i]
                                  : width == 2 ? ((uint16_t *)decoded)[i]
@@ -202,6 +203,14 @@ static void check_decode(const wscore_kernel *kernel) {
         for (size_t i = (size_t)count * (size_t)width; i < sizeof decoded; i++)
             if (((uint8_t *)decoded)[i] != 0xaa)
                 fail(kernel, "byte written past the end by utf8_widen", size, i);
+        /* Text that has changed since it was counted: no more than there is room for. */
+        const uint32_t room = random_below(count);
+        memset(decoded, 0xaa, sizeof decoded);
+        if (kernel->utf8_widen(decoded, room, width, text, size) > room)
+            fail(kernel, "count of utf8_widen in less room", size, room);
+        for (size_t i = (size_t)room * (size_t)width; i < sizeof decoded; i++)
+            if (((uint8_t *)decoded)[i] != 0xaa)
+                fail(kernel, "byte written past the room by utf8_widen", size, i);
     }
 }
 

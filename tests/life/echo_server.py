@@ -26,7 +26,7 @@ def counts(server: wscore.Server) -> dict[str, int]:
     gc.collect()
     loop: Any = asyncio.get_running_loop()
     return {
-        "connections": len(server.connections),
+        "connections": server.stats.connections,
         "tasks": len(asyncio.all_tasks()),
         "timers": sum(not timer.cancelled() for timer in loop._scheduled),
         "objects": len(gc.get_objects()),

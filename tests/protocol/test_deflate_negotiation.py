@@ -27,7 +27,8 @@ def text(parsed: list[tuple[str, str | None]]) -> str:
 
 def settings(codec: Any) -> tuple[int, bool, int, bool]:
     """Window and forgetting: ours, then the peer's."""
-    return codec._bits, codec._forgets, codec._peer_bits, codec._peer_forgets
+    peer_forgets, forgets, peer_bits, bits = codec.parameters
+    return bits, forgets, peer_bits, peer_forgets
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,27 @@ def test_fragments_are_encoded_with_control_frames_between(size: int) -> None:
     ]  # fmt: skip
 
 
+def test_a_message_begun_while_another_one_is_encoded_is_not_encoded() -> None:
+    """By a signal handler: the codec may refer to the other one, which the peer does not get."""
+    pair = opened(SIZES[-1], [Numbered()], [Numbered()])
+    client = pair.client.protocol
+    codec = client.writer.codec
+    encode = codec.encode
+
+    def begin_another(payload: bytes, fin: bool = True) -> Any:
+        codec.encode = encode
+        client.send(b"a", fin=False)
+        return encode(payload, fin)
+
+    codec.encode = begin_another
+    with pytest.raises(RuntimeError, match="a fragmented message is being sent"):
+        client.send(b"refused")
+    client.send_continuation(b"b", fin=True)
+    client.send(b"next")
+    pair.pump()
+    assert [event for event in pair.server.events if isinstance(event, bytes)] == [b"ab", b"next"]
+
+
 @sizes
 def test_what_cannot_be_decoded_fails_the_connection(size: int) -> None:
     pair = opened(size, [Numbered()], [Numbered()])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,10 +25,23 @@ from wscore import (
     State,
 )
 from wscore.protocol.connection import SEND_EOF
+from wscore.protocol.deflate import PerMessageDeflate
 from wscore.protocol.handshake import Origins
+from wscore.protocol.server import HandshakeOptions
 from wscore.protocol.uri import parse_uri
 
 sizes = pytest.mark.parametrize("size", SIZES)
+
+
+def test_a_key_of_ones_own() -> None:
+    client = ClientProtocol("ws://h/", key="dGhlIHNhbXBsZSBub25jZQ==")
+    request = client.connect()
+    assert request.headers["Sec-WebSocket-Key"] == "dGhlIHNhbXBsZSBub25jZQ=="
+    client.send_request(request)
+    answer = ServerProtocol().accept(request)
+    assert answer.headers["Sec-WebSocket-Accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    client.receive_data(answer.serialize())
+    assert client.state is State.OPEN
 
 
 @sizes
@@ -157,6 +172,114 @@ def test_a_request_that_is_refused_by_its_headers_is_the_callers_to_answer() -> 
     assert server.handshake_error is not None
     server.send_response(response)
     assert server.state is State.CLOSING
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (ServerProtocol, {"origins": "https://a.example"}),
+        (ServerProtocol, {"origins": [1]}),
+        (ServerProtocol, {"subprotocols": "chat"}),
+        (ServerProtocol, {"subprotocols": b"chat"}),
+        (ServerProtocol, {"extensions": "permessage-deflate"}),
+        (ServerProtocol, {"extensions": PerMessageDeflate()}),
+        (ServerProtocol, {"extensions": ["permessage-deflate"]}),
+        (ServerProtocol, {"require_subprotocol": 1}),
+        (HandshakeOptions, {"origins": ["https://a.example"]}),
+        (HandshakeOptions, {"add_headers": {"Server": "a"}}),
+        (HandshakeOptions, {"max_line_size": "8192"}),
+        (partial(ClientProtocol, "ws://a/"), {"subprotocols": "chat"}),
+        (partial(ClientProtocol, "ws://a/"), {"subprotocols": b"chat"}),
+        (partial(ClientProtocol, "ws://a/"), {"extensions": "permessage-deflate"}),
+    ],
+)
+def test_a_str_is_no_list(kind: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=next(iter(options))):
+        kind(**options)
+
+
+def test_none_is_an_empty_list() -> None:
+    pair = Pair(
+        ClientProtocol("ws://a/", subprotocols=None, headers=None, extensions=None),
+        ServerProtocol(subprotocols=None, extensions=None, origins=None),
+    ).open()
+    assert pair.server.protocol.state is pair.client.protocol.state is State.OPEN
+
+
+def test_a_server_may_require_a_subprotocol() -> None:
+    for offered, status in (([], 400), (["b"], 400), (["b", "a"], 101)):
+        pair = Pair(
+            ClientProtocol("ws://a/", subprotocols=offered),
+            ServerProtocol(subprotocols=["a"], require_subprotocol=True),
+        )
+        server = pair.server.protocol
+        assert server.accept(pair.ask()).status_code == status
+        assert isinstance(server.handshake_error, NegotiationError) is (status == 400)
+
+
+def test_options_may_be_shared() -> None:
+    shared = HandshakeOptions(
+        origins=Origins([re.compile("https://.*")]),
+        subprotocols=["a"],
+        add_headers=lambda headers: headers.update({"Server": "mine"}),
+    )
+    for _ in range(2):
+        pair = Pair(
+            ClientProtocol("ws://a/", origin="https://b.example", subprotocols=["a"]),
+            ServerProtocol(handshake=shared),
+        ).open()
+        for side in (pair.server.protocol, pair.client.protocol):
+            assert side.response.headers["Server"] == "mine"
+            assert side.subprotocol == "a"
+
+
+@pytest.mark.parametrize("head", [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"nonsense\r\n"])
+def test_every_answer_has_the_headers_of_the_server(head: bytes) -> None:
+    shared = HandshakeOptions(add_headers=lambda headers: headers.update({"Server": "mine"}))
+    server = ServerProtocol(handshake=shared)
+    server.receive_data(head)
+    for request in server.events():
+        server.send_response(server.accept(request))
+    assert server.data_to_send()[0].count(b"Server: mine\r\n") == 1
+
+
+HEADS = [
+    b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"HEAD / HTTP/1.1\r\nHost : a\r\n\r\n",
+    b"HEAD / HTTP/1.1\r\n" + b"a: b\r\n" * 129,
+    b"HEAD / HTTP/3.0\r\n",
+]
+
+
+@sizes
+@pytest.mark.parametrize("head", HEADS)
+def test_the_answer_to_head_has_no_content(head: bytes, size: int) -> None:
+    for method, has_content in ((b"HEAD", False), (b"GET", True)):
+        pair = Pair(size=size)
+        pair.deliver(head.replace(b"HEAD", method, 1), pair.server)
+        server = pair.server.protocol
+        for request in pair.server.events:
+            server.send_response(server.reject(404, "Not Found\n"))
+            assert request.method == method.decode()
+        fields, _, body = server.data_to_send()[0].partition(b"\r\n\r\n")
+        assert b"Content-Length: " in fields  # that of the answer to GET
+        assert b"Content-Length: 0" not in fields
+        assert bool(body) is has_content
+
+
+def test_a_raised_limit_is_that_of_the_heads_that_are_kept_too() -> None:
+    cookie = "a=" + "b" * 100_000
+    limits = {"max_line_size": 200_000, "max_head_size": 300_000}
+    pair = Pair(
+        ClientProtocol("ws://a/", headers={"Cookie": cookie}, **limits),
+        ServerProtocol(handshake=HandshakeOptions(**limits)),
+    )
+    server = pair.server.protocol
+    server.send_response(server.accept(pair.ask(), {"X-Cookie": cookie}))
+    pair.pump()
+    for side in (server, pair.client.protocol):
+        assert side.state is State.OPEN
+        assert side.request.headers["Cookie"] == side.response.headers["X-Cookie"] == cookie
 
 
 # Answers that a client refuses -------------------------------------------------------------------

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from wscore import InvalidProxyStatus, InvalidURI, ProxyError
+from wscore.errors import InvalidProxy
 from wscore.protocol.headers import Headers
 from wscore.protocol.proxy import Proxy, Tunnel, find_proxy
 
-VARIABLES = ("ws", "wss", "http", "https", "all", "no")
+VARIABLES = ("ws", "wss", "socks", "http", "https", "all", "no")
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +31,9 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("socks5://p", Proxy("socks5", "p", 1080)),
         ("SOCKS4A://p:1", Proxy("socks4a", "p", 1)),
         ("http://[::1]:8080", Proxy("http", "::1", 8080)),
+        ("http://[fe80::1%25eth0]:8080", Proxy("http", "fe80::1%eth0", 8080)),
+        ("http://faß.example:8080", Proxy("http", "xn--fa-hia.example", 8080)),
+        ("http://fa%C3%9F.example:8080", Proxy("http", "xn--fa-hia.example", 8080)),
         ("http://a%40b:c%3Ad@p", Proxy("http", "p", 80, "a@b", "c:d")),
     ],
 )
@@ -39,13 +43,14 @@ def test_urls_of_proxies(url: str, proxy: Proxy) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "http://", "ftp://p", "http://p:0", "http://p:99999", "http://p/path", "http://p?q",
+    ["", "http://", "ftp://p", "ws://p:1", "http://p:0", "http://p:99999", "http://p/path", "http://p?q",
      "http://p#f", "http://a b", "http://secret%0d%0aX:y@p", "http://[::1", "http://p:x"],
 )  # fmt: skip
 def test_what_is_no_proxy(url: str) -> None:
-    with pytest.raises(InvalidURI) as caught:
+    with pytest.raises(InvalidProxy) as caught:
         Proxy.parse(url)
     assert "secret" not in str(caught.value)
+    assert caught.value.proxy == url
 
 
 def test_a_proxy_does_not_show_its_password() -> None:
@@ -63,6 +68,8 @@ def test_a_proxy_does_not_show_its_password() -> None:
         ({"all": "http://a"}, True, "a"),
         ({"all": "http://a", "wss": "http://b"}, True, "b"),
         ({"all": "http://a", "ws": "http://b"}, False, "b"),
+        ({"https": "http://a", "socks": "socks5://b"}, True, "b"),
+        ({"ws": "http://a", "socks": "socks5://b"}, False, "a"),
         ({"all": "http://a", "no": "example.com"}, True, "a"),
         ({"all": "http://a", "no": "server.example"}, True, None),
         ({"all": "http://a", "no": "*"}, True, None),
@@ -76,6 +83,24 @@ def test_the_environment(
     proxy = find_proxy(True, "server.example", 80, secure)
     assert (proxy and proxy.host) == found
     assert find_proxy(None, "server.example", 80, secure) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [("http://p:1", Proxy("socks5h", "p", 1)), ("socks4://p:1", Proxy("socks4", "p", 1))],
+)
+def test_a_socks_proxy_of_the_system(
+    monkeypatch: pytest.MonkeyPatch, url: str, proxy: Proxy
+) -> None:
+    """Systems name it by http; there it is SOCKS 5, which resolves names."""
+    monkeypatch.setenv("socks_proxy", url)
+    assert find_proxy(True, "server.example", 80, False) == proxy
+
+
+def test_the_dot_of_the_root_is_no_way_around_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("all_proxy", "http://a")
+    monkeypatch.setenv("no_proxy", "server.example")
+    assert find_proxy(True, "server.example.", 80, True) is None
 
 
 def test_one_that_is_named_is_used_whatever_the_environment_says(
@@ -98,7 +123,9 @@ OK = b"HTTP/1.1 200 OK\r\nX: y\r\n\r\n"
 @pytest.mark.parametrize(
     ("host", "port", "target"),
     [("a.example", 80, "a.example:80"), ("A.example", 443, "a.example:443"),
-     ("::1", 8080, "[::1]:8080"), ("192.0.2.1", 1, "192.0.2.1:1")],
+     ("::1", 8080, "[::1]:8080"),
+     ("192.0.2.1", 1, "192.0.2.1:1"),
+     ("fe80::1%eth0", 80, "[fe80::1]:80"), ("a.example.", 80, "a.example.:80")],
 )  # fmt: skip
 def test_the_request(host: str, port: int, target: str) -> None:
     head, _, fields = Tunnel(PROXY, host, port).request.partition(b"\r\n")
@@ -106,6 +133,13 @@ def test_the_request(host: str, port: int, target: str) -> None:
     headers = Headers.parse(fields.decode().removesuffix("\r\n\r\n"))
     assert list(headers) == ["host", "user-agent"]
     assert headers["Host"] == target
+
+
+@pytest.mark.parametrize("name", ["me", None])
+def test_who_asks(name: str | None) -> None:
+    head = Tunnel(PROXY, "a.example", 1, name).request.decode()
+    assert ("User-Agent: me\r\n" in head) is (name is not None)
+    assert ("User-Agent" in head) is (name is not None)
 
 
 def test_the_credentials() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from wscore import InvalidRedirect, Response
+from wscore.errors import SecurityError
 from wscore.protocol.headers import Headers
 from wscore.protocol.redirects import Redirects, is_same_origin, target, without_credentials
 from wscore.protocol.uri import parse_uri
@@ -76,7 +79,25 @@ def test_what_is_no_target(location: str) -> None:
         target(parse_uri(HERE), moved(location))
     assert caught.value.response.status_code == 302
     assert caught.value.status == 302
+    # What websockets raises, by the reason.
+    assert isinstance(caught.value, ValueError)
+    assert isinstance(caught.value, SecurityError)
     assert location not in str(caught.value)
+
+
+@pytest.mark.parametrize("location", ["/x", "http://[fe80::1]/x", "ws://[FE80::1]:80/x"])
+def test_a_zone_is_kept(location: str) -> None:
+    """The server does not know it, so it cannot name it."""
+    here = parse_uri("ws://me:word@[fe80::1%25eth0]/")
+    assert target(here, moved(location)) == here._replace(path="/x")
+
+
+def test_a_location_that_idna_is_missing_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    location = "http://fa\xc3\x9f.example/"  # UTF-8, read as ISO-8859-1
+    assert target(parse_uri(HERE), moved(location)).host == "xn--fa-hia.example"
+    monkeypatch.setitem(sys.modules, "idna", None)
+    with pytest.raises(InvalidRedirect, match=r"pip install 'wscore-engine\[idna\]'"):
+        target(parse_uri(HERE), moved(location))
 
 
 def test_two_locations() -> None:
@@ -99,8 +120,8 @@ def redirects(**rules: bool) -> Redirects:
 
 @pytest.mark.parametrize(
     ("status", "expected"),
-    [(301, True), (302, True), (303, True), (307, True), (308, True),
-     (200, False), (300, False), (304, False), (305, False), (306, False), (401, False)],
+    [(300, True), (301, True), (302, True), (303, True), (307, True), (308, True),
+     (200, False), (304, False), (305, False), (306, False), (401, False)],
 )  # fmt: skip
 def test_which_answers_redirect(status: int, expected: bool) -> None:
     way = redirects()

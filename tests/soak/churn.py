@@ -9,6 +9,7 @@ from collections import Counter
 
 import wscore
 from wscore.aio.client.opening import ClientOpening
+from wscore.aio.connection.backlog import Backlog
 from wscore.aio.connection.heartbeat import Heartbeat
 from wscore.aio.connection.listener_receiver import ListenerReceiver
 from wscore.aio.connection.pings import Pings
@@ -31,9 +32,9 @@ OF_CONNECTIONS = [
     kind.__name__
     for kind in (
         wscore.ServerConnection, wscore.ClientConnection, PendingConnection, Wire, Sender,
-        SendQueue, ReceiveQueue, ListenerReceiver, ReadDecoder, Heartbeat, Pings, ServerOpening,
-        ClientOpening, wscore.ServerProtocol, wscore.ClientProtocol, wscore.MessageReader,
-        wscore.FrameWriter,
+        SendQueue, ReceiveQueue, ListenerReceiver, Backlog, ReadDecoder, Heartbeat, Pings,
+        ServerOpening, ClientOpening, wscore.ServerProtocol, wscore.ClientProtocol,
+        wscore.MessageReader, wscore.FrameWriter,
     )
 ]  # fmt: skip
 
@@ -89,14 +90,14 @@ async def churn(seconds: float, seed: int) -> None:
 
 async def _all_gone(tasks: list[asyncio.Task[None]], server: wscore.Server) -> None:
     await asyncio.gather(*tasks)
-    while server.connections:
+    while server.stats.connections:
         await asyncio.sleep(0.05)
 
 
 def _progress(visitors: list[Visitor], server: wscore.Server) -> str:
     visits = sum(visitor.visits for visitor in visitors)
     messages = sum(visitor.messages for visitor in visitors)
-    return f"{visits} visits, {messages} messages, {len(server.connections)} connections"
+    return f"{visits} visits, {messages} messages, {server.stats.connections} connections"
 
 
 def _assert_nothing_left() -> None:

@@ -82,6 +82,7 @@ class Rig(Wire):
         backend: ModuleType,
         loop: asyncio.AbstractEventLoop,
         fileno: Callable[[], int] | None = None,
+        run_once: object = None,
     ) -> None:
         super().__init__(backend, fileno)
         self.loop = loop
@@ -107,7 +108,10 @@ class Rig(Wire):
             def gather_answers(self) -> None:
                 log.append("gather_answers")
 
-        self.queue = Queue(self.reader, self.writer, loop, done, asyncio.current_task)
+            def give_way(self) -> None:
+                log.append("give_way")
+
+        self.queue = Queue(self.reader, self.writer, loop, done, asyncio.current_task, run_once)
 
     def run(self, main: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(asyncio.wait_for(main, 20))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import wscore
-from support.internals import sockets_of
+from support.internals import host_of, sockets_of
 from support.processes import free_port
 from wscore import Backoff
 
@@ -21,6 +21,6 @@ def fast(**options: Any) -> Backoff:
 async def kill(server: wscore.Server) -> None:
     """End it as SIGKILL would: no Close for anybody."""
     sockets_of(server).close()
-    for connection in list(server.connections):
-        connection.abort()
+    for wire in list(host_of(server).wires):
+        wire.abort()
     await server.__aexit__(None, None, None)

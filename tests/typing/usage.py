@@ -6,13 +6,19 @@ mark is an error itself.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+import re
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from typing_extensions import assert_type
 
 import wscore
 from wscore import ClientConnection, Close, Connection, Listener, ServerConnection
+from wscore.compat import websockets
+from wscore.compat.websockets.frames import Frame as TheirFrame
+from wscore.compat.websockets.http11 import Request as TheirRequest
+from wscore.compat.websockets.server import ServerProtocol as TheirServerProtocol
 
 
 async def receives(ws: Connection) -> None:
@@ -68,7 +74,40 @@ async def serves() -> None:
     wscore.serve(plain, "127.0.0.1", 0)  # type: ignore[arg-type]
     wscore.serve(echo, ping_intervall=1)  # type: ignore[call-arg]
     wscore.serve(echo, max_size="1 MiB")  # type: ignore[arg-type]
-    wscore.connect("ws://a.example/", max_queue=(16, 4))  # type: ignore[arg-type]
+    wscore.connect("ws://a.example/", max_queue=(16, 4), write_limit=(2, None))
+    wscore.connect("ws://a.example/", max_queue=[16, 4])  # type: ignore[arg-type]
+    wscore.connect("ws://a.example/", logger=logging.getLogger("a"), max_size=(None, 1))
+
+
+class Player(ServerConnection):
+    """With an attribute of its own."""
+
+    points = 0
+
+
+def choose(ws: ServerConnection, offered: Sequence[str]) -> str | None:
+    return offered[0] if offered else None
+
+
+async def check(username: str, password: str) -> bool:
+    return username == password
+
+
+def handshakes() -> None:
+    wscore.serve(echo, origins=["file://", "null", None, re.compile("https://.*")])
+    wscore.serve(echo, require_subprotocol=True, select_subprotocol=choose, server_header=None)
+    wscore.serve(echo, create_connection=Player, extensions=None, max_line_size=16384)
+    wscore.serve(echo, origins=[1])  # type: ignore[list-item]
+    wscore.serve(echo, create_connection=Plain)  # type: ignore[arg-type]
+    for auth in (
+        wscore.basic_auth({"ann": "secret"}),
+        wscore.basic_auth(check, realm="a"),
+        wscore.basic_auth("a", ("ann", "secret")),
+        wscore.basic_auth(realm="a", credentials=[("ann", "secret")]),
+        wscore.basic_auth(check_credentials=check),
+    ):
+        wscore.serve(echo, process_request=auth)
+    wscore.basic_auth(credentials=1)  # type: ignore[call-overload]
 
 
 async def connects(options: dict[str, Any]) -> None:
@@ -76,4 +115,45 @@ async def connects(options: dict[str, Any]) -> None:
         assert_type(ws, ClientConnection)
     async for ws in wscore.connect("ws://a.example/"):
         assert_type(ws, ClientConnection)
+    wscore.connect(
+        "wss://a.example/",
+        ssl=True,
+        proxy_ssl=True,
+        subprotocols=None,
+        additional_headers=None,
+        process_exception=lambda error: None if isinstance(error, OSError) else error,
+        reconnect_delays=lambda: [1.0, 2.0],
+        create_connection=ClientConnection,
+    )
+    wscore.connect("ws://a.example/", ssl=False)  # type: ignore[arg-type]
+    wscore.connect("ws://a.example/", reconnect_delays=[1.0])  # type: ignore[arg-type]
+    wscore.connect("ws://a.example/", create_connection=Plain)  # type: ignore[arg-type]
     await wscore.connect("ws://a.example/", Plain)
+
+
+async def as_websockets() -> None:
+    """The names of `wscore.compat.websockets` are those of the engine, with other keywords."""
+    async with websockets.connect("ws://a.example/", logger=logging.getLogger("a")) as ws:
+        assert_type(ws, ClientConnection)
+        assert_type(await ws.recv(), str | bytes)
+    async with websockets.serve(echo, "localhost", 8765, subprotocols=None) as server:
+        assert_type(server, wscore.Server)
+        wscore.broadcast(server.connections, "hello", raise_exceptions=True)
+    websockets.connect("ws://a.example/", ping_interval="20")  # type: ignore[arg-type]
+    wscore.broadcast([1], "hello")  # type: ignore[list-item]
+    try:
+        await ws.send("late")
+    except websockets.ConnectionClosed as closed:
+        assert_type(closed, wscore.ConnectionClosed)
+
+
+def stands_in(server: TheirServerProtocol) -> None:
+    """The protocol of websockets, without I/O."""
+    for event in server.events_received():
+        if isinstance(event, TheirRequest):
+            server.send_response(server.accept(event))
+        elif isinstance(event, TheirFrame):
+            server.send_binary(event.data, fin=event.fin)
+            server.send_pong(event.payload)  # type: ignore[attr-defined]
+    assert_type(server.data_to_send(), list[bytes])
+    server.send_close(code="1000")  # type: ignore[arg-type]

@@ -13,6 +13,8 @@ from .rules import LARGE as LARGE
 from .rules import MAX_FRAGMENTS as MAX_FRAGMENTS
 from .rules import MAX_SIZE as MAX_SIZE
 from .rules import WHOLE as WHOLE
+from .share import FEW as FEW
+from .share import Share as Share
 
 __all__ = [
     "BACKEND",

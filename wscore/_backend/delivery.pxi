@@ -1,4 +1,4 @@
-# From the reader to the application: messages wait for a task, or callbacks take them at once.
+# From the reader to tasks: messages wait until they are taken.
 # `delivery.py`, the twin, documents what is public.
 #
 # How a task waits for a queue, and is resumed:
@@ -8,6 +8,8 @@
 #   transport: updated     a read has brought messages, `put` makes them ready; then either
 #                          - `resume` calls the callback: the task runs within this read, or
 #                          - `wake` has the loop call it, a turn later (see `may_resume`)
+#   task: await queue      while messages wait: the share of this turn is used up (see `take`), and
+#                          the task goes on in the next one
 #   task: callback(done)   `done` is a future that has a result; the task needs nothing else
 #
 #   task.cancel()          `Waiter.cancel` passes the callback to a real future that is cancelled
@@ -44,6 +46,9 @@ cdef class Waiter:
         return cancelled.cancel(msg)
 
 
+cdef tuple ONE_TURN = (None,)  # what a task yields that only gives way
+
+
 cdef class MessageQueue:
     cdef public bint direct, eventful
     cdef readonly Py_ssize_t nbytes
@@ -55,12 +60,19 @@ cdef class MessageQueue:
     #   take() -> 1      ready: [3, 2, 1]     later: [4, 5]     <- messages of the next read
     cdef list ready, later
     cdef Waiter waiter
+    # How many messages may be taken before `taking` is asked again, and whether it has ended.
+    cdef Py_ssize_t left
+    cdef bint gives_way
+    cdef Share taking, reading
+    cdef object run_once  # what the loop's class must have, None for anything
 
     def __init__(
-        self, MessageReader reader not None, FrameWriter writer not None, loop, done, current_task
+        self, MessageReader reader not None, FrameWriter writer not None, loop, done, current_task,
+        run_once=None,
     ):
         self.reader, self.writer = reader, writer
         self.loop, self.done, self.current_task = loop, done, current_task
+        self.run_once = run_once
         self.ready = []
         self.direct = True
 
@@ -76,6 +88,9 @@ cdef class MessageQueue:
     def gather_answers(self):
         raise NotImplementedError
 
+    def give_way(self):
+        raise NotImplementedError
+
     @property
     def waiting(self):
         return len(self.ready) + (0 if self.later is None else len(self.later))
@@ -89,13 +104,19 @@ cdef class MessageQueue:
 
     def updated(self, Py_ssize_t nbytes):
         cdef list events
+        cdef bint filled
         if len(self.ready) or self.later is not None:
             self.before_reading()
         events = self.reader.committed(nbytes)
+        filled = self.reader.filled
         if self.reader.mixed or not self.direct:
             self.receive(events, nbytes, self.reader.mixed)
         elif len(events):
             self.put(events, nbytes)
+        if not filled:
+            self.reading.since = 0
+        elif is_used_up(&self.reading):
+            self.give_way()
 
     cpdef put(self, list messages, Py_ssize_t nbytes):
         cdef bint several = len(messages) > 1
@@ -106,8 +127,10 @@ cdef class MessageQueue:
                 self.gather_answers()
         elif several:
             self.writer.corked = True
-            self.resume()
-            self.writer.uncork()
+            try:
+                self.resume()
+            finally:
+                self.writer.uncork()
         else:
             self.resume()
 
@@ -117,6 +140,8 @@ cdef class MessageQueue:
         elif len(self.ready):
             self.later = messages
         else:
+            begin_share(&self.taking, len(messages))
+            self.left = 0
             messages.reverse()
             self.ready = messages
             self.nbytes = 0
@@ -127,22 +152,38 @@ cdef class MessageQueue:
         """Whether the task may be resumed within this read.
 
         Not after a read that filled its memory, because the transport may read on at once and
-        others would have to wait; nor inside another task. Transports that own a socket read in
-        callbacks of the loop only, where no task runs: not to ask saves 50 ns.
+        others would have to wait; nor inside another task; nor on a loop that may be run within
+        itself. Transports that own a socket read in callbacks of the loop only, where no task
+        runs: not to ask saves 50 ns.
         """
         if not self.is_awaited() or self.reader.filled:
+            return False
+        if self.run_once is not None and type(self.loop)._run_once is not self.run_once:
             return False
         return self.writer.fileno is not None or self.current_task(self.loop) is None
 
     cpdef wake(self):
+        cdef Waiter waiter = self.waiter
         if self.is_awaited():
-            self.loop.call_soon(self.waiter.callback, self.done, context=self.waiter.context)
-            self.waiter.callback = self.waiter = None
+            # First, because a signal handler may wake the task again within `call_soon`.
+            callback, waiter.callback, self.waiter = waiter.callback, None, None
+            try:
+                self.loop.call_soon(callback, self.done, context=waiter.context)
+            except BaseException:
+                waiter.callback, self.waiter = callback, waiter
+                raise
 
     cdef int resume(self) except -1:
-        callback, context = self.waiter.callback, self.waiter.context
-        PyContext_Enter(context)
-        self.waiter.callback = self.waiter.context = None
+        cdef Waiter waiter = self.waiter
+        if not self.is_awaited():
+            return 0
+        callback, context = waiter.callback, waiter.context
+        try:
+            PyContext_Enter(context)
+        except RuntimeError:  # it is entered already: the read was made within it
+            self.wake()
+            return 0
+        waiter.callback = waiter.context = None
         try:
             callback(self.done)
         except (KeyboardInterrupt, SystemExit) as stop:
@@ -159,9 +200,20 @@ cdef class MessageQueue:
         return True
 
     def take(self):
-        return self.ready.pop() if len(self.ready) or self.refill() else None
+        if not len(self.ready) and not self.refill():
+            return None
+        if not self.left:
+            self.left = next_stride(&self.taking)
+            if not self.left:
+                self.gives_way = True
+                return None
+        self.left -= 1
+        return self.ready.pop()
 
     def __await__(self):
+        if self.gives_way:
+            self.gives_way = False
+            return iter(ONE_TURN)
         if self.eventful or self.is_awaited():
             self.before_waiting()
         if self.waiter is None or self.waiter.spent:
@@ -169,59 +221,6 @@ cdef class MessageQueue:
             self.waiter.loop = self.loop
         self.waiter._asyncio_future_blocking = True
         return self.waiter
-
-
-cdef class Dispatcher:
-    cdef public bint direct
-    cdef readonly object connection, listener
-    cdef MessageReader reader
-    cdef FrameWriter writer
-
-    def __init__(
-        self, MessageReader reader not None, FrameWriter writer not None, connection, listener
-    ):
-        self.reader, self.writer = reader, writer
-        self.connection, self.listener = connection, listener
-        self.direct = True
-
-    def receive(self, list events, Py_ssize_t nbytes, bint mixed):
-        raise NotImplementedError
-
-    def react(self, event):
-        raise NotImplementedError
-
-    def failed(self):
-        raise NotImplementedError
-
-    def stopped(self, stop):
-        raise NotImplementedError
-
-    @cython.nonecheck(True)
-    def updated(self, Py_ssize_t nbytes):
-        cdef list events = self.reader.committed(nbytes)
-        if self.reader.mixed or not self.direct:
-            self.receive(events, nbytes, self.reader.mixed)
-        else:
-            self.hand_over(events, False)
-
-    def dispatch(self, list events not None, bint mixed):
-        self.hand_over(events, mixed)
-
-    @cython.nonecheck(True)
-    cdef int hand_over(self, list events, bint mixed) except -1:
-        self.writer.corked = True
-        try:
-            for event in events:
-                if mixed and not isinstance(event, (str, bytes)):
-                    self.react(event)
-                else:
-                    self.listener.on_message(self.connection, event)
-        except (KeyboardInterrupt, SystemExit) as stop:
-            self.stopped(stop)
-        except BaseException:
-            self.failed()
-        self.writer.uncork()
-        return 0
 
 
 cdef class BaseConnection:

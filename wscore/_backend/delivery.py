@@ -9,6 +9,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from .rules import LARGE, WHOLE
+from .share import Share
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future, Task
@@ -64,24 +65,34 @@ class MessageQueue:
 
     One task at a time may wait. It is resumed *within* the read that brings a message. With a
     future it would be resumed a turn of the loop later, which costs another poll of the system: a
-    fifth of the time of a lone message. In two cases it is resumed a turn later after all: if
-    another task is running when the message comes, and after a read that filled its memory,
-    because uvloop then reads on at once, up to 32 times, while others wait.
+    fifth of the time of a lone message. In some cases it is resumed a turn later after all: if
+    another task is running when the message comes, or the task's context is entered already; after
+    a read that filled its memory, because uvloop then reads on at once, up to 32 times, while
+    others wait; and if the loop may be run within itself, where nothing could be read meanwhile.
+
+    A task that takes message after message gives way to others for a turn of the loop when its
+    `Share` is used up: then `take` returns None, and the next await ends a turn later.
 
     A read of nothing but messages is put here at once while ``direct`` is True; everything else
     goes to `receive`.
 
     *done* is a future with a result, and *current_task* that of asyncio, which this layer does not
-    import.
+    import. Tasks are resumed within reads while ``type(loop)._run_once`` is *run_once*, unless
+    that is None: who replaces it makes loops that may be run within themselves.
     """
 
     __slots__ = {
         "_current_task": None,
         "_done": None,
+        "_gives_way": None,
         "_later": None,
+        "_left": None,
         "_loop": None,
         "_reader": None,
+        "_reading": None,
         "_ready": None,
+        "_run_once": None,
+        "_taking": None,
         "_waiter": None,
         "_writer": None,
         "direct": "bool: whether a read of nothing but messages is put here at once.",
@@ -96,12 +107,19 @@ class MessageQueue:
         loop: AbstractEventLoop,
         done: Future[None],
         current_task: Callable[[AbstractEventLoop], Task[Any] | None],
+        run_once: object = None,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._loop = loop
         self._done = done
         self._current_task = current_task
+        self._run_once = run_once
+        # How many messages may be taken before `_taking` is asked again, and whether it has ended.
+        self._left = 0
+        self._gives_way = False
+        self._taking = Share(0)
+        self._reading = Share(0)
         self._ready: list[Any] = []
         self._later: list[Any] | None = None
         self._waiter: Waiter | None = None
@@ -127,6 +145,10 @@ class MessageQueue:
         """Several messages came at once: have what is written from now on wait a little."""
         raise NotImplementedError
 
+    def give_way(self) -> None:
+        """So much was read in this turn of the loop that others must have theirs."""
+        raise NotImplementedError
+
     # From the transport
 
     @property
@@ -144,10 +166,15 @@ class MessageQueue:
         if self._ready or self._later:
             self.before_reading()
         events = self._reader.commit(nbytes)
+        filled = self._reader.filled
         if self._reader.mixed or not self.direct:
             self.receive(events, nbytes, self._reader.mixed)
         elif events:
             self.put(events, nbytes)
+        if not filled:
+            self._reading.begin(0)
+        elif self._reading.is_used_up():
+            self.give_way()
 
     def put(self, messages: list[Any], nbytes: int) -> None:
         """Queue what a read of *nbytes* brought; the list is the queue's from now on."""
@@ -160,8 +187,10 @@ class MessageQueue:
         elif several:
             # The answers will be several as well.
             self._writer.corked = True
-            self._resume()
-            self._writer.uncork()
+            try:
+                self._resume()
+            finally:
+                self._writer.uncork()
         else:
             self._resume()
 
@@ -171,6 +200,8 @@ class MessageQueue:
         elif self._ready:
             self._later = messages
         else:
+            self._taking.begin(len(messages))
+            self._left = 0
             messages.reverse()
             self._ready = messages
             self.nbytes = 0
@@ -180,25 +211,39 @@ class MessageQueue:
         """Whether the task that waits may be resumed within this read."""
         if not self.awaited or self._reader.filled:
             return False
+        run_once = self._run_once
+        if run_once is not None and type(self._loop)._run_once is not run_once:  # type: ignore[attr-defined]
+            return False
         return self._current_task(self._loop) is None
 
     def wake(self) -> None:
         """Resume the task a turn of the loop later."""
         waiter = self._waiter
         if waiter is not None and waiter.callback is not None:
-            self._loop.call_soon(waiter.callback, self._done, context=waiter.context)
-            waiter.callback = self._waiter = None
+            # First, because a signal handler may wake the task again within `call_soon`.
+            callback, waiter.callback, self._waiter = waiter.callback, None, None
+            try:
+                self._loop.call_soon(callback, self._done, context=waiter.context)
+            except BaseException:
+                waiter.callback, self._waiter = callback, waiter
+                raise
 
     def _resume(self) -> None:
         """Resume the task at once."""
         waiter = self._waiter
-        assert waiter is not None
-        assert waiter.context is not None
-        waiter.context.run(self._call_back, waiter)
+        if waiter is None or waiter.context is None:
+            return
+        try:
+            waiter.context.run(self._call_back, waiter)
+        except RuntimeError:
+            if waiter.callback is None:
+                raise
+            self.wake()  # its context is entered already: the read was made within it
 
     def _call_back(self, waiter: Waiter) -> None:
         callback = waiter.callback
-        assert callback is not None
+        if callback is None:
+            return
         waiter.callback = waiter.context = None
         try:
             callback(self._done)
@@ -215,92 +260,29 @@ class MessageQueue:
         return True
 
     def take(self) -> Any:
-        """Return the next message, or None when nothing is waiting."""
-        return self._ready.pop() if self._ready or self._refill() else None
+        """Return the next message; None if none waits, or others must have a turn first."""
+        if not self._ready and not self._refill():
+            return None
+        if not self._left:
+            self._left = self._taking.stride()
+            if not self._left:
+                self._gives_way = True
+                return None
+        self._left -= 1
+        return self._ready.pop()
 
-    def __await__(self) -> Generator[Waiter, None, None]:
-        """Wait until something has come. Raises what `before_waiting` raises."""
+    def __await__(self) -> Generator[Waiter | None, None, None]:
+        """Wait until `take` may have something. Raises what `before_waiting` raises."""
+        if self._gives_way:
+            self._gives_way = False
+            yield None
+            return
         if self.eventful or self.awaited:
             self.before_waiting()
         if self._waiter is None or self._waiter.spent:
             self._waiter = Waiter(self._loop)
         self._waiter._asyncio_future_blocking = True
         yield self._waiter
-
-
-class Dispatcher:
-    """Hands messages to ``listener.on_message``, and everything else to `react`.
-
-    What the listener writes meanwhile leaves in one write. Its exceptions go to `failed`, or to
-    `stopped` when they are to end the program.
-
-    A read of nothing but messages is handed over at once while ``direct`` is True; everything
-    else goes to `receive`, which may call `dispatch`.
-    """
-
-    __slots__ = {
-        "_reader": None,
-        "_writer": None,
-        "connection": "The first argument of ``listener.on_message``.",
-        "direct": "bool: whether a read of nothing but messages is handed over at once.",
-        "listener": "The object whose ``on_message`` takes messages.",
-    }
-
-    def __init__(
-        self, reader: MessageReader, writer: FrameWriter, connection: Any, listener: Any
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self.connection = connection
-        self.listener = listener
-        self.direct = True
-
-    # For subclasses to implement
-
-    def receive(self, events: list[Any], nbytes: int, mixed: bool) -> None:
-        """A read of *nbytes* brought *events*; *mixed* says if they are not only messages."""
-        raise NotImplementedError
-
-    def react(self, event: Any) -> None:
-        """Take what is not a message."""
-        raise NotImplementedError
-
-    def failed(self) -> None:
-        """A callback raised an exception, which is the one being handled."""
-        raise NotImplementedError
-
-    def stopped(self, stop: BaseException) -> None:
-        """A callback raised KeyboardInterrupt or SystemExit, which is *stop*."""
-        raise NotImplementedError
-
-    # From the transport
-
-    def updated(self, nbytes: int) -> None:
-        """Take a read of *nbytes* from the transport."""
-        events = self._reader.commit(nbytes)
-        if self._reader.mixed or not self.direct:
-            self.receive(events, nbytes, self._reader.mixed)
-        else:
-            self._hand_over(events, False)
-
-    def dispatch(self, events: list[Any], mixed: bool) -> None:
-        """Hand over *events*; *mixed* says if they are not only messages."""
-        self._hand_over(events, mixed)
-
-    def _hand_over(self, events: list[Any], mixed: bool) -> None:
-        connection, on_message = self.connection, self.listener.on_message
-        self._writer.corked = True
-        try:
-            for event in events:
-                if mixed and not isinstance(event, (str, bytes)):
-                    self.react(event)
-                else:
-                    on_message(connection, event)
-        except (KeyboardInterrupt, SystemExit) as stop:
-            self.stopped(stop)
-        except BaseException:  # CancelledError, of a future that was cancelled
-            self.failed()
-        self._writer.uncork()
 
 
 class BaseConnection:

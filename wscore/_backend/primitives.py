@@ -44,11 +44,11 @@ def use_kernel(name: str) -> None:
         raise ValueError(f"kernel {name!r} is not available here, only {_NAME}")
 
 
-def contiguous(data: Buffer) -> bytes | bytearray | memoryview:
+def contiguous(data: Buffer) -> bytes | memoryview:
     """*data* as bytes-like of single bytes. Raises TypeError, or BufferError if it has gaps."""
-    if isinstance(data, (bytes, bytearray)):
+    if type(data) is bytes:
         return data
-    view = memoryview(data)
+    view = memoryview(data)  # which also keeps others from resizing it
     if not view.c_contiguous:
         raise BufferError("underlying buffer is not C-contiguous")
     return view.cast("B")
@@ -68,7 +68,7 @@ def _four_bytes(mask: Buffer, offset: int) -> bytes:
     return key[turn:] + key[:turn]
 
 
-def xor(data: bytes | bytearray | memoryview, key: bytes) -> bytes:
+def xor(data: bytes | memoryview, key: bytes) -> bytes:
     size = len(data)
     if size < _TRANSLATE_FROM:
         repeated = (key * ((size >> 2) + 1))[:size]

@@ -1,6 +1,7 @@
 """The pure-Python twin of `_speedups`: same names, signatures and results, no compiler."""
 
-from .delivery import BaseConnection, Dispatcher, MessageQueue
+from .delivery import BaseConnection, MessageQueue
+from .dispatcher import Dispatcher
 from .primitives import (
     CPU_FEATURES,
     Utf8Validator,

@@ -1,7 +1,17 @@
 # The engine's hot loop for what comes in: the bytes of one read become whole messages.
 # `reader.py`, the twin, documents what is public.
 
-cdef enum: DIRECT_FROM = 32768  # so much missing of a payload is read straight into its object
+cdef enum:
+    DIRECT_FROM = 32768  # so much missing of a payload is read straight into its object
+    # Memory for a payload is reserved as it comes, not as it was announced: this many bytes at
+    # first, and then this many times what is there.
+    FIRST_ROOM = 4096
+    GROWTH = 16
+    # Objects of large payloads whose memory is used again when nobody else has them any more, for
+    # new memory costs a page fault for every 4 KiB: so many of them, of so many bytes.
+    SPARES = 8
+    SPARE_FROM = 131072
+    SPARE_MOST = 1048576
 
 cdef enum Target:
     ALONE  # a control frame, or a frame of a message that is not assembled
@@ -15,12 +25,35 @@ cdef class ReadBuffer:
     cdef bytes memory
     cdef readonly object view
     cdef readonly uint64_t reads
+    cdef list spares  # str of ASCII, and bytes
+
+    def __cinit__(self):
+        self.memory = b""
+        self.spares = []
 
     def __init__(self, Py_ssize_t size=262144):
         if size < 1:
             raise ValueError("size must be positive")
+        if self.view is not None:
+            raise RuntimeError("the memory is being read into")
         self.memory = bytes(size)
         self.view = memoryview(self)
+
+    cdef int keep(self, object payload, Py_ssize_t size) except -1:
+        """Remember a payload that is handed over, for its memory."""
+        if SPARE_FROM <= size <= SPARE_MOST:
+            if len(self.spares) == SPARES:
+                del self.spares[0]
+            self.spares.append(payload)
+        return 0
+
+    cdef object take_spare(self, Py_ssize_t size, bint text):
+        """An object of this kind with room for *size* bytes, and not for many more, or None."""
+        cdef Py_ssize_t i
+        for i in range(len(self.spares)):
+            if size <= wscore_spare_room(self.spares, i, text) < 2 * size:
+                return self.spares.pop(i)
+        return None
 
     def __len__(self):
         return PyBytes_GET_SIZE(self.memory)
@@ -53,11 +86,22 @@ cdef class Sink:
     cdef int exports  # views that somebody holds
 
     @staticmethod
-    cdef Sink new(Py_ssize_t size, bint text, bint ascii):
+    cdef Sink new(bint text, bint ascii):
         cdef Sink sink = Sink.__new__(Sink)
         sink.text, sink.ascii = text, ascii
-        sink.own(PyUnicode_New(size, 0x7f) if ascii else PyBytes_FromStringAndSize(NULL, size), size)
+        sink.own("" if ascii else b"", 0)
         return sink
+
+    cdef int reuse(self, ReadBuffer buffer, Py_ssize_t size) except -1:
+        """Take the memory of an earlier payload, if there is some that nobody else has."""
+        spare = buffer.take_spare(size, self.ascii)
+        if spare is not None:
+            wscore_forget_hash(spare)
+            self.own(spare, len(spare))
+            spare = None  # to be resized it must have one owner
+            if self.size != size:
+                self.resize(size)
+        return 0
 
     cdef int own(self, object owner, Py_ssize_t size) except -1:
         if self.exports:
@@ -68,28 +112,42 @@ cdef class Sink:
         return 0
 
     cdef int resize(self, Py_ssize_t size) except -1:
-        """Change the size of the bytes: in place unless somebody holds a view of them."""
+        """Change the size: in place unless somebody holds a view of it."""
         cdef PyObject *raw
-        cdef bytes copy
+        cdef int status
         if self.exports:
-            copy = PyBytes_FromStringAndSize(NULL, size)
-            memcpy(PyBytes_AS_STRING(copy), self.data, min(self.filled, size))
-            self.own(copy, size)
+            owner = PyUnicode_New(size, 0x7f) if self.ascii else PyBytes_FromStringAndSize(NULL, size)
+            memcpy(
+                PyUnicode_DATA(owner) if self.ascii else PyBytes_AS_STRING(owner),
+                self.data, min(self.filled, size),
+            )
+            self.own(owner, size)
             return 0
         owner = self.owner
         Py_INCREF(owner)
         raw = <PyObject *>owner
-        self.owner = owner = None
-        _PyBytes_Resize(&raw, size)  # frees and clears raw when it fails
+        # When it fails, bytes are freed: nothing may point to them.
+        self.data, self.size, self.owner, owner = NULL, 0, None, None
+        status = PyUnicode_Resize(&raw, size) if self.ascii else _PyBytes_Resize(&raw, size)
+        if status < 0:
+            self.filled = self.checked = 0
+            PyErr_Clear()
+            if self.ascii:
+                Py_DECREF(<object>raw)
+            raise MemoryError
         self.own(<object>raw, size)
         Py_DECREF(self.owner)
         return 0
 
-    cdef int reserve(self, Py_ssize_t more, bint last) except -1:
+    cdef int reserve(self, Py_ssize_t more, Py_ssize_t rest, bint last) except -1:
+        """Have room for *more* bytes, of a frame with *rest* bytes to come, these included."""
         cdef Py_ssize_t needed = self.filled + more
-        if needed > self.size or last:
-            if needed != self.size:
-                self.resize(needed if last else max(needed, 2 * self.size))
+        cdef Py_ssize_t most
+        if needed > self.size:
+            most = self.filled + rest
+            if not last:
+                most = max(most, 2 * self.size)
+            self.resize(max(needed, min(most, max(GROWTH * needed, FIRST_ROOM))))
         return 0
 
     cdef int absorb(self, const uint8_t *src, Py_ssize_t size, uint32_t key) except -1:
@@ -148,9 +206,12 @@ cdef class MessageReader:
     cdef public bint deflate, fragments
     cdef readonly bint filled, mixed
     cdef readonly uint64_t messages, nbytes, pings  # so far, for statistics
-    cdef bint masked, failed, closed, direct
-    cdef Py_ssize_t max_size, max_fragments
+    cdef bint masked, failed, closed
+    cdef bint busy  # a call is at work here: see `check_usable`
+    cdef bint starved  # there was no memory for the payload being read
+    cdef Py_ssize_t max_size, max_fragments, max_fragment_size
     cdef ReadBuffer buffer
+    cdef Py_ssize_t direct  # how much of a payload get_buffer offered, 0 for the buffer
     # Bytes of a header that is not whole yet.
     cdef uint8_t head[WSCORE_MAX_HEADER]
     cdef uint8_t head_size
@@ -167,13 +228,24 @@ cdef class MessageReader:
 
     def __init__(
         self, *, bint masked, bint deflate=False, max_size=MAX_SIZE, max_fragments=MAX_FRAGMENTS,
-        ReadBuffer buffer=None,
+        max_fragment_size=None, ReadBuffer buffer=None,
     ):
+        self.check_usable()
         self.masked = masked
         self.deflate = deflate
         self.max_size = limit("max_size", max_size)
         self.max_fragments = limit("max_fragments", max_fragments)
+        self.max_fragment_size = limit("max_fragment_size", max_fragment_size)
         self.buffer = buffer
+
+    cdef int check_usable(self) except -1:
+        """Raise while a call is at work here: of another thread, which has let go of the GIL, or
+        of whoever called us: a finalizer or a signal handler interrupts anybody. Half of a frame
+        is read then, and memory is being written to.
+        """
+        if self.busy:
+            raise reader_in_use()
+        return 0
 
     def feed(self, data, /):
         cdef Span span
@@ -186,25 +258,45 @@ cdef class MessageReader:
             close_span(&span)
 
     def get_buffer(self, Py_ssize_t sizehint=-1, /):
+        self.check_usable()
         if self.buffer is None:
             self.buffer = ReadBuffer()
-        self.direct = self.part is not None and self.left >= DIRECT_FROM
-        if self.direct:
-            return memoryview(self.part)[:self.left]
+        self.direct = 0
+        if self.part is not None and self.left >= DIRECT_FROM:
+            return self.place_of_payload()
         return self.buffer.view
+
+    cdef object place_of_payload(self):
+        """The memory that the payload goes to, or the buffer while little of it has come."""
+        cdef Py_ssize_t room = self.part.size - self.part.filled
+        if room < DIRECT_FROM and self.part.filled >= DIRECT_FROM:
+            try:
+                self.part.reserve(DIRECT_FROM, self.left, self.is_last())
+            except MemoryError:
+                self.starved = True
+            room = self.part.size - self.part.filled
+        if room < DIRECT_FROM:
+            return self.buffer.view
+        self.busy = True  # to make a view is to run other code
+        try:
+            room = min(room, self.left)
+            view = memoryview(self.part)[:room]
+            self.direct = room
+            return view
+        finally:
+            self.busy = False
 
     def commit(self, Py_ssize_t nbytes, /):
         return self.committed(nbytes)
 
     cdef list committed(self, Py_ssize_t nbytes):
-        cdef bint direct = self.direct and self.part is not None
-        cdef Py_ssize_t offered = 0
-        self.direct = False
-        if direct:
-            offered = self.left
-        elif self.buffer is not None:
+        cdef Py_ssize_t direct = self.direct
+        cdef Py_ssize_t offered = direct
+        self.check_usable()
+        if not direct and self.buffer is not None:
             offered = PyBytes_GET_SIZE(self.buffer.memory)
         if not 0 <= nbytes <= offered:
+            self.direct = 0
             raise ValueError("commit of more bytes than get_buffer offered")
         self.filled = nbytes == offered
         if self.buffer is not None:
@@ -214,18 +306,46 @@ cdef class MessageReader:
         return self.consume(<uint8_t *>PyBytes_AS_STRING(self.buffer.memory), nbytes)
 
     cdef list consume(self, const uint8_t *src, Py_ssize_t size):
-        cdef list events = []
+        cdef list events
+        cdef bint done = False
+        self.check_usable()
         if self.failed:
             raise used_after_failure()
-        self.nbytes += size
-        self.mixed = False
+        self.busy = True
+        self.direct = 0
         try:
+            events = []
+            self.nbytes += size
+            self.mixed = False
+            self.read_events(src, size, events)
+            done = True
+            return events
+        finally:
+            self.busy = False
+            if not done:
+                self.fail()
+
+    cdef int fail(self) except -1:
+        """Read nothing any more: what comes next means nothing without what is lost."""
+        self.failed = True
+        self.part = self.message = None
+        self.direct = 0
+        return 0
+
+    cdef int read_events(self, const uint8_t *src, Py_ssize_t size, list events) except -1:
+        try:
+            if self.starved:
+                raise MemoryError
             self.read_frames(src, src + size, events)
-        except (ProtocolError, PayloadTooBig) as violation:
-            self.failed = self.mixed = True
-            self.part = self.message = None
-            events.append(violation)
-        return events
+            return 0
+        except (ProtocolError, PayloadTooBig) as found:
+            violation = found
+        except MemoryError:
+            violation = message_too_big(self.left)
+        self.fail()
+        self.mixed = True
+        events.append(violation)
+        return 0
 
     cdef int read_frames(self, const uint8_t *p, const uint8_t *end, list events) except -1:
         cdef Py_ssize_t size
@@ -240,14 +360,14 @@ cdef class MessageReader:
                     continue
                 self.open_sink()
             size = min(self.left, end - p)
+            self.part.reserve(size, self.left, self.is_last())
             self.part.absorb(p, size, self.key)
             self.key = wscore_turn(self.key, size)
             self.left -= size
             p += size
             if self.left:
                 return 0
-            self.end_frame(None if self.target == FRAGMENT else self.part.finish(), events)
-            self.part = None
+            self.close_sink(events)
         return 0
 
     cdef const uint8_t *open_frame(self, const uint8_t *p, const uint8_t *end) except? NULL:
@@ -298,6 +418,8 @@ cdef class MessageReader:
             self.room, self.count = self.max_size, 0
         if h.length > <uint64_t>self.room:
             raise message_too_big(self.max_size)
+        if h.length > <uint64_t>self.max_fragment_size:
+            raise fragment_too_big(self.max_fragment_size)
         if self.count >= self.max_fragments:
             raise too_many_fragments(self.max_fragments)
         self.left = <Py_ssize_t>h.length
@@ -307,7 +429,7 @@ cdef class MessageReader:
             self.in_message = True
             self.assembled = not (h.first & 0x40 or self.fragments)
             if self.assembled and not h.first & 0x80:
-                self.message = Sink.new(0, opcode == 1, False)
+                self.message = Sink.new(opcode == 1, False)
         if not self.assembled:
             self.target = ALONE
         elif self.message is not None:
@@ -321,21 +443,34 @@ cdef class MessageReader:
         if self.target == TEXT:
             return masked_text(p, self.left, self.key)
         if self.target == FRAGMENT:
-            self.message.reserve(self.left, self.first & 0x80)
+            self.message.reserve(self.left, self.left, self.is_last())
             self.message.absorb(p, self.left, self.key)
             return None
         return masked_bytes(p, self.left, self.key)
 
     cdef int open_sink(self) except -1:
-        try:
-            if self.target == FRAGMENT:
-                self.message.reserve(self.left, self.first & 0x80)
-                self.part = self.message
-            else:
-                self.part = Sink.new(self.left, self.target == TEXT, self.target == TEXT)
-        except (MemoryError, OverflowError):
-            raise message_too_big(self.left) from None
+        cdef bint text = self.target == TEXT
+        if self.target == FRAGMENT:
+            self.part = self.message
+            return 0
+        self.part = Sink.new(text, text)
+        if self.buffer is not None and self.left >= SPARE_FROM:
+            self.part.reuse(self.buffer, self.left)
         return 0
+
+    cdef int close_sink(self, list events) except -1:
+        cdef object payload = None
+        if self.target != FRAGMENT:
+            payload = self.part.finish()
+            if self.buffer is not None:
+                self.buffer.keep(self.part.owner, self.part.size)
+        self.part = None
+        self.end_frame(payload, events)
+        return 0
+
+    cdef inline bint is_last(self) noexcept:
+        """Whether no frame of the same payload follows the one being read."""
+        return self.first & 0x80 or self.target != FRAGMENT
 
     cdef int end_frame(self, object payload, list events) except -1:
         cdef uint8_t opcode = self.first & 0x0f

@@ -12,9 +12,11 @@ from .rules import (
     MAX_FRAGMENTS,
     MAX_SIZE,
     context_violation,
+    fragment_too_big,
     invalid_text,
     length_violation,
     message_too_big,
+    reader_in_use,
     too_many_fragments,
     used_after_failure,
 )
@@ -32,6 +34,12 @@ def _limit(name: str, value: int | None) -> int:
     if value < 0:
         raise ValueError(f"{name} must not be negative")
     return min(value, MAX_LENGTH)
+
+
+# After a read of so many frames the next one is of so many bytes: a frame takes 2 microseconds, so
+# the 40,000 that fit into the memory would hold up other connections.
+_MANY_FRAMES = 512
+_SMALL_READ = 8192
 
 
 class ReadBuffer:
@@ -99,13 +107,18 @@ class MessageReader:
 
     *masked* says which role the peer has: frames of a client must be masked, frames of a server
     must not be (RFC 6455 5.1). *deflate* allows RSV1, and may be set later, too. *max_size*
-    bounds a message in bytes as they are on the wire, *max_fragments* the frames it comes in;
-    None lifts a bound.
+    bounds a message in bytes as they are on the wire, *max_fragments* the frames it comes in, and
+    *max_fragment_size* each of them; None lifts a bound.
 
     `feed`, or `get_buffer` and `commit`, return what became whole, in order: ``str`` and
     ``bytes`` for messages, `Frame` for pings and pongs, `Close` for the Close (what comes after
     it is dropped) and, last, the ProtocolError or PayloadTooBig that ended the reading; after
-    that every call raises ProtocolError.
+    that every call raises ProtocolError, and so it does after a call that raised any exception
+    but ValueError and TypeError. Memory for a payload is reserved as it comes, at most 16 times
+    what is there; if there is none the message is too big.
+
+    One call at a time: another one meanwhile, of another thread or of a finalizer or a signal
+    handler that interrupts the first, raises RuntimeError and changes nothing.
 
     A message whose first frame has RSV1, or that begins while ``fragments`` is true, is not
     assembled: each of its frames is passed on as a `Frame`, its text unchecked.
@@ -118,11 +131,14 @@ class MessageReader:
         "_closed": None,
         "_count": None,
         "_first": None,
+        "_frames": None,
         "_head": None,
+        "_idle": None,
         "_in_message": None,
         "_key": None,
         "_left": None,
         "_masked": None,
+        "_max_fragment_size": None,
         "_max_fragments": None,
         "_max_size": None,
         "_message": None,
@@ -144,19 +160,26 @@ class MessageReader:
         deflate: bool = False,
         max_size: int | None = MAX_SIZE,
         max_fragments: int | None = MAX_FRAGMENTS,
+        max_fragment_size: int | None = None,
         buffer: ReadBuffer | None = None,
     ) -> None:
         self._masked = bool(masked)
         self.deflate = bool(deflate)
         self._max_size = _limit("max_size", max_size)
         self._max_fragments = _limit("max_fragments", max_fragments)
+        self._max_fragment_size = _limit("max_fragment_size", max_fragment_size)
         if buffer is not None and not isinstance(buffer, ReadBuffer):
             raise TypeError("buffer must be a ReadBuffer")
         self._buffer = buffer
+        # There unless a call is at work here; another one would find half of a frame read. To
+        # delete a slot is a single step, of which only one succeeds, and costs no memory.
+        self._idle = True
         self.filled = self.fragments = self.mixed = False
         self.messages = self.nbytes = self.pings = 0
         # False, True after a Close, None after a violation.
         self._closed: bool | None = False
+        # Frames of the last read. After many of them the next one is small.
+        self._frames = 0
         # Bytes of a header that is not whole yet.
         self._head = b""
         # The frame being read: where its payload goes, its first byte, bytes missing, key.
@@ -171,39 +194,73 @@ class MessageReader:
     def feed(self, data: Buffer, /) -> list[Event]:
         """Take the bytes of one read; see the class for what comes back.
 
-        Raises ProtocolError after a violation, TypeError, BufferError.
+        Raises ProtocolError after a failure, RuntimeError while another call is at work here,
+        TypeError, BufferError.
         """
         return self._consume(bytes(contiguous(data)))
 
     def get_buffer(self, sizehint: int = -1, /) -> memoryview:
-        """Where to read the next bytes into; valid until `commit`. *sizehint* is not used."""
+        """Where to read the next bytes into; valid until `commit`. *sizehint* is not used.
+
+        Raises RuntimeError while another call is at work here.
+        """
+        if not hasattr(self, "_idle"):
+            raise reader_in_use()
         if self._buffer is None:
             self._buffer = ReadBuffer()
-        return self._buffer.view
+        view = self._buffer.view
+        return view if self._frames < _MANY_FRAMES else view[:_SMALL_READ]
 
     def commit(self, nbytes: int, /) -> list[Event]:
         """Take the first *nbytes* of the last `get_buffer`; returns what `feed` would.
 
-        Raises ValueError when there were not that many, ProtocolError after a violation.
+        Raises ValueError when there were not that many, ProtocolError after a failure,
+        RuntimeError while another call is at work here.
         """
+        if not hasattr(self, "_idle"):
+            raise reader_in_use()
         if self._buffer is None or not 0 <= nbytes <= len(self._buffer):
             raise ValueError("commit of more bytes than get_buffer offered")
-        self.filled = nbytes == len(self._buffer)
+        self.filled = nbytes == len(self.get_buffer())
         self._buffer.reads += 1
+        self._frames = 0
         return self._consume(bytes(self._buffer.view[:nbytes]))
 
     def _consume(self, data: bytes) -> list[Event]:
-        if self._closed is None:
-            raise used_after_failure()
-        self.nbytes += len(data)
+        try:
+            del self._idle
+        except AttributeError:
+            raise reader_in_use() from None
+        try:
+            if self._closed is None:
+                raise used_after_failure()
+            self.nbytes += len(data)
+            self.mixed = False
+            return self._read_events(data)
+        except BaseException:
+            self._fail()
+            raise
+        finally:
+            self._idle = True
+
+    def _fail(self) -> None:
+        """Read nothing any more: what comes next means nothing without what is lost."""
+        self._closed = None
+        self._part = self._message = None
+
+    def _read_events(self, data: bytes) -> list[Event]:
         events: list[Event] = []
-        self.mixed = False
+        violation: ProtocolError | PayloadTooBig
         try:
             self._read_frames(self._head + data if self._head else data, events)
-        except (ProtocolError, PayloadTooBig) as violation:
-            self._closed, self.mixed = None, True
-            self._part = self._message = None
-            events.append(violation)
+            return events
+        except (ProtocolError, PayloadTooBig) as found:
+            violation = found
+        except MemoryError:
+            violation = message_too_big(self._left)
+        self._fail()
+        self.mixed = True
+        events.append(violation)
         return events
 
     def _read_frames(self, data: bytes, events: list[Event]) -> None:
@@ -224,6 +281,7 @@ class MessageReader:
         self._head = data[position : position + 14] if available < 14 else b""
         if available < 2:
             return -1
+        self._frames += 1
         first, second = data[position], data[position + 1]
         self._check_start(first, second)
         length, size = second & 0x7F, 2
@@ -264,6 +322,8 @@ class MessageReader:
             self._room, self._count = self._max_size, 0
         if length > self._room:
             raise message_too_big(self._max_size)
+        if length > self._max_fragment_size:
+            raise fragment_too_big(self._max_fragment_size)
         if self._count >= self._max_fragments:
             raise too_many_fragments(self._max_fragments)
 

@@ -20,8 +20,10 @@ __all__ = [
     "invalid_text",
     "length_violation",
     "message_too_big",
+    "reader_in_use",
     "too_many_fragments",
     "used_after_failure",
+    "writer_failed",
 ]
 
 MAX_CONTROL_PAYLOAD = 125
@@ -82,6 +84,10 @@ def message_too_big(max_size: int) -> PayloadTooBig:
     return PayloadTooBig(f"message of more than {max_size} bytes")
 
 
+def fragment_too_big(max_fragment_size: int) -> PayloadTooBig:
+    return PayloadTooBig(f"fragment of more than {max_fragment_size} bytes")
+
+
 def too_many_fragments(max_fragments: int) -> ProtocolError:
     return ProtocolError(
         f"message of more than {max_fragments} fragments", CloseCode.POLICY_VIOLATION
@@ -93,7 +99,15 @@ def invalid_text() -> ProtocolError:
 
 
 def used_after_failure() -> ProtocolError:
-    return ProtocolError("this reader reported a violation: what follows must be discarded")
+    return ProtocolError("this reader has failed: what follows must be discarded")
+
+
+def reader_in_use() -> RuntimeError:
+    return RuntimeError("this reader is in use, by another thread or further up the stack")
+
+
+def writer_failed() -> RuntimeError:
+    return RuntimeError("this writer has failed: part of its output was lost")
 
 
 def check_encodable(opcode: int, length: int, fin: bool, rsv1: bool) -> None:

@@ -14,7 +14,7 @@ __all__ = ["Upgrade"]
 
 
 class Upgrade(NamedTuple):
-    """What a legal request asks for that offers no sub-protocol."""
+    """What a legal request asks for that offers no subprotocol."""
 
     size: int
     """Bytes of the head."""

@@ -9,17 +9,23 @@ cdef uint8_t key_block[KEY_BLOCK]
 cdef int keys_used = KEY_BLOCK
 
 
-cdef int next_key(uint8_t *key) except -1:
-    """A masking key of the operating system's generator, never used before (RFC 6455 10.3)."""
+cdef uint32_t next_key() except? 0:
+    """A masking key of the operating system's generator, never used before (RFC 6455 10.3).
+
+    To be taken before a message is opened: fetching more of them lets other threads run.
+    """
     global keys_used
     cdef bytes fresh
+    cdef uint32_t key
     if keys_used == KEY_BLOCK:
         fresh = os.urandom(KEY_BLOCK)
+        if PyBytes_GET_SIZE(fresh) != KEY_BLOCK:
+            raise OSError("the generator of masking keys gave too few bytes")
         memcpy(key_block, PyBytes_AS_STRING(fresh), KEY_BLOCK)
         keys_used = 0
-    memcpy(key, key_block + keys_used, 4)
+    memcpy(&key, key_block + keys_used, 4)
     keys_used += 4
-    return 0
+    return key
 
 
 def _discard_keys():
@@ -77,13 +83,43 @@ cdef class TextView:
     cdef str text
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
+        if self.text is None:
+            raise BufferError("this view shows no text")
         PyBuffer_FillInfo(
             buffer, self, PyUnicode_DATA(self.text), PyUnicode_GET_LENGTH(self.text), True, flags
         )
 
 
+cdef object left_in_place(object payload):
+    """What stands for a payload that is handed on instead of copied."""
+    cdef TextView view
+    if PyBytes_CheckExact(payload):
+        return payload
+    view = TextView.__new__(TextView)
+    view.text = payload
+    return memoryview(view)
+
+
+cdef enum Kind:
+    PART  # a control frame, or a fragment
+    MESSAGE  # waits if others do
+    ENCODED  # a message that later ones may refer to: it leaves before them
+
+
+cdef enum Sending:
+    NOT_SENDING
+    SENDING
+    SENDING_MORE  # somebody wants what was written meanwhile to be sent as well
+
+
 @cython.final
 cdef class FrameWriter:
+    # Other code runs in the middle of a call of ours: another thread where the GIL is released,
+    # and a signal handler, a finalizer or a method of a buffer where Python code is called, or
+    # before CPython 3.12 where an object is made that the garbage collector knows. So a frame is
+    # added in one step in which nothing of that happens (see `add`), and one caller at a time
+    # sends, others leave it to that one (see `deliver`).
+
     cdef public bint accepting, corked, crowded, queueing, reserved, writable
     cdef public object codec, owner, protocol, tap
     cdef public Py_ssize_t divert_from
@@ -96,6 +132,9 @@ cdef class FrameWriter:
     cdef uint64_t reads_at_flush  # reads of the buffer when the writer last sent something
     cdef bint masked
     cdef bint idle  # the transport is known to hold nothing
+    cdef bint failed  # output was lost, so that what follows would be no frames to the peer
+    cdef readonly bint encoding  # the codec is at work
+    cdef Sending state
     cdef Py_ssize_t used, done_size
     cdef Py_ssize_t encoded  # bytes given to the codec since they last made it crowded
     cdef bytes out  # gathered so far, `used` bytes of it
@@ -108,6 +147,10 @@ cdef class FrameWriter:
 
     def __len__(self):
         return self.done_size + self.used
+
+    @property
+    def sending(self):
+        return self.state != NOT_SENDING
 
     def attach(self, ReadBuffer buffer not None, transport, owner, fileno=None):
         self.buffer = buffer
@@ -129,20 +172,32 @@ cdef class FrameWriter:
                 raise self.protocol.refusal()
         cdef bint is_text = PyUnicode_Check(message) if text is None else text
         cdef int opcode = 1 if is_text else 2
+        cdef Py_ssize_t encode_from = PY_SSIZE_T_MAX
+        if self.codec is not None:
+            if self.is_left_unencoded(message, compress):
+                return self.owner.divert(opcode, message, compress)
+            encode_from = self.least_encoded(compress)
+        cdef uint32_t key = next_key() if self.masked else 0
+        cdef bint diverts
+        cdef bytes whole = None
         cdef Span span
-        if self.codec is not None and self.is_left_unencoded(message, compress):
-            return self.owner.divert(opcode, message, compress)
         message = open_message(&span, message)
         try:
-            if self.queueing or span.size >= self.divert_from:
-                return self.owner.divert(opcode, message, compress)
-            if self.codec is None or not self.encodes(span.size, compress):
-                self.add(first_byte(opcode, span.size, True, False), span.data, span.size, message)
+            diverts = self.queueing or span.size >= self.divert_from
+            if diverts:
+                pass
+            elif span.size < encode_from or self.encoding:
+                diverts = not self.add(
+                    first_byte(opcode, span.size, True, False), &span, message, key, MESSAGE
+                )
             else:
-                self.add_frame(opcode, self.codec.encode(span_bytes(&span, message)), True, True)
-                self.count_encoded(span.size)
+                whole = span_bytes(&span, message)
         finally:
             close_span(&span)
+        if whole is not None:
+            diverts = not self.add_encoded(opcode, whole, key)
+        if diverts:
+            return self.owner.divert(opcode, message, compress)
         self.messages += 1
         return self.send_or_gather()
 
@@ -164,14 +219,43 @@ cdef class FrameWriter:
             and is_encodable(message)
         )
 
-    cdef bint encodes(self, Py_ssize_t size, object compress) except -1:
-        return size >= self.codec.threshold if compress is None else compress
+    cdef Py_ssize_t least_encoded(self, object compress) except? -1:
+        """The size from which on a message is encoded."""
+        if compress is None:
+            return self.codec.threshold
+        return 0 if compress else PY_SSIZE_T_MAX
 
-    cdef void count_encoded(self, Py_ssize_t size) noexcept:
-        self.encoded += size
+    cdef bint add_encoded(self, int opcode, bytes message, uint32_t key) except -1:
+        """Have the codec encode a message, and add that; False if others wait since just now.
+
+        What others write meanwhile is not encoded, because it goes out first: a codec may refer
+        to earlier messages. If the message cannot be added, nothing is encoded any more, because
+        the peer does not know the message that later ones might refer to.
+        """
+        cdef Span span
+        if self.queueing:
+            return False
+        self.encoding = True
+        try:
+            encoded = self.codec.encode(message)
+            try:
+                encoded = open_message(&span, encoded)
+                try:
+                    self.add(
+                        first_byte(opcode, span.size, True, True), &span, encoded, key, ENCODED
+                    )
+                finally:
+                    close_span(&span)
+            except BaseException:
+                self.codec = None
+                raise
+        finally:
+            self.encoding = False
+        self.encoded += PyBytes_GET_SIZE(message)
         if self.encoded >= CORK_LIMIT:
             self.crowded = True
             self.encoded = 0
+        return True
 
     cdef inline bint first_since_read(self) noexcept:
         """Whether nothing has been sent since the last read: a lone answer, as far as we know."""
@@ -200,6 +284,8 @@ cdef class FrameWriter:
             self.owner.write_soon()
         return self.writable
 
+    # Sending
+
     def uncork(self):
         self.corked = False
         self.flush()
@@ -207,23 +293,68 @@ cdef class FrameWriter:
     cpdef flush(self):
         if self.buffer is None or (self.out is None and self.done is None):
             return
-        self.reads_at_flush = self.buffer.reads
-        output = self.take_out() if self.done is None else self.take()
-        if self.is_closing():
-            return
-        if PyBytes_CheckExact(output):
-            self.pass_on(output)
+        if self.state:
+            self.state = SENDING_MORE
         else:
-            self.idle = False
-            self.owner.write_all(output)
+            self.deliver(None)
 
     cpdef pass_on(self, data):
+        cdef list fresh
+        if not self.state:
+            self.deliver(data)
+            return
+        fresh = []
+        self.finish_out(fresh)
+        self.keep(fresh, data, len(data))
+        self.state = SENDING_MORE
+
+    cdef int deliver(self, object output) except -1:
+        """Send *output*, or what was written when it is None, as the only one who sends.
+
+        Whoever wants to send something meanwhile, be it another thread, a signal handler or the
+        transport itself, leaves it to us: it must not come between two parts of ours.
+        """
+        cdef bint done = False
+        if self.failed:
+            return 0
+        self.state = SENDING
+        try:
+            if output is not None:
+                self.send_output(output)
+            else:
+                self.state = SENDING_MORE
+            while self.state == SENDING_MORE and (self.out is not None or self.done is not None):
+                self.state = SENDING
+                self.reads_at_flush = self.buffer.reads
+                output = self.take_out() if self.done is None else self.take()
+                if not self.is_closing():
+                    self.send_output(output)
+            done = True
+        except Exception as error:
+            self.send_error = error
+            raise
+        finally:
+            self.state = NOT_SENDING
+            if not done:  # nobody knows how much of it was sent
+                self.fail()
+        return 0
+
+    cdef int send_output(self, object output) except -1:
         cdef Py_ssize_t sent = 0
-        if PyBytes_CheckExact(data) and self.may_bypass():
-            sent = self.send_to_socket(<bytes>data)
-        if sent < len(data):
+        if isinstance(output, list):
             self.idle = False
-            self.transport.write(data[sent:] if sent else data)
+            if len(output) > 1:
+                self.owner.write_all(output)
+                return 0
+            output = output[0]
+        if PyBytes_CheckExact(output) and self.may_bypass():
+            sent = self.send_to_socket(<bytes>output)
+            if sent == PyBytes_GET_SIZE(output):
+                return 0
+        if len(output):
+            self.idle = False
+            self.transport.write(output[sent:] if sent else output)
+        return 0
 
     cdef bint may_bypass(self) except -1:
         """Whether to write to the socket itself, which is faster than the transport.
@@ -249,70 +380,125 @@ cdef class FrameWriter:
             self.send_error = OSError(-sent, os.strerror(-sent))
         return 0
 
+    cdef int fail(self) except -1:
+        """Write nothing any more: output was lost, or part of it was sent."""
+        self.failed = True
+        self.out = self.done = None
+        self.used = self.done_size = 0
+        if self.transport is not None:
+            try:
+                self.transport.abort()
+            except Exception:
+                pass  # the caller is about to be told of the reason for all this
+        return 0
+
+    # Gathering
+
     def write(self, int opcode, payload=b"", bint fin=True, bint rsv1=False):
-        self.add_frame(opcode, payload, fin, rsv1)
+        cdef Span span
+        cdef uint32_t key = next_key() if self.masked else 0
+        payload = open_message(&span, payload)
+        try:
+            self.add(first_byte(opcode, span.size, fin, rsv1), &span, payload, key, PART)
+        finally:
+            close_span(&span)
         self.messages += fin and opcode < 8
         self.pings += opcode == 9
 
     cpdef list take(self):
+        cdef list fresh, done
+        if self.failed and self.transport is None:
+            raise writer_failed()
         if self.done is None and self.out is None:
             return []
-        self.finish_out()
+        fresh = []
+        self.finish_out(fresh)
+        if self.done is None:
+            return fresh
         done = self.done
         self.done = None
         self.done_size = 0
         return done
 
-    cdef int add_frame(self, int opcode, object payload, bint fin, bint rsv1) except -1:
-        cdef Span span
-        payload = open_message(&span, payload)
-        try:
-            self.add(first_byte(opcode, span.size, fin, rsv1), span.data, span.size, payload)
-        finally:
-            close_span(&span)
-        return 0
-
-    cdef int add(self, uint8_t first, const uint8_t *src, Py_ssize_t size, object payload) except -1:
+    cdef bint add(
+        self, uint8_t first, Span *span, object payload, uint32_t key, Kind kind
+    ) except -1:
         """Add a frame behind those in `out`: | frame | frame | header | payload |
+
+        Returns False, and does nothing, for a message that has to wait behind others.
 
         A large payload that needs no mask is not copied. What `out` holds moves to `done`, the
         payload follows it there as it is, and `out` starts anew:
 
             done: | out so far, header | payload |    out: | frames that come later |
+
+        A payload that is masked without the GIL is not masked into `out`, which others may need.
+        The whole frame is made apart and put into `done`, or it becomes `out`.
         """
-        cdef uint8_t key[4]
-        cdef uint32_t word = 0
-        cdef uint8_t *out
-        cdef Py_ssize_t head
-        cdef bint leave = size >= LEAVE_FROM and not self.masked and (
-            PyBytes_CheckExact(payload) or PyUnicode_Check(payload)
+        cdef object large = None
+        cdef list fresh = None
+        if span.size >= LEAVE_FROM:
+            if self.masked:
+                if span.size >= RELEASE_GIL_FROM:
+                    large = whole_frame(first, span, True, key)
+            elif PyBytes_CheckExact(payload) or PyUnicode_Check(payload):
+                large = left_in_place(payload)
+            fresh = None if large is None else []
+        # From here on no other code runs, so that the frame is whole for everybody.
+        if self.failed and kind == PART and self.transport is not None:
+            return True  # as while the transport is closing
+        if self.failed:
+            raise writer_failed()
+        if kind != PART and not self.accepting:
+            raise self.protocol.refusal()
+        if kind == MESSAGE and self.queueing:
+            return False
+        if large is None:
+            self.add_copy(first, span, key)
+        elif self.masked and self.out is None and self.done is None:
+            self.out = <bytes>large
+            self.used = PyBytes_GET_SIZE(large)
+        elif self.masked:
+            self.finish_out(fresh)
+            self.keep(fresh, large, PyBytes_GET_SIZE(large))
+        else:
+            self.reserve(WSCORE_MAX_HEADER)
+            self.used += wscore_write_header(self.end(), first, span.size, NULL)
+            self.finish_out(fresh)
+            self.keep(fresh, large, span.size)
+        self.nbytes += wscore_header_size(span.size, self.masked) + span.size
+        return True
+
+    cdef inline int add_copy(self, uint8_t first, Span *span, uint32_t key) except -1:
+        cdef uint8_t *payload
+        self.reserve(wscore_header_size(span.size, self.masked) + span.size)
+        payload = self.end()
+        payload += wscore_write_header(
+            payload, first, span.size, <uint8_t *>&key if self.masked else NULL
         )
         if self.masked:
-            next_key(key)
-            memcpy(&word, key, 4)
-        self.reserve(wscore_header_size(size, self.masked) + (0 if leave else size))
-        out = <uint8_t *>PyBytes_AS_STRING(self.out) + self.used
-        head = wscore_write_header(out, first, size, key if self.masked else NULL)
-        self.nbytes += head + size
-        if leave:
-            self.used += head
-            self.leave(payload, size)
-        elif self.masked:
-            mask_into(out + head, src, size, word)
-            self.used += head + size
+            wscore_active.mask(payload, span.data, span.size, key)
         else:
-            memcpy(out + head, src, size)
-            self.used += head + size
+            memcpy(payload, span.data, span.size)
+        self.used += payload - self.end() + span.size
         return 0
 
-    cdef int leave(self, object payload, Py_ssize_t size) except -1:
-        cdef TextView view
-        if PyUnicode_Check(payload):
-            view = TextView.__new__(TextView)
-            view.text = payload
-            payload = memoryview(view)
-        self.finish_out()
-        self.done.append(payload)
+    cdef inline uint8_t *end(self) noexcept:
+        """Where the next frame goes."""
+        return <uint8_t *>PyBytes_AS_STRING(self.out) + self.used
+
+    cdef int keep(self, list fresh, object piece, Py_ssize_t size) except -1:
+        """Put *piece* behind what is in `done`, or in *fresh*, an empty list, if there is none.
+
+        To make a list is to run other code, so it has to be there before.
+        """
+        if self.done is None:
+            self.done = fresh
+        try:
+            self.done.append(piece)
+        except MemoryError:
+            self.fail()
+            raise
         self.done_size += size
         return 0
 
@@ -332,21 +518,22 @@ cdef class FrameWriter:
         cdef PyObject *raw = <PyObject *>out
         Py_INCREF(out)
         self.out = out = None
-        _PyBytes_Resize(&raw, size)  # frees and clears raw when it fails
+        if _PyBytes_Resize(&raw, size) < 0:  # which has freed it
+            PyErr_Clear()
+            self.fail()
+            raise MemoryError
         self.out = <bytes>raw
         Py_DECREF(self.out)
         return 0
 
-    cdef int finish_out(self) except -1:
-        if self.out is None:
-            return 0
-        if self.done is None:
-            self.done = []
-        self.done_size += self.used
-        self.done.append(self.take_out())
+    cdef int finish_out(self, list fresh) except -1:
+        """Move `out` to `done`, which becomes *fresh* if there is none."""
+        cdef Py_ssize_t size = self.used
+        if self.out is not None:
+            self.keep(fresh, self.take_out(), size)
         return 0
 
-    cdef object take_out(self):
+    cdef bytes take_out(self):
         if PyBytes_GET_SIZE(self.out) != self.used:
             self.resize(self.used)
         out = self.out

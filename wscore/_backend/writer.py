@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .primitives import contiguous, encode_frame
 from .reader import ReadBuffer
+from .rules import writer_failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,22 +22,26 @@ if TYPE_CHECKING:
 class _KeyPool:
     """Masking keys of the operating system's generator, each used once (RFC 6455 5.3, 10.3)."""
 
-    __slots__ = ("_block", "_used")
+    __slots__ = ("_keys",)
 
     def __init__(self) -> None:
-        self.discard()
+        self._keys: list[bytes] = []
         if hasattr(os, "register_at_fork"):
             # Two processes must never send the same keys.
             os.register_at_fork(after_in_child=self.discard)
 
     def discard(self) -> None:
-        self._block, self._used = b"", 0
+        self._keys = []
 
     def take(self) -> bytes:
-        if self._used >= len(self._block):
-            self._block, self._used = os.urandom(4096), 0
-        self._used += 4
-        return self._block[self._used - 4 : self._used]
+        while True:
+            try:
+                return self._keys.pop()  # a single step, so that no two threads get the same one
+            except IndexError:
+                block = os.urandom(4096)
+                if len(block) < 4096:
+                    raise OSError("the generator of masking keys gave too few bytes") from None
+                self._keys += [block[at : at + 4] for at in range(4092, -4, -4)]
 
 
 _keys = _KeyPool()
@@ -57,21 +63,31 @@ class FrameWriter:
     has to call `flush` soon. While ``corked`` is true messages wait for `uncork`. 64 KiB never
     wait; ``crowded`` tells that so much was gathered or given to the codec, until it is cleared.
 
-    A ``codec`` (see `wscore.extensions.MessageCodec`) encodes messages from its threshold on.
-    Messages of ``divert_from`` bytes and more go to ``owner.divert(opcode, payload, compress)``
-    instead, whose result `message` returns; while ``queueing`` is True all do, because others
-    wait before them.
+    A ``codec`` (see `wscore.extensions.MessageCodec`) encodes messages from its threshold on, one
+    at a time: others that are written meanwhile go out first, as they are. Messages of
+    ``divert_from`` bytes and more go to ``owner.divert(opcode, payload, compress)`` instead, whose
+    result `message` returns; while ``queueing`` is True all do, because others wait before them.
 
     ``tap``, when it is not None, is called with each message that `message` accepts, just before
     it is written or diverted. It must neither write nor close.
+
+    Frames are whole whoever else writes meanwhile, be it a finalizer, a signal handler or, by
+    mistake, another thread: a frame is added in one step, and one caller at a time sends, who also
+    sends what others want to send meanwhile. An exception while output is sent, or a MemoryError
+    that loses some, leaves the writer failed: the transport is aborted, and `message`, and without
+    `attach` every call, raises RuntimeError.
     """
 
     __slots__ = {
         "_buffer": None,
         "_encoded": None,
+        "_failed": None,
+        "_flush_is_due": None,
         "_frames": None,
+        "_idle": None,
         "_masked": None,
         "_reads_at_flush": None,
+        "_send_error": None,
         "_size": None,
         "_transport": None,
         "accepting": "bool: whether `message` takes messages; else it raises a refusal.",
@@ -79,6 +95,7 @@ class FrameWriter:
         "corked": "bool: whether messages wait for `uncork`.",
         "crowded": "bool: whether 64 KiB have gathered since this was last set to False.",
         "divert_from": "int: messages of this many bytes and more go to ``owner.divert``.",
+        "encoding": "bool: whether the codec is at work.",
         "messages": "int: messages written so far; a fragmented one with its last frame.",
         "nbytes": "int: bytes of all frames written so far.",
         "owner": "The object whose `write_soon`, `write_all` and `divert` are called.",
@@ -95,14 +112,21 @@ class FrameWriter:
         self._frames: list[bytes] = []
         self._size = 0
         self._buffer: ReadBuffer | None = None
-        self._transport: Any
+        self._transport: Any = None
+        # There unless somebody takes output or sends it (see `_begin`), and whether there is to be
+        # more of that.
+        self._idle = True
+        self._flush_is_due = False
+        # Whether output was lost, so that what follows would be no frames to the peer.
+        self._failed = False
+        self._send_error: Exception | None = None
         # Reads of the buffer when the writer last sent something.
         self._reads_at_flush = -1
         # Bytes given to the codec since they last made it crowded.
         self._encoded = 0
         self.messages = self.nbytes = self.pings = 0
         self.accepting = self.writable = True
-        self.corked = self.crowded = self.queueing = self.reserved = False
+        self.corked = self.crowded = self.encoding = self.queueing = self.reserved = False
         self.owner: Any = None
         self.protocol: Any = None
         self.tap: Callable[[Any], object] | None = None
@@ -111,12 +135,29 @@ class FrameWriter:
 
     def __len__(self) -> int:
         """Bytes written and not yet taken."""
-        return self._size
+        # An interrupted sum is put right when everything is taken.
+        return self._size if self._frames else 0
 
     @property
-    def send_error(self) -> OSError | None:
-        """The last error of the socket that was not told to the transport; None without one."""
-        return None
+    def sending(self) -> bool:
+        """Whether output is being sent: the stream must not be ended now."""
+        return not hasattr(self, "_idle")
+
+    def _begin(self) -> bool:
+        """Be the one who takes output and sends it; False while somebody else is.
+
+        To delete a slot is a single step, of which only one succeeds.
+        """
+        try:
+            del self._idle
+        except AttributeError:
+            return False
+        return True
+
+    @property
+    def send_error(self) -> Exception | None:
+        """The last error of the socket or the transport in sending; None without one."""
+        return self._send_error
 
     def attach(
         self,
@@ -146,13 +187,14 @@ class FrameWriter:
         """Add a whole message: ``str`` as text and bytes as binary, unless *text* says otherwise.
 
         *compress* overrides the threshold of the ``codec``. Returns ``writable``. Raises
-        ``protocol.refusal()``, TypeError, UnicodeEncodeError.
+        ``protocol.refusal()``, also when the connection is closed in the middle of this call;
+        RuntimeError after a failure, TypeError, UnicodeEncodeError, BufferError.
         """
         if not self.accepting:
             raise self.protocol.refusal()
         is_text = isinstance(message, str) if text is None else text
         opcode = 0x1 if is_text else 0x2
-        payload = message.encode() if isinstance(message, str) else contiguous(message)
+        payload = _bytes_of(message)
         size = len(payload)
         if self.tap is not None:
             self.tap(message)
@@ -160,20 +202,24 @@ class FrameWriter:
                 raise self.protocol.refusal()
         if self.queueing or size >= self.divert_from:
             return bool(self.owner.divert(opcode, payload, compress))
-        if self.codec is None or not (
-            size >= self.codec.threshold if compress is None else compress
+        if (
+            self.codec is None
+            or self.encoding
+            or not (size >= self.codec.threshold if compress is None else compress)
         ):
-            self.write(opcode, payload)
+            added = self._append(self._frame(opcode, payload), is_message=True, may_wait=True)
         else:
-            self.write(opcode, self.codec.encode(bytes(payload)), rsv1=True)
-            self._count_encoded(size)
+            added = self._add_encoded(self.codec, opcode, payload)
+        if not added:
+            return bool(self.owner.divert(opcode, payload, compress))
+        self.messages += 1
         if self._buffer is not None:
             self._send_or_gather(first=self._reads_at_flush != self._buffer.reads)
         return self.writable
 
     def _send_or_gather(self, first: bool) -> None:
         """Decide when the message that was just added leaves; *first* since a read?"""
-        if self._size >= _CORK_LIMIT:
+        if len(self) >= _CORK_LIMIT:
             self.crowded = self.corked or not first
             self.flush()
         elif self.corked:
@@ -183,11 +229,29 @@ class FrameWriter:
         else:
             self.owner.write_soon()
 
-    def _count_encoded(self, size: int) -> None:
-        self._encoded += size
+    def _add_encoded(self, codec: MessageCodec, opcode: int, payload: bytes) -> bool:
+        """Have the codec encode a message, and add that; False if others wait since just now.
+
+        If it cannot be added, nothing is encoded any more, because the peer does not know the
+        message that later ones might refer to.
+        """
+        self.encoding = True
+        try:
+            if self.queueing:
+                return False
+            encoded = codec.encode(payload)
+            try:
+                self._append(self._frame(opcode, encoded, rsv1=True), is_message=True)
+            except BaseException:
+                self.codec = None
+                raise
+        finally:
+            self.encoding = False
+        self._encoded += len(payload)
         if self._encoded >= _CORK_LIMIT:
             self.crowded = True
             self._encoded = 0
+        return True
 
     def uncork(self) -> None:
         """Send what was gathered, and what is written from now on."""
@@ -200,36 +264,111 @@ class FrameWriter:
         While the transport is closing it is dropped. Raises what the transport raises.
         """
         if self._frames and self._buffer is not None:
-            self._reads_at_flush = self._buffer.reads
-            output = self.take()[0]
-            if not self._transport.is_closing():
-                self._transport.write(output)
+            self._flush_is_due = True
+            self._deliver(self._buffer)
+
+    def _deliver(self, buffer: ReadBuffer) -> None:
+        """Send what is due, unless somebody is sending, who then does it."""
+        while self._flush_is_due and self._begin():
+            try:
+                self._flush_is_due = False
+                self._reads_at_flush = buffer.reads
+                output = self._take_all()
+                if output and not self._transport.is_closing():
+                    self._transport.write(output)
+            except BaseException as error:
+                self._fail(error)  # nobody knows how much of it was sent
+                raise
+            finally:
+                self._idle = True
 
     def pass_on(self, data: bytes | memoryview) -> None:
         """Send *data*, which need not be a frame, the way that `flush` does.
 
         Raises what the transport raises.
         """
-        self._transport.write(data)
+        if not self._begin():
+            self._frames.append(bytes(data))
+            self._size += len(data)
+            self.flush()
+            return
+        try:
+            if not self._failed:
+                self._transport.write(data)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        finally:
+            self._idle = True
+        if self._buffer is not None:
+            self._deliver(self._buffer)
+
+    def _fail(self, error: BaseException | None = None) -> None:
+        """Write nothing any more: output was lost, or part of it was sent."""
+        self._failed = True
+        if isinstance(error, Exception):
+            self._send_error = error
+        self._frames.clear()
+        self._size = 0
+        if self._transport is not None:
+            with suppress(Exception):  # the caller is about to be told of the reason for all this
+                self._transport.abort()
 
     def write(
         self, opcode: int, payload: str | Buffer = b"", fin: bool = True, rsv1: bool = False
     ) -> None:
         """Add a frame; text is encoded. Raises as `encode_frame`, and UnicodeEncodeError."""
-        body = payload.encode() if isinstance(payload, str) else payload
-        mask = _keys.take() if self._masked else None
-        frame = encode_frame(opcode, body, fin=fin, rsv1=rsv1, mask=mask)
-        self._frames.append(frame)
-        self._size += len(frame)
-        self.nbytes += len(frame)
+        self._append(self._frame(opcode, _bytes_of(payload), fin, rsv1), is_message=False)
         self.messages += fin and opcode < 0x8
         self.pings += opcode == 0x9
 
+    def _frame(self, opcode: int, payload: bytes, fin: bool = True, rsv1: bool = False) -> bytes:
+        mask = _keys.take() if self._masked else None
+        return encode_frame(opcode, payload, fin=fin, rsv1=rsv1, mask=mask)
+
+    def _append(self, frame: bytes, is_message: bool, may_wait: bool = False) -> bool:
+        """Add a whole frame, the last step of writing one.
+
+        Returns False, and does nothing, if it *may_wait* and others wait since just now. One that
+        was encoded may not, because later ones may refer to it.
+        """
+        if self._failed:
+            if not is_message and self._transport is not None:
+                return True  # as while the transport is closing
+            raise writer_failed()
+        if is_message and not self.accepting:
+            raise self.protocol.refusal()
+        if may_wait and self.queueing:
+            return False
+        self._frames.append(frame)
+        self._size += len(frame)
+        self.nbytes += len(frame)
+        return True
+
     def take(self) -> list[bytes | memoryview]:
-        """Return what was written and not sent, in order, and forget it."""
-        if not self._frames:
+        """Return what was written and not sent, in order, and forget it.
+
+        Raises RuntimeError after a failure.
+        """
+        if self._failed and self._transport is None:
+            raise writer_failed()
+        if not self._frames or not self._begin():
             return []
-        output = b"".join(self._frames)
-        self._frames.clear()
-        self._size = 0
-        return [output]
+        try:
+            return [self._take_all()]
+        finally:
+            self._idle = True
+
+    def _take_all(self) -> bytes:
+        """Take all frames; only who has called `_begin` does, others may add some meanwhile."""
+        frames = self._frames
+        count = len(frames)
+        output = b"".join(frames[:count])
+        del frames[:count]
+        self._size = sum(map(len, frames))
+        return output
+
+
+def _bytes_of(payload: str | Buffer) -> bytes:
+    """The bytes of a payload as they are now; of a subclass, whatever its methods do."""
+    return str.encode(payload) if isinstance(payload, str) else bytes(contiguous(payload))

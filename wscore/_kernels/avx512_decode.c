@@ -77,7 +77,8 @@ WSCORE_INLINE TARGET void widen_ascii(void *dst, const int width, size_t at, __m
         }
 }
 
-WSCORE_INLINE TARGET void widen(void *dst, const int width, const uint8_t *src, size_t size) {
+WSCORE_INLINE TARGET size_t widen(void *dst, size_t room, const int width, const uint8_t *src,
+                                  size_t size) {
     /* 0, 1, 2 and so on, and the first sixteen of those four times each. */
     uint8_t numbers[64], fourfold[64];
     for (int n = 0; n < 64; n++) {
@@ -91,6 +92,8 @@ WSCORE_INLINE TARGET void widen(void *dst, const int width, const uint8_t *src, 
         const size_t left = size - i;
         const __m512i bytes = load_some(src + i, left);
         if (left >= 64 && _mm512_movepi8_mask(bytes) == 0) {
+            if (room - at < 64)
+                break;
             widen_ascii(dst, width, at, bytes);
             at += 64;
             continue;
@@ -98,6 +101,8 @@ WSCORE_INLINE TARGET void widen(void *dst, const int width, const uint8_t *src, 
         const __m512i next = left > 64 ? load_some(src + i + 64, left - 64) : _mm512_setzero_si512();
         const __mmask64 starts = leads(bytes, left);
         const size_t count = (size_t)_mm_popcnt_u64(starts);
+        if (room - at < count)
+            break;
         const __m512i positions = _mm512_maskz_compress_epi8(starts, iota);
         for (size_t done = 0; done < count; done += 16) {
             /* Sixteen positions, and of each the bytes p+3, p+2, p+1, p to a lane. */
@@ -109,14 +114,15 @@ WSCORE_INLINE TARGET void widen(void *dst, const int width, const uint8_t *src, 
         }
         at += count;
     }
+    return at;
 }
 
-TARGET void wscore_utf8_widen_vbmi2(void *dst, int width, const uint8_t *src, size_t size) {
+TARGET size_t wscore_utf8_widen_vbmi2(void *dst, size_t room, int width, const uint8_t *src,
+                                      size_t size) {
     if (width == 1)
-        widen(dst, 1, src, size);
-    else if (width == 2)
-        widen(dst, 2, src, size);
-    else
-        widen(dst, 4, src, size);
+        return widen(dst, room, 1, src, size);
+    if (width == 2)
+        return widen(dst, room, 2, src, size);
+    return widen(dst, room, 4, src, size);
 }
 #endif

@@ -18,7 +18,7 @@ DECLARE(avx2)
 DECLARE(avx512)
 int wscore_is_utf8_ssse3(const uint8_t *, size_t);
 size_t wscore_utf8_count_vbmi2(const uint8_t *, size_t, int *);
-void wscore_utf8_widen_vbmi2(void *, int, const uint8_t *, size_t);
+size_t wscore_utf8_widen_vbmi2(void *, size_t, int, const uint8_t *, size_t);
 #elif defined(WSCORE_ARM)
 DECLARE(neon)
 #endif

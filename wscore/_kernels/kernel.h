@@ -35,9 +35,10 @@ typedef struct {
 
     /* Valid UTF-8 to code points of 1, 2 or 4 bytes, in two steps; both NULL where CPython's own
      * decoder is not slower. The first returns how many code points there are and sets their
-     * width; the second writes them. */
+     * width; the second writes them, at most `room` of them, and returns how many it wrote: src
+     * may have changed in between. */
     size_t (*utf8_count)(const uint8_t *src, size_t size, int *width);
-    void (*utf8_widen)(void *dst, int width, const uint8_t *src, size_t size);
+    size_t (*utf8_widen)(void *dst, size_t room, int width, const uint8_t *src, size_t size);
 } wscore_kernel;
 
 /* The kernel in use. */

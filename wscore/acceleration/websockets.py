@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from importlib import import_module
 from typing import Any, TypeAlias
 
-from .. import _backend
+from .. import _backend, compat
 from .base import (
     HELLO,
     HELLO_FRAME,
@@ -39,6 +39,8 @@ class Websockets(Accelerator):
     tested = Releases((16, 1), (17, 4))
 
     def install(self) -> str:
+        if self.library in compat.installed():
+            raise Refused("wscore.compat stands in for it")
         frames = import_module("websockets.frames")
         compiled = "websockets.speedups" in sys.modules
         if PURE:

@@ -1,6 +1,7 @@
 """The asyncio engine: `serve`, `connect`, and the connections between."""
 
 from ..protocol.backoff import Backoff, Failure
+from .broadcast import broadcast
 from .client.connect import connect, unix_connect
 from .client.connection import ClientConnection
 from .connection.connection import Connection
@@ -23,6 +24,7 @@ __all__ = [
     "ServerStats",
     "Stats",
     "basic_auth",
+    "broadcast",
     "connect",
     "prometheus",
     "serve",

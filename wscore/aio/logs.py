@@ -1,4 +1,7 @@
-"""Log records: fields that identify the connection, and text from peers made safe."""
+"""Log records: fields that identify the connection, and text from peers made safe.
+
+Records about a connection go to the logger of its options, by default to those that are here.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ if TYPE_CHECKING:
     from .._types import Buffer
     from .connection.connection import Connection
 
-__all__ = ["about", "log_closed", "log_fragment", "log_opened", "log_overload",
+    AnyLogger = logging.Logger | logging.LoggerAdapter[Any]
+
+__all__ = ["about", "log_closed", "log_error", "log_fragment", "log_opened", "log_overload",
            "log_received", "log_refusal",
            "logger", "shown", "tap", "traffic"]  # fmt: skip
 
@@ -35,45 +40,50 @@ def shown(value: str | bytes, most: int = 75) -> str:
 
 def log_opened(connection: Connection) -> None:
     """Log that the opening handshake is complete."""
-    if logger.isEnabledFor(logging.DEBUG) and (request := connection.request) is not None:
-        logger.debug("connection open: %s", shown(request.path), extra=about(connection))
+    log = connection._wire.options.log
+    if log.isEnabledFor(logging.DEBUG) and (request := connection.request) is not None:
+        log.debug("connection open: %s", shown(request.path), extra=about(connection))
 
 
 def log_refusal(connection: Connection, reason: str) -> None:
     """Log that the server did not open the connection. *reason* is not text from the peer."""
-    if logger.isEnabledFor(logging.INFO):
+    log = connection._wire.options.log
+    if log.isEnabledFor(logging.INFO):
         error = connection.protocol.handshake_error
         # The text of an error may contain text from the peer.
         text = "" if error is None else f": {shown(str(error))}"
-        logger.info("handshake refused: %s%s", reason, text, extra=about(connection))
+        log.info("handshake refused: %s%s", reason, text, extra=about(connection))
 
 
-def log_overload(remote_address: Any, reason: str) -> None:
+def log_overload(log: AnyLogger, remote_address: Any, reason: str) -> None:
     """Log that the server refused a client, or lost it, before there was a connection."""
     fields = {"websocket": None, "remote_address": remote_address}
-    logger.info("handshake refused: %s", reason, extra=fields)
+    log.info("handshake refused: %s", reason, extra=fields)
 
 
 def tap(connection: Connection) -> Callable[[str | Buffer], None]:
     """Return the function that logs each message written to *connection*."""
+    log = connection._wire.options.traffic_log
 
     def log_sent(message: str | Buffer) -> None:
-        traffic.debug("sending %s", _shown_data(message), extra=about(connection))
+        log.debug("sending %s", _shown_data(message), extra=about(connection))
 
     return log_sent
 
 
 def log_received(connection: Connection, events: list[Any]) -> None:
     """Log each of *events*, which came in together."""
+    log = connection._wire.options.traffic_log
     for event in events:
         text = shown(event) if isinstance(event, (str, bytes)) else shown(str(event))
-        traffic.debug("received %s", text, extra=about(connection))
+        log.debug("received %s", text, extra=about(connection))
 
 
 def log_fragment(connection: Connection, data: str | Buffer) -> None:
     """Log that a fragment of a message was sent."""
-    if traffic.isEnabledFor(logging.DEBUG):
-        traffic.debug("sending fragment %s", _shown_data(data), extra=about(connection))
+    log = connection._wire.options.traffic_log
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("sending fragment %s", _shown_data(data), extra=about(connection))
 
 
 def _shown_data(data: str | Buffer) -> str:
@@ -82,8 +92,15 @@ def _shown_data(data: str | Buffer) -> str:
 
 def log_closed(connection: Connection) -> None:
     """Log the end of a connection that was open."""
-    if logger.isEnabledFor(logging.DEBUG):
-        logger.debug("connection closed: %s", _ending(connection), extra=about(connection))
+    log = connection._wire.options.log
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("connection closed: %s", _ending(connection), extra=about(connection))
+
+
+def log_error(connection: Connection, text: str, error: BaseException | None = None) -> None:
+    """Log *error*, or the exception that is being handled, with its traceback."""
+    log = connection._wire.options.log
+    log.error(text, exc_info=error or True, extra=about(connection))
 
 
 def _ending(connection: Connection) -> str:

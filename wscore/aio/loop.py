@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
 from .._backend import ReadBuffer
 from .wheel import Wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .connection.wire import Wire
 
-__all__ = ["LoopData", "keep_freed_memory", "loop_data"]
+__all__ = ["LoopData", "loop_data"]
 
-_LARGEST_BLOCK = 8 << 20
+# Methods of asyncio's loops that are replaced to run a loop within itself, as nest_asyncio does.
+_NOT_NESTED = ("_check_running", "_run_once", "run_until_complete")
 
 
 class LoopData:
@@ -25,20 +29,38 @@ class LoopData:
     timer of heartbeats, the threads that compress large messages, and a future that is done.
     """
 
-    __slots__ = ("_done", "_threads", "_to_flush", "_wheel", "buffer")
+    __slots__ = ("_done", "_threads", "_to_flush", "_wheel", "buffer", "context", "run_once")
 
     # It must not know its loop: `_by_loop` would keep both for ever.
-    def __init__(self) -> None:
+    def __init__(self, kind: type[asyncio.AbstractEventLoop]) -> None:
         self._done: ref[asyncio.Future[None]] | None = None
         self._to_flush: list[Wire] = []
         self._threads: dict[int, ThreadPoolExecutor] = {}
         self._wheel: ref[Wheel] | None = None
         self.buffer = ReadBuffer()
+        self.context = Context()
+        """An empty context, for callbacks of the loop that are no one connection's.
+
+        A copy of the current one, the default, keeps alive what one connection has in its own.
+        """
+        self.run_once = _run_once_of(kind)
+        """See `may_run_nested`; None for loops that are not asyncio's."""
+
+    def may_run_nested(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether *loop* was changed so that it can be run within itself.
+
+        What waits then for the end of a callback must not be what the inner run waits for. It may
+        have been changed just now: ``type(loop)._run_once`` is no longer ``run_once``.
+        """
+        return self.run_once is not None and type(loop)._run_once is not self.run_once  # type: ignore[attr-defined]
 
     def flush_soon(self, wire: Wire) -> None:
-        """Have *wire* flushed when this turn of the loop ends: one callback serves all."""
+        """Have *wire* flushed when this turn of the loop ends: one callback serves all.
+
+        Raises RuntimeError in asyncio's debug mode on a wrong thread, and has done nothing then.
+        """
         if not self._to_flush:
-            wire.loop.call_soon(self._flush)
+            self.call_soon(wire.loop, self._flush)
         self._to_flush.append(wire)
 
     def wheel(self, loop: asyncio.AbstractEventLoop) -> Wheel:
@@ -58,26 +80,35 @@ class LoopData:
             self._done = ref(done)
         return done
 
-    def threads(self, most: int) -> ThreadPoolExecutor:
-        """Up to *most* threads, started when they are needed."""
+    def call_soon(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
+        """Have *loop* call *callback*, code of ours, in its next turn, in nobody's context."""
+        loop.call_soon(callback, context=self.context)
+
+    def run_elsewhere(
+        self, loop: asyncio.AbstractEventLoop, most: int, work: Callable[..., Any], *arguments: Any
+    ) -> asyncio.Future[Any]:
+        """Run *work* on one of up to *most* threads, started when they are needed.
+
+        The future gets the error, too, if there is no thread to be had.
+        """
         if most not in self._threads:
             self._threads[most] = ThreadPoolExecutor(most, thread_name_prefix="wscore")
-        return self._threads[most]
+        try:
+            return loop.run_in_executor(self._threads[most], work, *arguments)
+        except RuntimeError as error:
+            failed: asyncio.Future[Any] = loop.create_future()
+            failed.set_exception(error)
+            return failed
 
     def _flush(self) -> None:
-        to_flush, self._to_flush = self._to_flush, []
-        for wire in to_flush:
-            wire.turn_ended()
-
-
-def keep_freed_memory() -> None:
-    """Have glibc keep up to 16 MiB of freed memory of this process for the next large messages.
-
-    glibc returns the end of the heap to the system once twice the largest block that was ever
-    freed is free there. With several messages of 1 MiB at a time it did so for each of them, and
-    page faults were a third of their echo. Freeing a block counts even if it was never touched.
-    """
-    bytes(_LARGEST_BLOCK)
+        to_flush, self._to_flush = iter(self._to_flush), []
+        try:
+            for wire in to_flush:
+                wire.turn_ended()
+        finally:
+            # After an exception, which the loop reports, the others have their turn.
+            for wire in to_flush:
+                self.flush_soon(wire)
 
 
 _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopData] = WeakKeyDictionary()
@@ -87,6 +118,16 @@ def loop_data(loop: asyncio.AbstractEventLoop) -> LoopData:
     """What the connections of *loop* share, made when first asked for."""
     found = _by_loop.get(loop)
     if found is None:
-        found = _by_loop[loop] = LoopData()
-        keep_freed_memory()
+        found = _by_loop[loop] = LoopData(type(loop))
     return found
+
+
+def _run_once_of(kind: type[asyncio.AbstractEventLoop]) -> object | None:
+    """What ``_run_once`` of a loop of this *kind* is while it cannot be run within itself."""
+    if not issubclass(kind, asyncio.BaseEventLoop):
+        return None
+    changed = any(
+        getattr(kind, name, None) is not getattr(asyncio.BaseEventLoop, name, None)
+        for name in _NOT_NESTED
+    )
+    return object() if changed else kind._run_once  # type: ignore[attr-defined]

@@ -11,10 +11,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from logging import Logger, LoggerAdapter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
 
 from .._backend import MAX_FRAGMENTS, MAX_SIZE
 from ..protocol.checks import (
+    check_head_limits,
     check_integer,
     check_kind,
     check_seconds,
@@ -22,6 +24,8 @@ from ..protocol.checks import (
     mismatch,
 )
 from ..protocol.extensions import Extension
+from ..protocol.http11 import MAX_HEAD, MAX_HEADERS, MAX_LINE
+from .logs import logger, traffic
 
 if TYPE_CHECKING:
     import ssl
@@ -48,6 +52,8 @@ __all__ = [
 Overflow: TypeAlias = Literal["wait", "drop_newest", "drop_oldest", "close"]
 # The usual permessage-deflate, one with options of its own, or none.
 Compression: TypeAlias = "Literal['deflate'] | Extension | None"
+# A limit, a limit and a second one, or none.
+Limits: TypeAlias = "int | tuple[int | None, int | None] | None"
 
 _Kind = TypeVar("_Kind", bound="DataclassInstance")
 _Call = TypeVar("_Call", bound=Callable[..., Any])
@@ -69,46 +75,86 @@ class ConnectionOptions:
     """Between two pings; None for no heartbeat."""
     ping_timeout: float | None = 20
     """How long a peer may be silent after a ping; None for any time."""
-    max_size: int | None = MAX_SIZE
-    """Bytes of a received message."""
+    max_size: Limits = MAX_SIZE
+    """Bytes of a received message; with a pair, of a message and of a fragment."""
     max_fragments: int | None = MAX_FRAGMENTS
     """Frames of a received message."""
-    max_queue: int | None = 16
-    """Received messages that may wait for the application before reading pauses."""
-    write_limit: int = 65536
-    """Bytes that a transport may hold before those who send wait."""
+    max_queue: Limits = 16
+    """Received messages that may wait for the application before reading pauses; with a pair,
+    also how few wait when reading goes on, which are none otherwise."""
+    write_limit: int | tuple[int, int | None] = 65536
+    """Bytes that a transport may hold before those who send wait; with a pair, also how few it
+    holds when they go on, which is a quarter otherwise."""
     max_unsent: int | None = 16777216
     """Bytes of messages that wait to be sent; see *overflow*."""
     overflow: Overflow = "wait"
     """What happens to a message beyond *max_unsent*."""
     compression: Compression = "deflate"
     """permessage-deflate (RFC 7692): the usual one, one with other parameters, or none."""
-    extensions: Sequence[Extension] = ()
-    """Other extensions to negotiate, by preference."""
+    extensions: Sequence[Extension] | None = ()
+    """Other extensions to negotiate, by preference; None for no others."""
+    max_line_size: int = MAX_LINE
+    """Bytes of a line of the peer's head: its first line, or a header."""
+    max_headers: int = MAX_HEADERS
+    """Lines of headers in the peer's head."""
+    max_head_size: int = MAX_HEAD
+    """Bytes of the peer's head, the request or answer of the opening handshake."""
+    logger: Logger | LoggerAdapter[Any] | None = None
+    """Gets all records; None for ``wscore``, and ``wscore.traffic`` for messages."""
 
     enabled_extensions: tuple[Extension, ...] = field(init=False, repr=False, compare=False)
     """What may be negotiated, by preference: *extensions*, then *compression*."""
     max_queue_bytes: int | None = field(init=False, repr=False, compare=False)
     """Bytes of received messages that may wait for the application before reading pauses."""
+    queue_limits: tuple[int | None, int] = field(init=False, repr=False, compare=False)
+    """*max_queue* as a pair."""
+    write_limits: tuple[int, int | None] = field(init=False, repr=False, compare=False)
+    """*write_limit* as a pair, with marks at which every transport pauses and resumes."""
+    log: Logger | LoggerAdapter[Any] = field(init=False, repr=False, compare=False)
+    """Where records go."""
+    traffic_log: Logger | LoggerAdapter[Any] = field(init=False, repr=False, compare=False)
+    """Where messages are logged."""
 
     def __post_init__(self) -> None:
         check_seconds("open_timeout", self.open_timeout, optional=True)
         check_seconds("close_timeout", self.close_timeout, optional=True)
         check_seconds("ping_interval", self.ping_interval, positive=True, optional=True)
         check_seconds("ping_timeout", self.ping_timeout, positive=True, optional=True)
-        check_integer("max_size", self.max_size, optional=True)
+        # Numbers first: a client checks its options for each connection.
+        max_message: Any = self.max_size
+        if isinstance(max_message, tuple):
+            max_message, _ = _checked_pair("max_size", max_message)
+        else:
+            check_integer("max_size", max_message, optional=True)
         check_integer("max_fragments", self.max_fragments, least=1, optional=True)
-        check_integer("max_queue", self.max_queue, least=1, optional=True)
-        check_integer("write_limit", self.write_limit)
+        queue_limits: Any = (self.max_queue, 0)
+        if isinstance(self.max_queue, tuple):
+            queue_limits = _queue_limits(self.max_queue)
+        else:
+            check_integer("max_queue", self.max_queue, least=1, optional=True)
+        # TLS transports pause as soon as they hold this: at 0 they never resume.
+        write_limits: Any = (self.write_limit or 1, None)
+        if isinstance(self.write_limit, tuple):
+            write_limits = _write_limits(self.write_limit)
+        else:
+            check_integer("write_limit", self.write_limit)
         check_integer("max_unsent", self.max_unsent, optional=True)
         _check_overflow(self.overflow)
-        extensions = checked_list("extensions", self.extensions, Extension, "extensions")
+        check_head_limits(self.max_line_size, self.max_headers, self.max_head_size)
+        given = () if self.extensions is None else self.extensions
+        extensions = checked_list("extensions", given, Extension, "extensions")
         compression = _compression(self.compression)
-        max_queue_bytes = None if self.max_size is None else 4 * self.max_size
+        if self.logger is not None:
+            check_kind("logger", self.logger, (Logger, LoggerAdapter), "a logger or None")
+        max_queue_bytes = None if max_message is None else 4 * max_message
         for name, value in (
             ("extensions", extensions),
             ("enabled_extensions", (*extensions, *compression)),
             ("max_queue_bytes", max_queue_bytes),
+            ("queue_limits", queue_limits),
+            ("write_limits", write_limits),
+            ("log", self.logger or logger),
+            ("traffic_log", self.logger or traffic),
         ):
             object.__setattr__(self, name, value)  # the dataclass is frozen
 
@@ -120,14 +166,18 @@ class ConnectionKeywords(TypedDict, total=False):
     close_timeout: float | None
     ping_interval: float | None
     ping_timeout: float | None
-    max_size: int | None
+    max_size: Limits
     max_fragments: int | None
-    max_queue: int | None
-    write_limit: int
+    max_queue: Limits
+    write_limit: int | tuple[int, int | None]
     max_unsent: int | None
     overflow: Overflow
     compression: Compression
-    extensions: Sequence[Extension]
+    extensions: Sequence[Extension] | None
+    max_line_size: int
+    max_headers: int
+    max_head_size: int
+    logger: Logger | LoggerAdapter[Any] | None
 
 
 if TYPE_CHECKING:
@@ -142,6 +192,33 @@ if TYPE_CHECKING:
 
     # Each field is a keyword.
     _same_parameters(ConnectionOptions)(_each_keyword_is_a_field)
+
+
+def _checked_pair(
+    name: str, value: tuple[Any, ...], *, least: int = 0, optional: bool = True
+) -> tuple[int | None, int | None]:
+    """*value*, a pair of limits. Raises TypeError, ValueError."""
+    if len(value) != 2:
+        raise TypeError(mismatch(name, "an integer or a pair of them", value))
+    first, second = value
+    check_integer(name, first, least=least, optional=optional)
+    check_integer(name, second, optional=True)
+    return first, second
+
+
+def _queue_limits(max_queue: tuple[Any, ...]) -> tuple[int | None, int]:
+    most, low = _checked_pair("max_queue", max_queue, least=1)
+    if low is not None and (most is None or low >= most):
+        raise ValueError(mismatch("max_queue", "a pair whose second is less", max_queue))
+    return most, low or 0
+
+
+def _write_limits(write_limit: tuple[Any, ...]) -> tuple[int, int | None]:
+    high, low = _checked_pair("write_limit", write_limit, optional=False)
+    assert high is not None
+    if low is not None and low > high:
+        raise ValueError(mismatch("write_limit", "a pair whose second is not more", write_limit))
+    return max(high, 1), low
 
 
 def _check_overflow(overflow: object) -> None:
@@ -166,12 +243,12 @@ def _compression(compression: object) -> tuple[Extension, ...]:
     return (PerMessageDeflate(),)
 
 
-def check_ssl(context: ssl.SSLContext | None) -> None:
-    """Demand a TLS context or None."""
+def check_ssl(context: ssl.SSLContext | None, name: str = "ssl") -> None:
+    """Demand that the option *name* is a TLS context or None."""
     if context is not None:
         import ssl  # slow to import, but whoever has a context has it already
 
-        check_kind("ssl", context, ssl.SSLContext, "an ssl.SSLContext", optional=True)
+        check_kind(name, context, ssl.SSLContext, "an ssl.SSLContext", optional=True)
 
 
 # Keywords from dataclasses ---------------------------------------------------------------------

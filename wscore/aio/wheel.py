@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from contextvars import Context
 from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
@@ -35,10 +36,21 @@ class Wheel:
     may reference the wheel.
     """
 
-    __slots__ = ("__weakref__", "_armed", "_count", "_loop", "_spokes", "_ticks", "_timer")
+    __slots__ = (
+        "__weakref__",
+        "_armed",
+        "_context",
+        "_count",
+        "_loop",
+        "_spokes",
+        "_ticks",
+        "_timer",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        # Of the timer: it must not keep the context of the item that set it.
+        self._context = Context()
         # The items that are due at each tick, and a heap of the ticks.
         self._spokes: dict[int, set[Timed]] = {}
         self._ticks: list[int] = []
@@ -85,7 +97,7 @@ class Wheel:
         if self._timer is None or tick < self._armed:
             self._disarm()
             self._armed = tick
-            self._timer = self._loop.call_at(tick / TICKS, self._turn)
+            self._timer = self._loop.call_at(tick / TICKS, self._turn, context=self._context)
 
     def _disarm(self) -> None:
         if self._timer is not None:

@@ -4,37 +4,72 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import platform
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .. import _backend
 from .._version import __version__
+from . import arguments
+from .connect import add_connect
+from .output import OutputError, flush, note, prepare, write
 
 if TYPE_CHECKING:
     import ssl
 
 __all__ = ["main"]
 
+_COMMANDS = ("info", "serve", "connect")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line *argv*, by default that of the process. Return the exit status.
 
-    Raises SystemExit for ``--help``, ``--version`` and invalid arguments.
+    ``wscore URI`` stands for ``wscore connect URI``. Raises SystemExit for ``--help``,
+    ``--version`` and invalid arguments.
     """
-    options = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    prepare()
+    try:
+        try:
+            return _run(words)
+        finally:
+            flush()  # what --help printed, too
+    except OutputError as error:
+        note(f"wscore: cannot write to stdout: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(words: list[str]) -> int:
+    if words and words[0] not in _COMMANDS and any(map(_is_uri, words)):
+        words = ["connect", *words]
+    try:
+        options = _parser().parse_args(words)
+    except OSError as error:
+        raise OutputError(error.strerror) from None
     status: int = options.run(options)
     return status
 
 
+def _is_uri(word: str) -> bool:
+    return word.lower().startswith(("ws://", "wss://"))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="wscore", description="The WebSocket engine for Python.")
+    parser = argparse.ArgumentParser(
+        prog="wscore",
+        description="The WebSocket engine for Python.",
+        epilog="'wscore URI' is short for 'wscore connect URI'.",
+    )
     parser.add_argument("--version", action="version", version=f"wscore {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_info(commands)
     _add_serve(commands)
-    _add_connect(commands)
+    add_connect(commands)
     return parser
 
 
@@ -57,12 +92,19 @@ def _info(_: argparse.Namespace) -> int:
         "backend": _backend.BACKEND,
         "kernel": _backend.KERNEL,
         "CPU features": ", ".join(_backend.CPU_FEATURES) or "none used by kernels",
+        **note_on_backend(),
     }
     width = max(map(len, facts))
-    for name, fact in facts.items():
-        print(f"{name:{width}}  {fact}")
-    print(f"\nLibraries that wscore.accelerate() supports:\n\n{survey()}")
+    told = "".join(f"{name:{width}}  {fact}\n" for name, fact in facts.items())
+    write(f"{told}\nLibraries that wscore.accelerate() supports:\n\n{survey()}\n")
     return 0
+
+
+def note_on_backend() -> dict[str, str]:
+    """What to say where the pure backend runs without having been asked for: pip does not tell."""
+    if _backend.BACKEND == "compiled" or os.environ.get("WSCORE_BACKEND") == "python":
+        return {}
+    return {"note": "not compiled when it was installed; WSCORE_BUILD=require makes pip say why"}
 
 
 # serve ----------------------------------------------------------------------------------------
@@ -81,24 +123,27 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument(
-        "--port", type=_port, default=8765, help="port, 0 for any free port (%(default)s)"
+        "--port", type=arguments.port, default=8765, help="port, 0 for any free port (%(default)s)"
     )
     serve.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="PEM files, for wss://")
     serve.add_argument(
-        "--max-connections", type=_from(1, int), metavar="N", help="maximum connections (no limit)"
+        "--max-connections",
+        type=arguments.number(int, 1),
+        metavar="N",
+        help="maximum connections (no limit)",
     )
     serve.add_argument(
         "--max-connections-per-ip",
-        type=_from(1, int),
+        type=arguments.number(int, 1),
         metavar="N",
         help="maximum connections from one address (no limit)",
     )
     serve.add_argument(
-        "--max-size", type=_from(0, int), default=defaults.max_size, metavar="BYTES",
+        "--max-size", type=arguments.number(int, 0), default=defaults.max_size, metavar="BYTES",
         help="maximum size of a message (%(default)s)",
     )  # fmt: skip
     serve.add_argument(
-        "--close-timeout", type=_from(0, float), default=defaults.close_timeout,
+        "--close-timeout", type=arguments.time_limit, default=defaults.close_timeout,
         metavar="SECONDS",
         help="time limit for the closing handshake (%(default)s)",
     )  # fmt: skip
@@ -107,26 +152,6 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="minimum level of log records on stderr (%(default)s)",
     )  # fmt: skip
     serve.set_defaults(run=_serve)
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError("must be a number from 0 to 65535")
-    return port
-
-
-def _from(least: int, kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a function that parses a number of at least *least*."""
-
-    def number(text: str) -> Any:
-        value = kind(text)
-        if not value >= least:
-            raise argparse.ArgumentTypeError(f"must be at least {least}")
-        return value
-
-    number.__name__ = kind.__name__  # argparse shows this name if *kind* cannot parse the text
-    return number
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -147,11 +172,9 @@ def _serve(options: argparse.Namespace) -> int:
                 close_timeout=options.close_timeout,
             )
         )
-    except OSError as error:
-        print(f"wscore: cannot serve on {options.host}:{options.port}: {error}", file=sys.stderr)
+    except (OSError, UnicodeError) as error:  # the latter for what cannot be a host name
+        note(f"wscore: cannot serve on {options.host}:{options.port}: {error}")
         return 1
-    except KeyboardInterrupt:  # before signal handlers are installed, or on Windows
-        return 130
     return 0
 
 
@@ -174,51 +197,3 @@ def _log_to_stderr(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter(layout, defaults=about))
     logging.basicConfig(level=level.upper(), handlers=[handler])
-
-
-# connect --------------------------------------------------------------------------------------
-
-
-def _add_connect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    summary = "send lines of stdin as messages and print received messages"
-    connect = commands.add_parser(
-        "connect",
-        help=summary,
-        description=f"{summary.capitalize()}. Exit status: 0 after a normal closure, 1 if the "
-        "connection broke or was closed with an error, 3 if it could not be opened.",
-    )
-    connect.add_argument("uri", metavar="URI", help="ws:// or wss://")
-    connect.add_argument(
-        "--subprotocol", action="append", default=[], help="subprotocol to offer; may be repeated"
-    )
-    connect.add_argument(
-        "--timeout",
-        type=float,
-        default=10,
-        help="time limit for connecting, in seconds (%(default)s)",
-    )
-    connect.add_argument(
-        "--linger",
-        type=float,
-        default=0.5,
-        help="seconds without a message, after the end of stdin, before closing (%(default)s)",
-    )
-    connect.set_defaults(run=_connect)
-
-
-def _connect(options: argparse.Namespace) -> int:
-    import asyncio
-
-    from .terminal import talk
-
-    try:
-        return asyncio.run(
-            talk(
-                options.uri,
-                subprotocols=tuple(options.subprotocol),
-                timeout=options.timeout,
-                linger=options.linger,
-            )
-        )
-    except KeyboardInterrupt:
-        return 130

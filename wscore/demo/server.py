@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from ..aio import Listener, serve
+from ..cli.output import note, write
 
 if TYPE_CHECKING:
     from ..aio import Connection, ServerConnection
@@ -49,7 +50,7 @@ async def run(host: str, port: int, **options: Any) -> None:
     """Serve until SIGINT or SIGTERM, then close all connections with 1001.
 
     A second signal ends the process at once. *options* are those of `serve`. Raises OSError if it
-    cannot listen.
+    cannot listen, OutputError if it cannot say where.
     """
     stop = asyncio.Event()
     _on_signals(stop)
@@ -57,9 +58,10 @@ async def run(host: str, port: int, **options: Any) -> None:
         address, bound = server.sockets[0].getsockname()[:2]
         where = f"[{address}]:{bound}" if ":" in address else f"{address}:{bound}"
         s = "s" if options.get("ssl") else ""
-        print(f"open http{s}://{where}/ in a browser, or connect to ws{s}://{where}/", flush=True)
+        if sys.stdout is not None:  # who closes it does not want to know
+            write(f"open http{s}://{where}/ in a browser, or connect to ws{s}://{where}/\n")
         await stop.wait()
-        print(f"closing {server.stats.connections} connections", file=sys.stderr, flush=True)
+        note(f"closing {server.stats.connections} connections")
 
 
 def _on_signals(stop: asyncio.Event) -> None:

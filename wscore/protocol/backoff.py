@@ -192,6 +192,10 @@ class RetryState:
             self.retries = 0
         return self._decide(error, self.backoff.retry(error))
 
+    def ended(self, error: ConnectionClosed, lasted: float) -> float | None:
+        """As `lost`, and None if the connection was closed for good: the client stops."""
+        return None if closed_for_good(error) else self.lost(error, lasted)
+
     def _decide(self, error: Exception, may_retry: bool) -> float:
         if not may_retry:
             self._report(error, None)

@@ -15,6 +15,7 @@ from .headers import is_token
 
 __all__ = [
     "check_function",
+    "check_head_limits",
     "check_integer",
     "check_kind",
     "check_number",
@@ -63,6 +64,13 @@ def check_integer(
         raise TypeError(mismatch(name, expected, value))
     if value < least or (most is not None and value > most):
         raise ValueError(mismatch(name, expected, value))
+
+
+def check_head_limits(max_line_size: object, max_headers: object, max_head_size: object) -> None:
+    """Demand limits of a head that an opening handshake fits in, and that bound memory."""
+    check_integer("max_line_size", max_line_size, least=256, most=1 << 20)
+    check_integer("max_headers", max_headers, least=8, most=4096)
+    check_integer("max_head_size", max_head_size, least=1024, most=1 << 22)
 
 
 def check_kind(

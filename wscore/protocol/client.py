@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidHandshake, InvalidStatus
+from .checks import mismatch
 from .connection import Move, State
 from .extensions import confirm
 from .handshake import USER_AGENT, build_request, check_response, generate_key
-from .http11 import Request, Response, ResponseParser
+from .http11 import (
+    MAX_BODY,
+    MAX_HEAD,
+    MAX_HEADERS,
+    MAX_LINE,
+    Request,
+    Response,
+    ResponseParser,
+)
 from .opening import HandshakingProtocol
 from .uri import parse_uri
 
@@ -26,7 +35,9 @@ class ClientProtocol(HandshakingProtocol):
     """The client's side of one connection to *uri*, without I/O.
 
     `connect` returns the Request to pass to `send_request`. It offers *subprotocols* in order of
-    preference, and *extensions* in their order. `events` returns the server's `Response` if it
+    preference, and *extensions* in their order. *max_line_size*, *max_headers* and *max_head_size*
+    limit the head of the answer, and *max_body_size* bytes of a refusal's body are kept. *key*
+    replaces the random Sec-WebSocket-Key. `events` returns the server's `Response` if it
     opened the connection; otherwise ``handshake_error`` tells why not. Raises InvalidURI.
     """
 
@@ -45,18 +56,32 @@ class ClientProtocol(HandshakingProtocol):
         uri: str | WebSocketURI,
         *,
         origin: str | None = None,
-        subprotocols: Sequence[str] = (),
-        headers: HeadersLike = (),
+        subprotocols: Sequence[str] | None = (),
+        headers: HeadersLike | None = (),
         user_agent: str | None = USER_AGENT,
-        extensions: Sequence[Extension] = (),
+        extensions: Sequence[Extension] | None = (),
+        key: str | None = None,
+        max_line_size: int = MAX_LINE,
+        max_headers: int = MAX_HEADERS,
+        max_head_size: int = MAX_HEAD,
+        max_body_size: int = MAX_BODY,
         **options: Any,
     ) -> None:
         super().__init__(client=True, **options)
-        self._extensions = extensions
+        for name, given in (("subprotocols", subprotocols), ("extensions", extensions)):
+            if isinstance(given, (str, bytes)):
+                raise TypeError(mismatch(name, "a list", given))
+        self._extensions = extensions or ()
         self.uri = parse_uri(uri) if isinstance(uri, str) else uri
-        self._key = generate_key()
-        self._options: Any = (origin, tuple(subprotocols), headers, user_agent)
-        self._parser: ResponseParser | None = ResponseParser()
+        self._key = generate_key() if key is None else key
+        added = () if headers is None else headers
+        self._options: Any = (origin, tuple(subprotocols or ()), added, user_agent)
+        self._parser: ResponseParser | None = ResponseParser(
+            max_line=max_line_size,
+            max_headers=max_headers,
+            max_head=max_head_size,
+            max_body=max_body_size,
+        )
 
     def connect(self) -> Request:
         """Return the request of the opening handshake. Raises ValueError for invalid options."""

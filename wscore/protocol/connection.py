@@ -126,14 +126,19 @@ class Protocol:
         self,
         *,
         client: bool,
-        max_size: int | None = MAX_SIZE,
+        max_size: int | tuple[int | None, int | None] | None = MAX_SIZE,
         max_fragments: int | None = MAX_FRAGMENTS,
         buffer: ReadBuffer | None = None,
         writer: FrameWriter | None = None,
     ) -> None:
         self.state = State.CONNECTING
+        most, most_of_fragment = max_size if isinstance(max_size, tuple) else (max_size, None)
         self.reader = MessageReader(
-            masked=not client, max_size=max_size, max_fragments=max_fragments, buffer=buffer
+            masked=not client,
+            max_size=most,
+            max_fragments=max_fragments,
+            max_fragment_size=most_of_fragment,
+            buffer=buffer,
         )
         self.writer = FrameWriter(masked=client) if writer is None else writer
         self.writer.protocol = self
@@ -212,7 +217,8 @@ class Protocol:
         if codec is not None:
             self.reader.deflate = True
             self.writer.codec = codec
-            self.decoder = MessageDecoder(codec, self._max_size)
+            pair = self._max_size if isinstance(self._max_size, tuple) else (self._max_size,)
+            self.decoder = MessageDecoder(codec, *pair)
 
     def _receive_handshake(self, data: bytes) -> None:
         raise NotImplementedError
@@ -281,8 +287,18 @@ class Protocol:
             raise self.refusal()
         else:
             is_text = isinstance(message, str) if text is None else text
-            self._encoding = self.writer.codec is not None and compress is not False
-            self._send_fragment(Opcode.TEXT if is_text else Opcode.BINARY, message, False)
+            # Not while another message is being encoded, which goes out later than this one.
+            usable = self.writer.codec is not None and not self.writer.encoding
+            self._encoding = usable and compress is not False
+            # First, because a finalizer or a signal handler may write in the middle of this.
+            self._in_message = True
+            self._update_writer()
+            try:
+                self._send_fragment(Opcode.TEXT if is_text else Opcode.BINARY, message, False)
+            except BaseException:
+                self._in_message = False
+                self._update_writer()
+                raise
 
     def send_continuation(self, data: str | Buffer, *, fin: bool) -> None:
         """Write the next fragment of a message; *fin* says whether it is the last.
@@ -298,9 +314,11 @@ class Protocol:
         if self._encoding and self.writer.codec is not None:
             data = self.writer.codec.encode(as_bytes(data), fin)
         rsv1 = self._encoding and opcode is not Opcode.CONT
+        self._check_open()  # the codec may have run other code
         self.writer.write(opcode, data, fin, rsv1)
-        self._in_message = not fin
-        self._update_writer()
+        if fin:
+            self._in_message = False
+            self._update_writer()
 
     def ping(self, data: str | Buffer = b"") -> None:
         """Write a ping of at most 125 bytes. Raises ConnectionClosed, ValueError."""
@@ -374,7 +392,9 @@ class Protocol:
         """Return why no message may be sent now: RuntimeError or ConnectionClosed."""
         if self.state is State.CONNECTING:
             return RuntimeError("the opening handshake is not done")
-        if self.sending is Sending.FRAGMENTS:
+        if self.sending is not Sending.FINISHED:
+            # MESSAGES when the last fragment was written a moment ago, and the caller has come in
+            # between: a finalizer or a signal handler.
             return RuntimeError("a fragmented message is being sent")
         return self.closed_error()
 

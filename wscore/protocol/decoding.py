@@ -20,6 +20,8 @@ __all__ = ["MessageDecoder"]
 class MessageDecoder:
     """Decodes the messages of one connection, frame by frame, each up to *max_size* bytes.
 
+    A fragment may have up to *max_fragment_size*; None lifts a limit.
+
     `begin` takes a frame. `work` decodes it, at once or in steps, on any thread. `finish` returns
     the result. `decode` does all three. After ProtocolError or PayloadTooBig, the connection has
     failed.
@@ -31,6 +33,7 @@ class MessageDecoder:
         "_encoded",
         "_frame",
         "_fresh",
+        "_max_fragment_size",
         "_max_size",
         "_pieces",
         "_room",
@@ -39,9 +42,12 @@ class MessageDecoder:
         "_whole",
     )
 
-    def __init__(self, codec: MessageCodec, max_size: int | None) -> None:
+    def __init__(
+        self, codec: MessageCodec, max_size: int | None, max_fragment_size: int | None = None
+    ) -> None:
         self._codec = codec
         self._max_size = max_size
+        self._max_fragment_size = max_fragment_size
         # The message: is it encoded, to be assembled, text; how many bytes it may still have.
         self._encoded = False
         self._whole = True
@@ -69,7 +75,11 @@ class MessageDecoder:
             self._text = frame.opcode is Opcode.TEXT
             self._room = self._max_size
         if self._encoded:
-            self._pieces = iter(self._codec.decode(frame.payload, frame.fin, self._room))
+            most = self._room
+            if self._max_fragment_size is not None:
+                limit = self._max_fragment_size
+                most = limit if most is None else min(most, limit)
+            self._pieces = iter(self._codec.decode(frame.payload, frame.fin, most))
             self._fresh = []
 
     def work(self, most: int | None = None) -> bool:

@@ -257,6 +257,11 @@ class DeflateCodec(MessageCodec):
         # The window: what was inflated last, and may be referred to.
         self._history = b""
 
+    @property
+    def parameters(self) -> tuple[bool, bool, int, int]:
+        """What was agreed: whether the peer forgets, whether we do, its window and ours in bits."""
+        return self._peer_forgets, self._forgets, self._peer_bits, self._bits
+
     def encode(self, payload: bytes, fin: bool = True) -> bytes:
         """Return *payload* compressed and flushed (RFC 7692 7.2.1)."""
         whole = fin and self._compressor is None

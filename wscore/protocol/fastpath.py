@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from .extensions import negotiate
-from .handshake import upgrade_response
-from .headers import parse_extension_list
+from .handshake import accept_key
+from .headers import build_extensions, parse_extension_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .._backend.upgrade import Upgrade
     from .extensions import Extension, MessageCodec
-    from .handshake import Origins
+    from .headers import Origins
+    from .server import HandshakeOptions
 
-__all__ = ["Accepted", "accept_upgrade"]
+__all__ = ["Accepted", "accept_upgrade", "allows_fast_path"]
+
+# What the compiled pass reads at most (`_kernels/upgrade.h`).
+_MAX_HEAD, _MAX_HEADERS = 8192, 128
 
 
 class Accepted(NamedTuple):
@@ -25,20 +29,37 @@ class Accepted(NamedTuple):
     codec: MessageCodec | None
 
 
+def allows_fast_path(options: HandshakeOptions) -> bool:
+    """Whether a head that the fast path reads is always within the limits of *options*."""
+    most_bytes = min(options.max_line_size, options.max_head_size)
+    return most_bytes >= _MAX_HEAD and options.max_headers >= _MAX_HEADERS
+
+
 def accept_upgrade(
-    upgrade: Upgrade, origins: Origins | None = None, extensions: Sequence[Extension] = ()
+    upgrade: Upgrade,
+    origins: Origins | None = None,
+    extensions: Sequence[Extension] = (),
+    headers: str = "",
 ) -> Accepted | None:
     """Answer a request without a `ServerProtocol`, which has the same options.
 
-    Returns None if the slow path has to answer, starting at `ServerProtocol.receive_head`: above
-    all, when the request is refused.
+    *headers* are whole lines to add to the answer. Returns None if the slow path has to answer,
+    starting at `ServerProtocol.receive_head`: above all, when the request is refused.
     """
     if origins is not None and upgrade.origin not in origins:
         return None
-    if upgrade.extensions is None:
-        return Accepted(upgrade_response(upgrade.key, ()), None)
+    codec: MessageCodec | None = None
     try:
-        agreed = negotiate(parse_extension_list(upgrade.extensions), extensions)
-        return Accepted(upgrade_response(upgrade.key, agreed.headers), agreed.codec)
+        if upgrade.extensions is not None:
+            agreed = negotiate(parse_extension_list(upgrade.extensions), extensions)
+            codec = agreed.codec
+            if agreed.headers:
+                chosen = build_extensions(agreed.headers)
+                headers = f"Sec-WebSocket-Extensions: {chosen}\r\n{headers}"
     except Exception:
         return None  # the slow path answers with the right error
+    head = (
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Accept: {accept_key(upgrade.key)}\r\n{headers}\r\n"
+    )
+    return Accepted(head.encode("latin-1"), codec)

@@ -42,6 +42,7 @@ from .http11 import Request, Response
 from .uri import WebSocketURI, build_host
 
 __all__ = [
+    "SERVER",
     "USER_AGENT",
     "VERSION",
     "Negotiated",
@@ -55,11 +56,10 @@ __all__ = [
     "generate_key",
     "reject_response",
     "select_subprotocol",
-    "upgrade_response",
 ]
 
 VERSION = "13"
-USER_AGENT = "Python/{}.{} wscore/{}".format(*sys.version_info[:2], __version__)
+USER_AGENT = SERVER = "Python/{}.{} wscore/{}".format(*sys.version_info[:2], __version__)
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 # 16 bytes in base64: 21 digits of six bits, one whose last four bits are zero, and padding.
@@ -169,20 +169,35 @@ def _check_version(headers: Headers) -> None:
 def select_subprotocol(
     request: Request,
     available: Sequence[str] | Callable[[list[str]], str | None] | None,
+    *,
+    required: bool = False,
+    select: Callable[[list[str]], str | None] | None = None,
 ) -> str | None:
     """Choose one of the subprotocols that the client offers, or None.
 
     *available* is a list in the server's order of preference, or a function that chooses from the
-    client's list. Raises InvalidHeader, and ValueError if the function returns one not offered.
+    client's list. *select*, which is called even if the client offers none, overrules it. Raises
+    InvalidHeader; NegotiationError if *required* and there are some available, but none of them
+    offered; and ValueError if a function returns one not offered.
     """
-    offered = parse_subprotocols(request.headers)
-    if available is None or not offered:
+    headers = request.headers
+    offered = parse_subprotocols(headers) if "Sec-WebSocket-Protocol" in headers else []
+    if select is not None:
+        return _offered(select(offered), offered)
+    if not available:
         return None
     if isinstance(available, str):
         raise TypeError("subprotocols must be a list, not a str")
-    if not callable(available):
-        return next((name for name in available if name in offered), None)
-    chosen = available(offered)
+    if callable(available):
+        chosen = _offered(available(offered), offered) if offered else None
+    else:
+        chosen = next((name for name in available if name in offered), None)
+    if chosen is None and required:
+        raise NegotiationError("the client offers no subprotocol of the server")
+    return chosen
+
+
+def _offered(chosen: str | None, offered: Sequence[str]) -> str | None:
     if chosen is not None and chosen not in offered:
         raise ValueError(f"subprotocol {chosen!r} was not offered")
     return chosen
@@ -217,24 +232,15 @@ def accept_response(
     return Response(101, "Switching Protocols", answer)
 
 
-def upgrade_response(key: str, extensions: Sequence[ExtensionHeader]) -> bytes:
-    """Return, as bytes, the response of `accept_response` to an `Upgrade`."""
-    head = (
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Accept: {accept_key(key)}\r\n"
-    )
-    if extensions:
-        head += f"Sec-WebSocket-Extensions: {build_extensions(extensions)}\r\n"
-    return f"{head}\r\n".encode("ascii")
-
-
 def reject_response(status: int, text: str = "", headers: HeadersLike = ()) -> Response:
     """Return a plain HTTP response that ends the connection, with *text* as its body.
 
     *headers* may replace the Content-Type, ``text/plain; charset=utf-8``. Raises ValueError for
     an unknown *status* or one below 200, for a 204 or 304 with a text, and for *headers* that
-    frame the response.
+    frame the response; TypeError for a *text* that is no str.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"the text of a response must be a str, not {type(text).__name__}")
     known = HTTPStatus(status)
     body = text.encode()
     if known < 200 or (body and known in (204, 304)):
@@ -330,8 +336,8 @@ def check_response(
     upgrade = headers.get_all("Upgrade")
     if [value.lower() for value in upgrade] != ["websocket"]:
         raise InvalidUpgrade("Upgrade", _joined(upgrade))
-    connection = [token.lower() for token in parse_connection(headers)]
-    if connection.count("upgrade") != 1:
+    connection = parse_connection(headers)
+    if "upgrade" not in map(str.lower, connection):
         raise InvalidUpgrade("Connection", _joined(connection))
     accept = _only_value(headers, "Sec-WebSocket-Accept")
     if accept != accept_key(key):

@@ -8,9 +8,10 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias, Union
 
 from ..errors import InvalidHeader, InvalidMessage
+from .origins import Origins
 
 __all__ = [
     "ExtensionHeader",
@@ -18,6 +19,7 @@ __all__ = [
     "HeadersLike",
     "MultipleValuesError",
     "Origins",
+    "SupportsKeysAndGetItem",
     "build_authorization_basic",
     "build_extensions",
     "build_subprotocols",
@@ -29,11 +31,26 @@ __all__ = [
     "parse_extensions",
     "parse_subprotocols",
     "parse_upgrade",
+    "reduce_slots",
 ]
 
 # A name and its parameters, in order. A parameter without a value has None.
 ExtensionHeader: TypeAlias = tuple[str, list[tuple[str, str | None]]]
-HeadersLike: TypeAlias = "Headers | Mapping[str, str] | Iterable[tuple[str, str]]"
+# A type at run time, too: applications write `HeadersLike | None`.
+HeadersLike: TypeAlias = Union[
+    "Headers", Mapping[str, str], Iterable[tuple[str, str]], "SupportsKeysAndGetItem"
+]
+
+
+class SupportsKeysAndGetItem(Protocol):
+    """What `dict` takes for a mapping."""
+
+    def keys(self) -> Iterable[str]:
+        """The names."""
+
+    def __getitem__(self, name: str, /) -> str:
+        """The value of *name*."""
+
 
 # RFC 9110 5.6.2 and 5.5: HTAB, SP, VCHAR and obs-text, so neither CR, LF nor NUL.
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -72,6 +89,11 @@ def is_field_value(text: str) -> bool:
     return _is_field_value(text) is not None
 
 
+def reduce_slots(self: object, protocol: Any) -> str | tuple[Any, ...]:
+    """`object.__reduce_ex__` that has slots pickled by the oldest protocols, too."""
+    return object.__reduce_ex__(self, max(protocol, 2))
+
+
 class MultipleValuesError(LookupError):
     """A single value was requested of a header that occurs several times."""
 
@@ -86,6 +108,7 @@ class Headers(MutableMapping[str, str]):
     """
 
     __slots__ = ("_index", "_items")
+    __reduce_ex__ = reduce_slots
 
     def __init__(self, *headers: HeadersLike, **values: str) -> None:
         self._items: list[tuple[str, str]] = []
@@ -123,10 +146,14 @@ class Headers(MutableMapping[str, str]):
         return values[0]
 
     def __setitem__(self, name: str, value: str) -> None:
-        if not _is_token(name):
-            raise ValueError(f"header name is not a token: {name!r}")
-        if not _is_field_value(value):
-            raise ValueError(f"{name} header cannot carry {value!r}")
+        try:
+            if not _is_token(name):
+                raise ValueError(f"header name is not a token: {name!r}")
+            if not _is_field_value(value):
+                raise ValueError(f"{name} header cannot carry {value!r}")
+        except TypeError:
+            message = f"name and value of a header must be str, not {name!r} and {value!r}"
+            raise TypeError(message) from None
         self._items.append((name, value))
         self._index.setdefault(name.lower(), []).append(value)
 
@@ -153,17 +180,24 @@ class Headers(MutableMapping[str, str]):
     def __str__(self) -> str:
         return "".join([f"{name}: {value}\r\n" for name, value in self._items]) + "\r\n"
 
-    def update(self, *headers: HeadersLike, **values: str) -> None:  # type: ignore[override]
-        """Add all *headers*: each a Headers, a mapping or pairs. Raises ValueError."""
+    def update(self, *headers: HeadersLike, **values: str) -> None:
+        """Add all *headers*: each a Headers, a mapping or pairs. Raises TypeError, ValueError."""
         for more in headers:
-            if isinstance(more, Headers):
-                pairs: Iterable[tuple[str, str]] = more.raw_items()
-            else:
-                pairs = more.items() if isinstance(more, Mapping) else more
-            for name, value in pairs:
+            for pair in more._items if isinstance(more, Headers) else _pairs(more):
+                # A str of two letters would pass as a pair.
+                if isinstance(pair, (str, bytes)):
+                    raise TypeError(f"headers must be a mapping or pairs of str, not {more!r}")
+                name, value = pair
                 self[name] = value
         for name, value in values.items():
             self[name] = value
+
+    def add_missing(self, headers: Iterable[tuple[str, str]]) -> None:
+        """Add those of *headers*, checked already, whose names do not occur yet."""
+        for name, value in headers:
+            if name.lower() not in self._index:
+                self._items.append((name, value))
+                self._index[name.lower()] = [value]
 
     def clear(self) -> None:
         """Remove all fields."""
@@ -177,6 +211,8 @@ class Headers(MutableMapping[str, str]):
         copy._index = {name: values.copy() for name, values in self._index.items()}
         return copy
 
+    __copy__ = copy
+
     def get_all(self, name: str) -> list[str]:
         """Return every value of *name*, in order."""
         return list(self._index.get(name.lower(), ()))
@@ -188,6 +224,15 @@ class Headers(MutableMapping[str, str]):
     def serialize(self) -> bytes:
         """Return the fields as sent on the wire, including the empty line at the end."""
         return str(self).encode("latin-1")
+
+
+def _pairs(headers: Any) -> Iterable[Any]:
+    """The fields of what is no Headers."""
+    if isinstance(headers, Mapping):
+        return headers.items()
+    if hasattr(headers, "keys"):
+        return dict(headers).items()
+    return (headers,) if isinstance(headers, (str, bytes)) else headers
 
 
 # Lists (RFC 9110 5.6.1). Several lines form one list, but no element spans two lines.
@@ -295,49 +340,6 @@ def _check_token(text: str) -> str:
     if not _is_token(text):
         raise ValueError(f"not a token: {text!r}")
     return text
-
-
-# Origin (RFC 6454)
-
-# The ports that origins omit (RFC 6454 4).
-_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-_is_origin = re.compile(
-    r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^/:?#@\[\]]+)(?::([0-9]{1,5}))?"
-).fullmatch
-
-
-class Origins:
-    """The origins that a server accepts, compared by scheme, host and port (RFC 6454 5).
-
-    *allowed* contains origins like ``"https://example.com"``. None allows requests without an
-    Origin, ``"null"`` allows opaque origins, and ``"*"`` allows any Origin. Raises ValueError for
-    anything else.
-    """
-
-    __slots__ = ("_allowed",)
-
-    def __init__(self, allowed: Iterable[str | None]) -> None:
-        if isinstance(allowed, str):
-            raise TypeError("origins must be a list, not a str")
-        self._allowed = {_split_origin(origin) for origin in allowed}
-
-    def __contains__(self, origin: str | None) -> bool:
-        if "*" in self._allowed and origin is not None:
-            return True
-        try:
-            return _split_origin(origin) in self._allowed
-        except ValueError:
-            return False
-
-
-def _split_origin(origin: str | None) -> tuple[str, str, int | None] | str | None:
-    if origin in (None, "null", "*"):
-        return origin
-    match = _is_origin(origin.lower())
-    if match is None:
-        raise ValueError(f"not an origin: {origin!r}")
-    scheme, host, port = match.groups()
-    return scheme, host, int(port) if port else _DEFAULT_PORTS.get(scheme)
 
 
 # Basic authentication (RFC 7617), always in UTF-8.

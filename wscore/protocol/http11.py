@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidMessage
-from .headers import Headers, MultipleValuesError, is_field_value, is_token
+from .head_reader import HeadReader, RequestLine, StatusLine, split_request_line
+from .headers import Headers, MultipleValuesError, is_field_value, is_token, reduce_slots
 
 if TYPE_CHECKING:
     from .._types import Buffer
@@ -28,6 +29,8 @@ __all__ = [
     "RequestParser",
     "Response",
     "ResponseParser",
+    "parse_request",
+    "parse_response",
 ]
 
 MAX_LINE = 8192  # bytes in a request line, status line or header, without its CRLF
@@ -43,7 +46,8 @@ _absolute_form = re.compile(
     r"(?:http|ws)s?://([!\"$-.0->A-~]+)((?:[/?][!\"$-~]*)?)", re.IGNORECASE
 ).fullmatch
 _status_line = re.compile(r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t -~\x80-\xff]*))?").fullmatch
-_is_http_version = re.compile(r"HTTP/[0-9]\.[0-9]").fullmatch
+# The begin of a folded line: RFC 9112 5.2 has it replaced by spaces in answers.
+_FOLD = re.compile(r"\r\n[ \t]+")
 # At most 18 digits: no body has a longer length.
 _is_length = re.compile(r"[0-9]{1,18}").fullmatch
 # The CRLF of the previous chunk, the size, and an extension, which is ignored.
@@ -59,6 +63,8 @@ class Request:
     headers: Headers
     method: str = "GET"
     protocol: str = "HTTP/1.1"
+
+    __reduce_ex__ = reduce_slots
 
     def serialize(self) -> bytes:
         """Return the request as bytes. Raises ValueError if it could not be parsed back."""
@@ -79,106 +85,23 @@ class Response:
     headers: Headers
     body: bytes = b""
 
-    def serialize(self) -> bytes:
-        """Return the response as bytes. Raises ValueError if it could not be parsed back."""
-        if not 100 <= self.status_code <= 599:
-            raise ValueError(f"not an HTTP status: {self.status_code}")
+    __reduce_ex__ = reduce_slots
+
+    def serialize(self, *, to_head: bool = False) -> bytes:
+        """Return the response as bytes; *to_head* leaves out the body, as the answer to HEAD.
+
+        Raises ValueError if it could not be parsed back.
+        """
+        status = self.status_code
+        if not 100 <= status <= 599:
+            raise ValueError(f"not an HTTP status: {status}")
         if not is_field_value(self.reason_phrase):
             raise ValueError(f"not a reason phrase: {self.reason_phrase!r}")
-        line = f"HTTP/1.1 {self.status_code:d} {self.reason_phrase}\r\n"
-        return line.encode("latin-1") + self.headers.serialize() + self.body
-
-
-class _HeadReader:
-    """Collects a head within limits; ``rest`` holds the bytes after it.
-
-    Lines are checked in the order of their bytes, so the result does not depend on how the bytes
-    were split into reads.
-    """
-
-    __slots__ = (
-        "_buffer",
-        "_line",
-        "_lines",
-        "_max_head",
-        "_max_headers",
-        "_max_line",
-        "_max_plain",
-        "head",
-        "rest",
-    )
-
-    def __init__(self, max_line: int, max_headers: int, max_head: int) -> None:
-        self._buffer = bytearray()
-        self._line = 0  # where the unfinished line begins
-        self._lines = 0
-        self._max_line = max_line
-        self._max_headers = max_headers
-        self._max_head = max_head
-        self._max_plain = min(max_line, max_head)
-        self.head = b""
-        self.rest = b""
-
-    def feed(self, data: Buffer) -> tuple[str, str] | None:
-        """Return the first line and the header lines, separated by CRLF; None until complete.
-
-        Raises InvalidMessage.
-        """
-        buffer = self._buffer
-        position = len(buffer)
-        buffer += data
-        end = self._find_plain_end() if position == 0 else -1
-        if end < 0:
-            end = self._find_end(position)
-            if end < 0:
-                return None
-        self.head = bytes(buffer[: end + 4])
-        self.rest = bytes(buffer[end + 4 :])
-        first, _, fields = self.head[:-4].decode("latin-1").partition("\r\n")
-        return first, fields
-
-    def _find_plain_end(self) -> int:
-        """Find the end of a head that is within all limits, without checking each line.
-
-        Most heads arrive in one read and are shorter than the limit for one line. For a browser's
-        head, this takes 2.9 us instead of 6.0.
-        """
-        buffer = self._buffer
-        end = buffer.find(b"\r\n\r\n", 0, self._max_plain)
-        if end < 0:
-            return -1
-        lines = buffer.count(b"\r\n", 0, end)
-        # A line without its CR must be refused before the first line is checked, as it is when
-        # the head arrives in several reads.
-        plain = lines <= self._max_headers and buffer.count(b"\n", 0, end) == lines
-        return end if plain else -1
-
-    def _find_end(self, position: int) -> int:
-        """Check the lines from *position* on. Return where the head ends, or -1."""
-        buffer, start = self._buffer, self._line
-        while (lf := buffer.find(b"\n", position)) >= 0:
-            has_cr = lf > start and buffer[lf - 1] == 0x0D
-            self._check_size(lf - has_cr - start, lf + 1)
-            if not has_cr:
-                raise InvalidMessage("line ends with LF instead of CRLF")
-            if lf == start + 1:
-                if not start:
-                    raise InvalidMessage("first line is empty")
-                return start - 2
-            self._lines += 1
-            self._line = start = position = lf + 1
-        # A CR at the end may be the first half of a CRLF.
-        self._check_size(len(buffer) - buffer.endswith(b"\r", start) - start, len(buffer))
-        return -1
-
-    def _check_size(self, line: int, head: int) -> None:
-        if line > self._max_line:
-            status = 431 if self._lines else 414
-            raise InvalidMessage(f"line of more than {self._max_line} bytes", status)
-        if head > self._max_head:
-            raise InvalidMessage(f"head of more than {self._max_head} bytes", 431)
-        if self._lines > self._max_headers and line:
-            raise InvalidMessage(f"more than {self._max_headers} headers", 431)
+        if self.body and (status < 200 or status in (204, 304)):  # RFC 9112 6.3
+            raise ValueError(f"not an answer with a body: {status:d}")
+        line = f"HTTP/1.1 {status:d} {self.reason_phrase}\r\n"
+        head = line.encode("latin-1") + self.headers.serialize()
+        return head if to_head else head + self.body
 
 
 class RequestParser:
@@ -193,7 +116,7 @@ class RequestParser:
     def __init__(
         self, *, max_line: int = MAX_LINE, max_headers: int = MAX_HEADERS, max_head: int = MAX_HEAD
     ) -> None:
-        self._head = _HeadReader(max_line, max_headers, max_head)
+        self._head = HeadReader(RequestLine, max_line, max_headers, max_head)
 
     @property
     def head(self) -> bytes:
@@ -205,6 +128,11 @@ class RequestParser:
         """The bytes after the head."""
         return self._head.rest
 
+    @property
+    def is_head(self) -> bool:
+        """Whether the method is HEAD, whose answer has no content (RFC 9110 9.3.2)."""
+        return self._head.starts_with(b"HEAD ")
+
     def feed(self, data: Buffer) -> Request | None:
         """Feed bytes. Return the request once it is complete, None before; then feed no more.
 
@@ -214,7 +142,7 @@ class RequestParser:
         head = self._head.feed(data)
         if head is None:
             return None
-        method, target, protocol = _split_request_line(head[0])
+        method, target, protocol = split_request_line(head[0])
         headers = Headers.parse(head[1])
         # A handshake has no body; if one were ignored, it would be parsed as frames.
         if "transfer-encoding" in headers or not {"0"}.issuperset(
@@ -223,17 +151,6 @@ class RequestParser:
             raise InvalidMessage("request with a body")
         path = target if _is_origin_form(target) else _take_authority(target, headers)
         return Request(path, headers, method, protocol)
-
-
-def _split_request_line(line: str) -> tuple[str, str, str]:
-    parts = line.split(" ")
-    if len(parts) != 3 or not is_token(parts[0]):
-        raise InvalidMessage("malformed request line")
-    method, target, protocol = parts
-    if protocol not in ("HTTP/1.1", "HTTP/1.0"):
-        is_http = _is_http_version(protocol)
-        raise InvalidMessage(f"unsupported version {protocol[:16]!r}", 505 if is_http else 400)
-    return method, target, protocol
 
 
 def _take_authority(target: str, headers: Headers) -> str:
@@ -277,7 +194,7 @@ class ResponseParser:
         tunnel: bool = False,
     ) -> None:
         self._limits = (max_line, max_headers, max_head)
-        self._head = _HeadReader(*self._limits)
+        self._head = HeadReader(StatusLine, *self._limits)
         self._max_body = max_body
         self._tunnel = tunnel
         self._interim = 0
@@ -320,18 +237,30 @@ class ResponseParser:
         match = _status_line(line)
         if match is None:
             raise InvalidMessage("malformed status line")
-        status, headers = int(match[2]), Headers.parse(fields)
+        status, headers = int(match[2]), Headers.parse(_FOLD.sub(" ", fields))
         if status == 101 and match[1] == "0":
             raise InvalidMessage("HTTP/1.0 cannot be upgraded")
         if 100 <= status < 200 and status != 101:
             self._interim += 1
             if self._interim > MAX_INTERIM:
                 raise InvalidMessage(f"more than {MAX_INTERIM} interim responses")
-            self._head = _HeadReader(*self._limits)
+            self._head = HeadReader(StatusLine, *self._limits)
             return
         self._response = Response(status, match[3] or "", headers)
         if status not in (101, 204, 304) and not (self._tunnel and status < 300):
             self._body = _body_of(headers, self._max_body)
+
+
+def parse_request(head: bytes) -> Request | None:
+    """Parse a whole head, which was read within limits of its own. Raises InvalidMessage."""
+    size = len(head)
+    return RequestParser(max_line=size, max_headers=size, max_head=size).feed(head)
+
+
+def parse_response(head: bytes) -> Response | None:
+    """Parse a whole head without a body, as `parse_request`."""
+    size = len(head)
+    return ResponseParser(max_line=size, max_headers=size, max_head=size).feed(head)
 
 
 class _Body:

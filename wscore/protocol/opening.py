@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .connection import Move, Protocol, State
 from .headers import parse_extensions
-from .http11 import Request, RequestParser, Response, ResponseParser
+from .http11 import Request, Response, parse_request, parse_response
 
 if TYPE_CHECKING:
     from .headers import ExtensionHeader
@@ -38,14 +38,14 @@ class HandshakingProtocol(Protocol):
     def request(self) -> Request | None:
         """The request of the opening handshake, None before it is complete."""
         if isinstance(self._request, bytes):
-            self._request = RequestParser().feed(self._request)
+            self._request = parse_request(self._request)
         return self._request
 
     @property
     def response(self) -> Response | None:
         """The response of the opening handshake, None before it is complete."""
         if isinstance(self._response, bytes):
-            self._response = ResponseParser().feed(self._response)
+            self._response = parse_response(self._response)
         return self._response
 
     @property

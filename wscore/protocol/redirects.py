@@ -7,6 +7,7 @@ from urllib.parse import quote, urldefrag, urljoin
 
 from ..errors import InvalidRedirect, InvalidURI
 from .headers import Headers
+from .hosts import without_zone
 from .uri import build_host, parse_uri
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ __all__ = [
 MAX_REDIRECTS = 10
 
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
-_STATUSES = frozenset({301, 302, 303, 307, 308})
+_STATUSES = frozenset({300, 301, 302, 303, 307, 308})
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 # Headers for one server only: Host names it, the others hold credentials.
 _FOR_ONE_SERVER = frozenset({"authorization", "cookie", "host", "proxy-authorization"})
@@ -98,8 +99,13 @@ def target(uri: WebSocketURI, response: Response) -> WebSocketURI:
         location = quote(locations[0].encode("latin-1"), safe=_ASCII)
         scheme, colon, rest = urldefrag(urljoin(base, location)).url.partition(":")
         found = parse_uri(_SCHEMES[scheme.lower()] + colon + rest)
-    except (InvalidURI, ValueError, KeyError):
-        raise InvalidRedirect("the location is not a WebSocket or HTTP URI", response) from None
+    except (InvalidURI, ValueError, KeyError) as error:
+        why, cause = "the location is not a WebSocket or HTTP URI", error.__cause__
+        if isinstance(cause, ImportError):
+            why = str(error)  # which tells what to install
+        raise InvalidRedirect(why, response) from cause
+    if found.host == without_zone(uri.host):
+        found = found._replace(host=uri.host)  # the server does not know our zone
     if uri.secure and not found.secure:
         raise InvalidRedirect("it leads from wss to ws", response)
     if is_same_origin(uri, found):

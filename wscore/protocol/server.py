@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidHandshake, InvalidMessage
+from .checks import check_function, check_head_limits, check_kind, checked_list, checked_tokens
 from .connection import Move
-from .extensions import negotiate
+from .extensions import Extension, negotiate
 from .handshake import (
     accept_response,
     check_request,
@@ -14,31 +17,89 @@ from .handshake import (
     reject_response,
     select_subprotocol,
 )
-from .headers import parse_extensions
-from .http11 import Request, RequestParser, Response
+from .headers import Headers, Origins, parse_extensions
+from .http11 import MAX_HEAD, MAX_HEADERS, MAX_LINE, Request, RequestParser, Response
 from .opening import HandshakingProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from .._backend.upgrade import Upgrade
-    from .extensions import Extension, MessageCodec
+    from .extensions import MessageCodec
     from .fastpath import Accepted
-    from .handshake import Origins
     from .headers import HeadersLike
 
-__all__ = ["ServerProtocol"]
+__all__ = ["HandshakeOptions", "ServerProtocol", "allowed_origins"]
 
 # How many bytes a client may send before its handshake is answered.
 _MAX_TRAILING_DATA = 65536
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandshakeOptions:
+    """How a server answers opening handshakes. Raises TypeError, ValueError."""
+
+    origins: Origins | None = None
+    """The accepted origins; None for all."""
+    subprotocols: Sequence[str] | Callable[[list[str]], str | None] | None = None
+    """The server's by preference, or a function that chooses from what a client offers."""
+    require_subprotocol: bool = False
+    """Whether a client has to offer one of *subprotocols*, if there are any."""
+    extensions: Sequence[Extension] = ()
+    """Those that a client may use."""
+    add_headers: Callable[[Headers], None] | None = None
+    """Called with the headers of every answer, to add others, such as Date and Server."""
+    max_line_size: int = MAX_LINE
+    """Bytes of the request line, and of a header line."""
+    max_headers: int = MAX_HEADERS
+    """Header lines."""
+    max_head_size: int = MAX_HEAD
+    """Bytes of the whole head."""
+
+    def __post_init__(self) -> None:
+        check_kind("origins", self.origins, Origins, "an Origins", optional=True)
+        subprotocols = self.subprotocols
+        if callable(subprotocols):
+            check_function("subprotocols", subprotocols)
+        elif subprotocols is not None:
+            subprotocols = checked_tokens("subprotocols", subprotocols)
+        check_kind("require_subprotocol", self.require_subprotocol, bool, "a bool")
+        extensions = checked_list("extensions", self.extensions, Extension, "extensions")
+        check_function("add_headers", self.add_headers, optional=True)
+        check_head_limits(self.max_line_size, self.max_headers, self.max_head_size)
+        object.__setattr__(self, "subprotocols", subprotocols)  # the dataclass is frozen
+        object.__setattr__(self, "extensions", extensions)
+
+
+def allowed_origins(
+    origins: Origins | Iterable[str | re.Pattern[str] | None] | None,
+) -> Origins | None:
+    """What *origins* allow. Raises TypeError, ValueError."""
+    if origins is None or isinstance(origins, Origins):
+        return origins
+    allowed = checked_list(
+        "origins", origins, (str, re.Pattern, type(None)), "str, compiled patterns or None"
+    )
+    try:
+        return Origins(allowed)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"origins: {error}") from None
+
+
+# What a protocol has once its handshake is over.
+_OVER = HandshakeOptions()
+
+
 class ServerProtocol(HandshakingProtocol):
     """The server's side of one connection, without I/O.
 
-    *origins* are the accepted origins, None for all. *subprotocols* are those of the server in
-    order of preference, or a function that takes the list of the client's offers and returns one
-    of them or None. *extensions* are those that a client may use. `Protocol` has more options.
+    *origins* are the accepted origins, a list of str, compiled patterns and None, or None for all;
+    see `wscore.headers.Origins`. *subprotocols* are those of the server in order of preference, or
+    a function that takes the list of the client's offers and returns one of them or None; with
+    *require_subprotocol* a client that offers none of them is answered with 400. *extensions* are
+    those that a client may use. *handshake* is a `HandshakeOptions` in place of all of these, to
+    be shared by many connections, and has further options; `Protocol` has more, too. Raises
+    TypeError, ValueError.
 
     `events` returns the client's `Request`. Answer it: pass the result of `accept` or `reject` to
     `send_response`. A request that is not valid HTTP is answered automatically. The reason is in
@@ -49,26 +110,29 @@ class ServerProtocol(HandshakingProtocol):
 
     __slots__ = (
         "_codec",
-        "_extensions",
+        "_handshake",
         "_head",
-        "_origins",
         "_parser",
-        "_subprotocols",
     )
 
     def __init__(
         self,
         *,
-        origins: Origins | None = None,
+        origins: Origins | Iterable[str | re.Pattern[str] | None] | None = None,
         subprotocols: Sequence[str] | Callable[[list[str]], str | None] | None = None,
-        extensions: Sequence[Extension] = (),
+        require_subprotocol: bool = False,
+        extensions: Sequence[Extension] | None = (),
+        handshake: HandshakeOptions | None = None,
         **options: Any,
     ) -> None:
         super().__init__(client=False, **options)
         self._codec: MessageCodec | None = None
-        self._extensions = extensions
-        self._origins = origins
-        self._subprotocols = subprotocols
+        self._handshake = handshake or HandshakeOptions(
+            origins=allowed_origins(origins),
+            subprotocols=subprotocols,
+            require_subprotocol=require_subprotocol,
+            extensions=() if extensions is None else extensions,
+        )
         self._parser: RequestParser | None = None
         # The request as bytes, once it is complete.
         self._head = b""
@@ -78,7 +142,7 @@ class ServerProtocol(HandshakingProtocol):
         self._trailing_data = data[upgrade.size :]
         self._opened(data[: upgrade.size], accepted.response)
         self.use_codec(accepted.codec)
-        self._forget_options()
+        self._handshake = _OVER
 
     def receive_head(self, data: bytes) -> Request | None:
         """Feed bytes of the request; see `HandshakingProtocol.receive_head`."""
@@ -88,7 +152,12 @@ class ServerProtocol(HandshakingProtocol):
                 self._refuse(InvalidMessage("data before the handshake was answered"))
             return None
         if self._parser is None:
-            self._parser = RequestParser()
+            limits = self._handshake
+            self._parser = RequestParser(
+                max_line=limits.max_line_size,
+                max_headers=limits.max_headers,
+                max_head=limits.max_head_size,
+            )
         try:
             request = self._parser.feed(data)
         except InvalidHandshake as error:
@@ -102,36 +171,63 @@ class ServerProtocol(HandshakingProtocol):
 
     def _refuse(self, error: InvalidHandshake) -> None:
         self.handshake_error = error
-        self.send_response(error_response(error))
+        self.send_response(self.add_headers(error_response(error)))
 
-    def accept(self, request: Request, headers: HeadersLike = ()) -> Response:
+    def accept(
+        self,
+        request: Request,
+        headers: HeadersLike = (),
+        *,
+        select: Callable[[list[str]], str | None] | None = None,
+    ) -> Response:
         """Return the response that accepts *request*, or the one that refuses it.
 
-        *headers* are added to the response that accepts it.
+        *headers* are added to the response that accepts it. *select* chooses the subprotocol from
+        the list of the client's offers, in place of the option.
         """
+        options = self._handshake
         try:
-            key = check_request(request, origins=self._origins)
-            self.subprotocol = select_subprotocol(request, self._subprotocols)
-            agreed = negotiate(parse_extensions(request.headers), self._extensions)
+            key = check_request(request, origins=options.origins)
+            self.subprotocol = select_subprotocol(
+                request, options.subprotocols, required=options.require_subprotocol, select=select
+            )
+            agreed = negotiate(parse_extensions(request.headers), options.extensions)
         except InvalidHandshake as error:
             self.handshake_error = error
-            return error_response(error)
+            return self.add_headers(error_response(error))
         self._codec = agreed.codec
-        return accept_response(
+        response = accept_response(
             request,
             key,
             subprotocol=self.subprotocol,
             extensions=agreed.headers,
             headers=headers,
         )
+        return self.add_headers(response)
 
     def reject(self, status: int, text: str = "", headers: HeadersLike = ()) -> Response:
         """Return a plain HTTP response instead of the handshake, with *text* as its body."""
-        return reject_response(status, text, headers)
+        return self.add_headers(reject_response(status, text, headers))
+
+    def add_headers(self, response: Response) -> Response:
+        """Return *response* with the headers that every answer of this server has."""
+        if self._handshake.add_headers is not None:
+            self._handshake.add_headers(response.headers)
+        return response
 
     def send_response(self, response: Response) -> None:
-        """Write the response. Status 101 opens the connection; any other ends it."""
-        head = response.serialize()
+        """Write the response. Status 101 opens the connection; any other ends it.
+
+        Raises ValueError for a response that is not valid HTTP, or is not the last one (1xx).
+        """
+        request = self._request
+        if response.status_code < 200 and response.status_code != 101:
+            raise ValueError(f"not a final response: {response.status_code}")
+        if self._parser is not None:
+            to_head = self._parser.is_head
+        else:
+            to_head = isinstance(request, Request) and request.method == "HEAD"
+        head = response.serialize(to_head=to_head)
         self._output = (head,)
         if response.status_code == 101:
             self._opened(self._head, head)
@@ -143,9 +239,5 @@ class ServerProtocol(HandshakingProtocol):
             self._response = response
             self._move(Move.REFUSED)
             self._eof_due = True
-        self._forget_options()
-
-    def _forget_options(self) -> None:
-        """Drop the options of the handshake, to save memory in idle connections."""
-        self._origins = self._subprotocols = self._codec = None
-        self._extensions = ()
+        self._handshake = _OVER
+        self._codec = None

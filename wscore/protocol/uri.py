@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from ..errors import InvalidURI
 from .headers import build_authorization_basic
+from .hosts import ascii_host, without_zone
 
 __all__ = ["WebSocketURI", "build_host", "parse_uri"]
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
-_uri = re.compile(r"(wss?)://([^/?#]*)([^#]*)", re.IGNORECASE).fullmatch
+_uri = re.compile(r"(wss?)://([^/?#]*)((?:[/?][^#]*)?)", re.IGNORECASE).fullmatch
 # Space, control characters, and surrogates, which cannot be percent-encoded.
 _unsafe_in_uri = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]").search
-_authority = re.compile(r"(?:([^@]*)@)?(\[[^@\]]*\]|[^:@\[\]]*)(?::([0-9]{0,5}))?").fullmatch
-_is_host_name = re.compile(r"[a-z0-9._~!$&'()*+,;=-]+").fullmatch
+# A password may have an @ in it: the last one ends it, as in browsers and in urllib.
+_authority = re.compile(r"(?:(.*)@)?(\[[^@\]]*\]|[^:@\[\]]*)(?::([0-9]{0,5}))?").fullmatch
 # Characters allowed in a resource name; others are percent-encoded as UTF-8 (RFC 3986 2).
 _URI_CHARACTERS = "%:/?[]@!$&'()*+,;="
 
@@ -25,8 +25,9 @@ _URI_CHARACTERS = "%:/?[]@!$&'()*+,;="
 class WebSocketURI(NamedTuple):
     """A parsed ws or wss URI (RFC 6455 3).
 
-    ``host`` is in lower case, without brackets and in its ASCII form. ``path`` is the resource
-    name, percent-encoded, with the query. Credentials are decoded, None if there are none.
+    ``host`` is in lower case, without brackets and in its ASCII form; a zone follows a ``%``.
+    ``path`` is the resource name, percent-encoded, with the query. Credentials are decoded, None if
+    there are none.
     """
 
     secure: bool
@@ -39,6 +40,14 @@ class WebSocketURI(NamedTuple):
 
 def parse_uri(uri: str) -> WebSocketURI:
     """Parse a URI (RFC 6455 3) or an IRI. Raises InvalidURI."""
+    try:
+        return _parsed(uri)
+    except InvalidURI as error:
+        error.uri = uri
+        raise
+
+
+def _parsed(uri: str) -> WebSocketURI:
     match = _uri(uri)
     if match is None or _unsafe_in_uri(uri):
         raise InvalidURI("not a ws or wss URI, or it has a fragment or spaces")
@@ -51,25 +60,7 @@ def parse_uri(uri: str) -> WebSocketURI:
     if not 0 < port < 65536:
         raise InvalidURI("port is not between 1 and 65535")
     path = quote(match[3] if match[3].startswith("/") else "/" + match[3], _URI_CHARACTERS)
-    return WebSocketURI(scheme == "wss", _ascii_host(host), port, path, *_credentials(userinfo))
-
-
-def _ascii_host(host: str) -> str:
-    """Return an IP address or a name as used for resolving and in Host."""
-    try:
-        if host.startswith("["):
-            # A zone has a meaning only on one machine, so URIs have none (RFC 9844).
-            if "%" in host:
-                raise InvalidURI("IPv6 address with a zone")
-            return ipaddress.IPv6Address(host[1:-1]).compressed
-        name = unquote(host, errors="strict").encode("idna").decode().lower()
-    except InvalidURI:
-        raise
-    except ValueError:
-        raise InvalidURI(f"malformed host {host[:100]!r}") from None
-    if not _is_host_name(name):
-        raise InvalidURI("host is missing" if not name else f"malformed host {host[:100]!r}")
-    return name
+    return WebSocketURI(scheme == "wss", ascii_host(host), port, path, *_credentials(userinfo))
 
 
 def _credentials(userinfo: str | None) -> tuple[str | None, str | None]:
@@ -87,5 +78,6 @@ def _credentials(userinfo: str | None) -> tuple[str | None, str | None]:
 
 def build_host(uri: WebSocketURI) -> str:
     """Return the value of Host, with the port unless it is the scheme's default (RFC 9110 7.2)."""
-    host = f"[{uri.host}]" if ":" in uri.host else uri.host
+    name = without_zone(uri.host)
+    host = f"[{name}]" if ":" in name else name
     return host if uri.port == (443 if uri.secure else 80) else f"{host}:{uri.port}"

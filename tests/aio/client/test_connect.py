@@ -6,11 +6,12 @@ import asyncio
 import socket
 import ssl
 import time
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.oracles import WireFrame
-from support.rawpeer import TEXT, RawPeer, address, echo, raw_server, response, serving, uri
+from support.rawpeer import TEXT, RawPeer, address, echo, raw_server, response, serving, until, uri
 
 import wscore
 from wscore import (
@@ -26,6 +27,7 @@ from wscore import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Run = Callable[[Any], Any]
 
@@ -39,6 +41,96 @@ def test_the_context_closes_and_await_does_not(run: Run) -> None:
             ws = await wscore.connect(uri(server))
             assert ws.state is State.OPEN
             await ws.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("error", [None, LookupError, asyncio.CancelledError])
+def test_an_exception_inside_the_context_closes_with_1011(
+    run: Run, error: type[BaseException] | None
+) -> None:
+    codes: list[int | None] = []
+
+    async def wait(ws: wscore.ServerConnection) -> None:
+        await ws.wait_closed()
+        codes.append(ws.close_code)
+
+    async def main() -> None:
+        async with serving(wait) as server:
+            with suppress(LookupError, asyncio.CancelledError):
+                async with wscore.connect(uri(server)):
+                    if error is not None:
+                        raise error
+            await until(lambda: codes)
+        assert codes == [1000 if error is None else 1011]
+
+    run(main())
+
+
+def test_a_context_is_entered_once_at_a_time(run: Run) -> None:
+    async def main() -> None:
+        async with serving(echo) as server:
+            client = wscore.connect(uri(server))
+            async with client as first:
+                with pytest.raises(RuntimeError, match="entered already"):
+                    await client.__aenter__()
+            async with client as second:
+                assert (first.state, second.state) == (State.CLOSED, State.OPEN)
+        for _ in range(2):  # the server is gone
+            with pytest.raises(ConnectionRefusedError):
+                await client.__aenter__()
+
+    run(main())
+
+
+def test_none_given_is_none(run: Run) -> None:
+    async def main() -> None:
+        nothing: Any = {"subprotocols": None, "additional_headers": None, "origin": None}
+        async with serving(echo) as server, wscore.connect(uri(server), **nothing) as ws:
+            assert ws.request is not None
+            assert not {"sec-websocket-protocol", "origin"} & set(ws.request.headers)
+
+    run(main())
+
+
+class OwnConnection(wscore.ClientConnection):
+    """An application's, with an attribute."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = "me"
+
+
+def test_a_connection_of_ones_own(run: Run) -> None:
+    async def main() -> None:
+        async with serving(echo) as server:
+            makers: list[Any] = [OwnConnection, lambda wire: OwnConnection(wire)]
+            for make in makers:
+                async with wscore.connect(uri(server), create_connection=make) as ws:
+                    assert isinstance(ws, OwnConnection)
+                    assert ws.user == "me"
+                    await ws.send("hello")
+                    assert await ws.recv() == "hello"
+            wrong: Any = lambda wire: wire  # noqa: E731
+            with pytest.raises(TypeError, match="create_connection must be"):
+                await wscore.connect(uri(server), create_connection=wrong)
+
+    run(main())
+
+
+def test_the_uri_of_a_unix_socket(
+    run: Run, tmp_path: Path, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    async def main() -> None:
+        path = tmp_path / "socket"
+        async with wscore.unix_serve(echo, path), wscore.unix_connect(path) as ws:
+            assert ws.request is not None
+            assert ws.request.headers["Host"] == "localhost"
+        async with (
+            wscore.unix_serve(echo, path, ssl=server_tls),
+            wscore.unix_connect(path, ssl=client_tls) as ws,
+        ):
+            assert ws.transport.get_extra_info("ssl_object") is not None
 
     run(main())
 
@@ -223,3 +315,34 @@ def test_what_comes_with_the_answer_is_not_lost(run: Run) -> None:
             await ws.close()
 
     run(main())
+
+
+@pytest.mark.parametrize("of", ["connect", "connection"])
+@pytest.mark.parametrize(
+    ("error", "code"), [(None, 1000), (LookupError, 1011), (asyncio.CancelledError, 1011)]
+)
+def test_leaving_with_an_exception_closes_with_1011(
+    run: Run, of: str, error: type[BaseException] | None, code: int
+) -> None:
+    async def main() -> None:
+        async with raw_server(_closing(codes)) as server:
+            connecting = wscore.connect(server.uri, close_timeout=1)
+            with pytest.raises(error) if error else nullcontext():
+                async with connecting if of == "connect" else await connecting as ws:
+                    assert ws.state is wscore.State.OPEN
+                    if error is not None:
+                        raise error
+        assert codes == [code]
+
+    codes: list[int] = []
+    run(main())
+
+
+def _closing(codes: list[int]) -> Any:
+    async def close(peer: RawPeer) -> None:
+        frame = await peer.frame()
+        codes.append(int.from_bytes(frame.payload[:2], "big"))
+        peer.send(frame)
+        peer.writer.close()
+
+    return close

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.internals import set_default_tls
 from support.rawpeer import address, echo, serving
 
 import wscore
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     Run = Callable[[Any], Any]
 
 GRANTED = b"HTTP/1.1 200 OK\r\n\r\n"
-VARIABLES = ("ws", "wss", "http", "https", "all", "no")
+VARIABLES = ("ws", "wss", "socks", "http", "https", "all", "no")
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +130,7 @@ def test_tls_to_the_server_is_checked_against_its_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The proxy's own certificate is checked with the system's defaults.
-    monkeypatch.setattr(ssl, "create_default_context", lambda *_, **__: client_tls)
+    set_default_tls(monkeypatch, client_tls)
     if secure_proxy and sys.version_info < (3, 11):
         pytest.skip("asyncio of CPython 3.10 has no TLS within TLS")
 
@@ -150,6 +151,39 @@ def test_tls_to_the_server_is_checked_against_its_name(
                     f"wss://127.0.0.1:{port}/",
                     proxy=proxy.url, ssl=client_tls, server_hostname="other.example",
                 )  # fmt: skip
+
+    run(main())
+
+
+def test_tls_with_the_proxy_has_options_of_its_own(
+    run: Run, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    async def main() -> None:
+        async with serving(echo) as server, proxying(HttpProxy(), server_tls) as proxy:
+            host, port = address(server)
+            where = f"ws://{host}:{port}/"
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await check(where, proxy=proxy.url)
+            await check(where, proxy=proxy.url, proxy_ssl=client_tls)
+            options: dict[str, Any] = {"proxy": proxy.url, "proxy_ssl": client_tls}
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await check(where, **options, proxy_server_hostname="other.example")
+            await check(where, **options, proxy_server_hostname="LOCALHOST.")
+            [head, *_] = proxy.heads
+            assert "User-Agent" in head
+            await check(where, **options, user_agent_header=None, proxy_ssl_handshake_timeout=20)
+            assert "User-Agent" not in proxy.heads[-1]
+
+    run(main())
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "socks5h://127.0.0.1:1"])
+def test_options_of_tls_are_for_https_proxies(
+    run: Run, client_tls: ssl.SSLContext, url: str
+) -> None:
+    async def main() -> None:
+        with pytest.raises(ValueError, match="proxy_ssl is for https proxies"):
+            await wscore.connect("ws://a.example/", proxy=url, proxy_ssl=client_tls)
 
     run(main())
 

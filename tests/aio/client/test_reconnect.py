@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import socket
 import sys
 from contextlib import suppress
@@ -40,7 +41,7 @@ def test_a_new_connection_whenever_the_last_was_lost(run: Run) -> None:
                 await ws.recv()
             server = await wscore.serve(echo, "127.0.0.1", port)
         assert seen == [(0, False), (1, True), (2, True)]
-        await until(lambda: not server.connections)
+        await until(lambda: not server.stats.connections)
         await server.__aexit__(None, None, None)
 
     run(main())
@@ -160,7 +161,7 @@ def test_the_first_connection_is_tried_once_unless_asked(run: Run) -> None:
         port = free_port()
         where = f"ws://127.0.0.1:{port}/"
         with pytest.raises(OSError, match=r"111|refused"):
-            async for _ in wscore.connect(where):
+            async for _ in wscore.connect(where, reconnect=fast()):
                 pass
         with pytest.raises(OSError, match=r"111|refused"):
             await wscore.connect(where, reconnect=fast())
@@ -286,9 +287,146 @@ def test_cancelled_it_leaves_nothing(run: Run, when: str) -> None:
         else:
             async with serving(echo) as server:
                 await cancel(uri(server))
-                await until(lambda: not server.connections)
+                await until(lambda: not server.stats.connections)
 
     run(main())
+
+
+# By the rules of websockets ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1008, 1011, 4000, None])
+def test_without_a_backoff_there_is_always_another(run: Run, code: int | None) -> None:
+    async def leave(ws: wscore.ServerConnection) -> None:
+        if code is None:
+            ws.abort()
+        else:
+            await ws.close(code)
+
+    async def main() -> None:
+        async with serving(leave) as server:
+            seen = []
+            async for ws in wscore.connect(uri(server)):
+                with suppress(wscore.ConnectionClosed):
+                    await ws.recv()
+                seen.append((ws.close_code, ws.reconnections, ws.attempt))
+                if len(seen) == 3:
+                    break
+        assert seen == [(code or 1006, number, 0) for number in range(3)]
+
+    run(main())
+
+
+def test_the_end_of_the_body_closes_and_connects_again(run: Run) -> None:
+    async def main() -> None:
+        async with serving(echo) as server:
+            seen: list[wscore.ClientConnection] = []
+            async for ws in wscore.connect(uri(server)):
+                assert [old.close_code for old in seen] == [1000] * len(seen)
+                seen.append(ws)
+                if len(seen) == 3:
+                    break
+
+    run(main())
+
+
+def test_the_first_connection_is_tried_again_too(run_asyncio: Run) -> None:
+    """With the delays of websockets: up to 5 seconds, then 3.1, 5.0, 8.1."""
+    times: list[float] = []
+
+    def check(connection: Any, request: Any) -> Any:
+        times.append(asyncio.get_running_loop().time())
+        return connection.respond(503, "later\n") if len(times) < 5 else None
+
+    async def main() -> None:
+        async with FakeClock() as clock:
+            network = Network()
+            server = await network.serve(echo, process_request=check)
+
+            async def use() -> None:
+                async for ws in network.connect():
+                    assert (ws.attempt, ws.reconnections) == (4, 0)
+                    break
+
+            await clock.run(use())
+            gaps = [later - sooner for sooner, later in pairwise(times)]
+            assert 0 <= gaps[0] <= 5.01
+            assert gaps[1:] == pytest.approx([3.1, 3.1 * 1.618, 3.1 * 1.618**2], abs=0.01)
+            await clock.run(server.__aexit__(None, None, None))
+
+    run_asyncio(main())
+
+
+def test_process_exception_decides_and_reconnect_delays_tell_when(run: Run) -> None:
+    async def main() -> None:
+        where = f"ws://127.0.0.1:{free_port()}/"
+        told: list[Exception] = []
+
+        def process(error: Exception) -> Exception | None:
+            told.append(error)
+            return None if len(told) < 3 else LookupError("enough")
+
+        with pytest.raises(LookupError, match="enough") as caught:
+            async for _ in wscore.connect(
+                where, process_exception=process, reconnect_delays=lambda: iter([0, 0.001])
+            ):
+                pass
+        assert [type(error) for error in told] == [ConnectionRefusedError] * 3
+        assert caught.value.__cause__ is told[2]
+        with pytest.raises(wscore.ReconnectionFailed):
+            async for _ in wscore.connect(where, reconnect_delays=lambda: [0]):
+                pass
+        # They are for `async for` only.
+        with pytest.raises(ConnectionRefusedError):
+            await wscore.connect(where, process_exception=process)
+
+    run(main())
+
+
+def test_fatal_answers_are_raised(run: Run) -> None:
+    asked = []
+
+    def check(connection: Any, request: Any) -> Any:
+        asked.append(request)
+        return connection.respond(401, "who are you?\n")
+
+    async def main() -> None:
+        async with serving(echo, process_request=check) as server:
+            with pytest.raises(wscore.InvalidStatus, match="401"):
+                async for _ in wscore.connect(uri(server)):
+                    pass
+        assert len(asked) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("backoff", [None, Backoff(initial_delay=0, retry_first=True)])
+def test_the_clients_own_logger_is_told(
+    run: Run, caplog: pytest.LogCaptureFixture, backoff: Backoff | None
+) -> None:
+    own = logging.getLogger("test.own")
+    caplog.set_level(logging.INFO, own.name)
+
+    async def main() -> None:
+        where = f"ws://127.0.0.1:{free_port()}/"
+        rules: Any = {"reconnect": backoff}
+        if backoff is None:
+            rules = {"reconnect_delays": lambda: [0, 0]}
+        with pytest.raises(wscore.ReconnectionFailed):
+            async for _ in wscore.connect(where, logger=own, **rules):
+                pass
+        tries = [r for r in caplog.records if r.getMessage().startswith("next try in 0.0 s: ")]
+        assert {record.name for record in tries} == {own.name}
+        assert len(tries) == (2 if backoff is None else backoff.max_retries)
+
+    run(main())
+
+
+def test_rules_do_not_mix() -> None:
+    options: Any
+    for options in ({"process_exception": lambda error: error}, {"reconnect_delays": list}):
+        with pytest.raises(ValueError, match="reconnect excludes"):
+            wscore.connect("ws://a/", reconnect=Backoff(), **options)
 
 
 def test_a_socket_of_the_caller_cannot_be_connected_again() -> None:

@@ -242,7 +242,7 @@ def test_a_cancelled_connect_leaves_nothing_behind(run: Run) -> None:
                 assert (await asyncio.gather(task, return_exceptions=True))[0] is None or (
                     task.cancelled()
                 )
-                await until(lambda: not server.connections)
+                await until(lambda: not server.stats.connections)
                 return finished
 
             await _at_every_turn(attempt)
@@ -279,7 +279,7 @@ def test_a_cancelled_shutdown_goes_on(run: Run) -> None:
             await server.wait_closed()
             await ws.wait_closed()
             assert ws.close_code == 1001
-            assert not server.connections
+            assert not server.stats.connections
             return finished
 
         await _at_every_turn(attempt)
@@ -296,7 +296,7 @@ def test_a_cancelled_serve_forever_has_shut_down(run: Run) -> None:
             assert not await _cancel_after(turns + 1, server.serve_forever())
             await ws.wait_closed()
             assert ws.close_code == 1001
-            assert not server.connections
+            assert not server.stats.connections
             return turns == 10  # it would go on for ever
 
         await _at_every_turn(attempt)

@@ -156,7 +156,7 @@ def test_a_pong_answers_earlier_pings_too_and_no_later_ones(run: Run) -> None:
     async def main() -> None:
         async with opened() as (ws, peer):
             pongs = [await ws.ping(data) for data in ("1", b"2", "3")]
-            with pytest.raises(RuntimeError, match="same data"):
+            with pytest.raises(wscore.ConcurrencyError, match="same data"):
                 await ws.ping("1")
             peer.send(WireFrame(PONG, b"unknown"), WireFrame(PONG, b"2"), WireFrame(TEXT, b"a"))
             await ws.recv()

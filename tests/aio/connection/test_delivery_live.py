@@ -112,7 +112,7 @@ def test_a_handler_may_end_its_own_connection(run: Run, place: Place, how: str) 
                 await ws.wait_closed()
                 expected = {"return": 1000, "abort": 1006}.get(how, 4000)
                 assert ws.close_code == expected
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
 
     run(main())
 
@@ -183,7 +183,7 @@ def test_a_connection_may_be_ended_by_a_task_while_data_arrives(
                 await ws.wait_closed()
                 assert ws.close_code == (4000 if how == "close" else 1006)
             await asyncio.gather(*ending)
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
 
     ending: list[asyncio.Future[None]] = []
     run(main())

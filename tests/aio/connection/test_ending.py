@@ -140,7 +140,7 @@ def test_a_peer_that_never_closes_its_stream_is_dropped(run: Run, handler: Any) 
             peer.write(b"\xff\xff")
             start = time.perf_counter()
             assert await peer.close_code() == 1002
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
             assert 0.05 < time.perf_counter() - start < 5
 
     run(main())
@@ -272,6 +272,28 @@ def test_a_stream_that_ends_while_its_peer_does_not_read(run: Run) -> None:
     run(main())
 
 
+def test_a_pong_that_cannot_be_written_is_the_reason(run: Run) -> None:
+    async def ping(peer: RawPeer) -> None:
+        await peer.reader.read()
+        peer.send(WireFrame(PING, b""))
+        await gone.wait()
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        async with raw_server(ping) as server:
+            ws = await wscore.connect(server.uri)
+            ws.transport.write_eof()
+            try:
+                with pytest.raises(ConnectionClosedError) as caught:
+                    await ws.recv()
+            finally:
+                gone.set()
+            assert isinstance(caught.value.__cause__, RuntimeError)
+
+    gone = asyncio.Event()
+    run(main())
+
+
 def test_a_peer_that_vanishes_while_we_close_ends_the_wait(run: Run) -> None:
     async def vanish(peer: RawPeer) -> None:
         await peer.frame()
@@ -314,3 +336,26 @@ def test_after_the_end_nothing_is_sent(run: Run) -> None:
             assert (ws.close_code, ws.close_reason) == (1000, "")
 
     run(main())
+
+
+def test_output_that_cannot_be_sent_is_the_cause(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def ping(peer: RawPeer) -> None:
+        await ended.wait()
+        peer.send(WireFrame(PING, b"answer this"))
+        await gone.wait()
+
+    async def main() -> None:
+        async with raw_server(ping) as server:
+            ws = await wscore.connect(server.uri)
+            ws.transport.write_eof()  # type: ignore[attr-defined]
+            ended.set()
+            with pytest.raises(ConnectionClosedError) as caught:
+                await ws.recv()
+            gone.set()
+        assert isinstance(caught.value.__cause__, RuntimeError)
+
+    ended, gone = asyncio.Event(), asyncio.Event()
+    run(main())
+    caplog.clear()  # the transport has told the event loop, too

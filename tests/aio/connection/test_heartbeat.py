@@ -181,7 +181,7 @@ def test_both_ends_are_on_the_wheel_until_they_close(run: Run) -> None:
             await ws.recv()
             assert len(wheel) == 2
             await ws.close()
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
             assert len(wheel) == 0
 
     run(main())

@@ -72,6 +72,26 @@ def test_the_fragments_of_a_message_are_added_up(run: Run, handler: Any) -> None
 
 
 @ECHOES
+@pytest.mark.parametrize("max_size", [(100, 40), (None, 40)])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_each_fragment_may_be_limited(
+    run: Run, handler: Any, max_size: Any, compressed: bool
+) -> None:
+    async def main() -> None:
+        options = {"max_size": max_size, "compression": "deflate" if compressed else None}
+        async with serving(handler, **options) as server:
+            ws = await wscore.connect(uri(server), compression=options["compression"])
+            await ws.send(["a" * 40, "b" * 40, "c" * 20], compress=compressed)
+            assert await ws.recv() == "a" * 40 + "b" * 40 + "c" * 20
+            await ws.send(["a" * 40, "b" * 41], compress=compressed)
+            with pytest.raises(wscore.ConnectionClosedError) as caught:
+                await ws.recv()
+            assert caught.value.code == 1009
+
+    run(main())
+
+
+@ECHOES
 def test_empty_fragments_count_too(run: Run, handler: Any) -> None:
     async def main() -> None:
         async with serving(handler) as server, raw_client(server) as peer:
@@ -166,7 +186,7 @@ def test_a_slow_request_is_dropped_without_an_answer(run: Run, start: bytes) -> 
                 with suppress(ConnectionResetError):
                     assert await peer.reader.read() == b""
                 assert 0.05 < time.perf_counter() - began < 5
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
 
     run(main())
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.listening import FRAMES, Journal
 from support.oracles import WireFrame
 from support.rawpeer import (
     BINARY,
@@ -38,28 +39,6 @@ def test_what_becomes_a_listener() -> None:
     assert isinstance(as_listener(Echo), Echo)
     assert as_listener(Echo) is not as_listener(Echo)
     assert as_listener(echo) is None
-
-
-class Journal(wscore.Listener):
-    """Writes down every callback."""
-
-    def __init__(self) -> None:
-        self.entries: list[Any] = []
-
-    def on_open(self, ws: Any) -> None:
-        self.entries.append("open")
-
-    def on_message(self, ws: Any, message: Any) -> None:
-        self.entries.append(message)
-
-    def on_ping(self, ws: Any, payload: bytes) -> None:
-        self.entries.append(("ping", payload))
-
-    def on_pong(self, ws: Any, payload: bytes) -> None:
-        self.entries.append(("pong", payload))
-
-    def on_close(self, ws: Any, close: wscore.Close) -> None:
-        self.entries.append(close)
 
 
 def test_callbacks_come_in_order(run: Run) -> None:
@@ -124,14 +103,6 @@ def test_what_comes_with_the_handshake_comes_after_on_open(run: Run) -> None:
     run(main())
 
 
-FRAMES = {
-    "on_open": WireFrame(TEXT, b"a"),
-    "on_message": WireFrame(TEXT, b"a"),
-    "on_ping": WireFrame(PING, b"a"),
-    "on_pong": WireFrame(PONG, b"a"),
-}
-
-
 @pytest.mark.parametrize("early", [False, True], ids=["later", "with-the-handshake"])
 @pytest.mark.parametrize("name", FRAMES)
 def test_a_callback_that_raises_closes_with_1011_and_is_logged(
@@ -162,6 +133,30 @@ def test_a_callback_that_raises_closes_with_1011_and_is_logged(
     caplog.clear()
 
 
+@pytest.mark.parametrize("hook", [None, lambda ws, request: None], ids=["fast", "slow"])
+def test_a_listener_that_cannot_be_made(
+    run: Run, hook: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(wscore.Listener):
+        def __init__(self) -> None:
+            raise LookupError
+
+    async def main() -> None:
+        async with serving(Broken, process_request=hook) as server:
+            async with wscore.connect(uri(server)) as ws:
+                with pytest.raises(wscore.ConnectionClosedError):
+                    await ws.recv()
+            assert ws.close_code == 1011
+        async with serving(echo) as server:
+            with pytest.raises(LookupError):
+                await wscore.connect(uri(server), Broken)
+            await until(lambda: not server.stats.connections)
+
+    run(main())
+    assert [r.message for r in caplog.records if r.exc_info] == ["making the listener failed"]
+    caplog.clear()
+
+
 def test_an_on_close_that_raises_is_logged(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     class Broken(wscore.Listener):
         def on_close(self, ws: Any, close: Any) -> None:
@@ -178,19 +173,21 @@ def test_an_on_close_that_raises_is_logged(run: Run, caplog: pytest.LogCaptureFi
     caplog.clear()
 
 
-def test_an_on_close_that_ends_the_loop_leaves_no_connection(run: Run) -> None:
+def test_an_on_close_that_raises_anything_leaves_no_connection(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
     class Ends(wscore.Listener):
         def on_close(self, ws: Any, close: Any) -> None:
             raise GeneratorExit
 
     async def main() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         async with serving(Ends) as server:
             async with raw_client(server):
                 await until(lambda: server.connections)
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
 
     run(main())
+    caplog.clear()
 
 
 def test_a_listener_that_closes_hears_nothing_of_its_own_making(run: Run) -> None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.internals import wire_of
 from support.oracles import WireFrame
 from support.rawpeer import BINARY, CLOSE, TEXT, RawPeer, close_payload, raw_client, serving, until
 
@@ -65,6 +66,34 @@ def test_reading_pauses_when_the_queue_is_full_and_goes_on_when_taken(
         assert len(slow.taken) == sent + 1
         assert slow.taken[-1] == "end"
         assert all(len(message) == 100_000 for message in slow.taken[:-1])
+
+    run(main())
+
+
+@pytest.mark.parametrize(("low", "reads_on_at"), [(None, 0), (3, 3)])
+def test_reading_goes_on_at_the_low_mark(run: Run, low: int | None, reads_on_at: int) -> None:
+    async def main() -> None:
+        slow = Slow()
+        async with serving(slow, max_queue=(6, low)) as server, raw_client(server) as peer:
+            await until(lambda: slow.opened)
+            [ws] = slow.opened
+            wire, sent = wire_of(ws), 0
+            # Each in a read of its own; the one after the sixth is read when the queue is full.
+            while not wire.reads_are_held:
+                sent += 1
+                peer.send(WireFrame(TEXT, b"a"))
+                await until(lambda n=sent: wire.protocol.reader.messages == n)
+            assert sent == 7
+            waits = sent
+            while wire.reads_are_held and waits:
+                await ws.recv()
+                waits -= 1
+            held = wire.reads_are_held
+            assert (waits, held) == (reads_on_at, reads_on_at == 0)
+            peer.send(WireFrame(TEXT, b"b"), WireFrame(CLOSE))
+            slow.go.set()
+            await peer.rest()
+        assert slow.taken == ["a"] * reads_on_at + ["b"]
 
     run(main())
 
@@ -174,27 +203,32 @@ def test_wait_for_loses_nothing(run: Run) -> None:
     run(main())
 
 
-def test_the_parts_of_a_broken_off_stream_are_not_lost(run: Run) -> None:
+def test_a_cancelled_recv_of_parts_loses_nothing(run: Run) -> None:
+    """They are received in parts because they came while somebody waited for parts."""
+
     async def main() -> None:
         heard: list[Any] = []
 
         async def reading(ws: wscore.Connection) -> None:
-            parts = ws.recv_streaming()
-            heard.append(await parts.__anext__())
-            waiting = asyncio.ensure_future(parts.__anext__())
-            await asyncio.sleep(0)
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
+            heard.append("ready")
+            async for part in ws.recv_streaming():
+                heard.append(part)
+            for call in (ws.recv(), ws.recv()):
+                waiting = asyncio.ensure_future(call)
+                await asyncio.sleep(0)
+                waiting.cancel()
+                await asyncio.gather(waiting, return_exceptions=True)
             await ws.send("more")
-            heard.append(await ws.recv())
+            async for part in ws.recv_streaming():
+                heard.append(part)
             heard.append(await ws.recv())
 
         async with serving(reading) as server, raw_client(server) as peer:
-            await asyncio.sleep(0.01)
-            peer.send(WireFrame(TEXT, b"1", fin=False))
+            await until(lambda: heard)
+            peer.send(WireFrame(TEXT, b"0"), WireFrame(TEXT, b"1", fin=False))
             assert (await peer.frame()).payload == b"more"
             peer.send(WireFrame(0, b"2", fin=False), WireFrame(0, b"3"), WireFrame(TEXT, b"next"))
             assert (await peer.frame()).opcode == CLOSE
-        assert heard == ["1", "23", "next"]
+        assert heard == ["ready", "0", "1", "2", "3", "next"]
 
     run(main())

@@ -92,7 +92,7 @@ def test_tls(
                 await ws.send(big)
                 assert await ws.recv() == big
             assert ws.close_code == 1000
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
 
     run(main())
 
@@ -291,7 +291,7 @@ def test_a_handler_that_is_cancelled_closes_its_connection(run: Run) -> None:
             peer.send(WireFrame(TEXT, b"a"))
             assert await peer.close_code() == 1011
             await peer.finish()
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
 
     run(main())
 
@@ -337,7 +337,7 @@ def test_shutdown_closes_with_1001_and_waits_for_handlers(run: Run) -> None:
         with pytest.raises(ConnectionClosedOK) as caught:
             await receiving
         assert (caught.value.code, caught.value.rcvd_then_sent) == (1001, True)
-        assert not server.connections
+        assert not server.stats.connections
         with pytest.raises(ConnectionRefusedError):
             await wscore.connect(where)
 
@@ -362,7 +362,8 @@ def test_shutdown_refuses_handshakes_under_way(run: Run) -> None:
         server = await serving(echo)
         async with raw_client(server, shake=False) as peer:
             peer.write(request()[:-2])
-            await until(lambda: server.connections)
+            await until(lambda: server.stats.connections)
+            assert not server.connections, "it is not open yet"
             server.close()
             answer = await peer.reader.read()
             assert answer.startswith(b"HTTP/1.1 503 ")
@@ -432,6 +433,6 @@ def test_a_connection_that_is_lost_is_forgotten(run: Run) -> None:
                 async with raw_client(server) as peer:
                     peers.append(peer)
                     assert len(server.connections) >= 1
-            await until(lambda: not server.connections)
+            await until(lambda: not server.stats.connections)
 
     run(main())

@@ -46,7 +46,7 @@ async def _closed(server: wscore.Server) -> None:
     """Shut down; the deadline of the test is far later than ``close_timeout``."""
     server.close()
     await server.wait_closed()
-    assert not server.connections
+    assert not server.stats.connections
     assert not host_of(server).tasks
     assert not server.is_serving()
 
@@ -159,7 +159,7 @@ def test_a_handshake_that_the_application_does_not_answer_in_time(run: Run) -> N
                 peer.write(request())
                 with suppress(ConnectionResetError):
                     assert await peer.reader.read() == b""
-            await until(lambda: not server.connections and not host_of(server).tasks)
+            await until(lambda: not server.stats.connections and not host_of(server).tasks)
             assert server.stats.handshakes_refused == {"timeout": 1}
 
     run(main())
@@ -185,7 +185,7 @@ def test_a_connection_that_comes_at_the_last_moment(run: Run) -> None:
         async with raw_client(server, shake=False) as peer:
             peer.write(request())
             assert (await peer.reader.read()).startswith(b"HTTP/1.1 503 ")
-        assert not server.connections
+        assert not server.stats.connections
         await _closed(server)
         assert server.stats.handshakes_refused == {"shutdown": 1}
 
@@ -208,7 +208,7 @@ def test_a_handler_that_ignores_cancellation(run: Run, caplog: pytest.LogCapture
         async with raw_client(server) as peer:
             server.close()
             await server.wait_closed()
-            assert not server.connections
+            assert not server.stats.connections
             assert await peer.rest() == [GOING_AWAY]
         [entry] = [record for record in caplog.records if record.levelname == "WARNING"]
         assert entry.getMessage() == "1 handlers still run although they were cancelled"

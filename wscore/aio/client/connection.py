@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...protocol.checks import mismatch
 from ..connection.connection import Connection
 from ..connection.wire import Wire
 from .opening import ClientOpening
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from ...protocol.client import ClientProtocol
     from ..connection.listener import Listener
@@ -39,9 +41,15 @@ def new_wire(
     loop: asyncio.AbstractEventLoop,
     loop_data: LoopData,
     listener: Listener | type[Listener] | None,
+    create_connection: Callable[[Wire], ClientConnection],
 ) -> Wire:
-    """Make the wire of a `ClientConnection`, whose transport is still to come."""
+    """Make the wire of a `ClientConnection`, whose transport is still to come.
+
+    Raises TypeError if *create_connection* makes something else.
+    """
     wire = Wire(protocol, options, loop, loop_data)
     wire.start_opening(ClientOpening(wire, listener))
-    ClientConnection(wire)
+    made = create_connection(wire)
+    if not isinstance(made, ClientConnection):
+        raise TypeError(mismatch("create_connection", "a maker of ClientConnection", made))
     return wire

@@ -44,9 +44,13 @@ class ClientOpening(Opening):
 
     def head_received(self, head: Any) -> None:
         """The server opened the connection."""
+        try:
+            listener = None if self._listener is None else as_listener(self._listener)
+        except Exception as error:
+            self._give_up(error)
+            return
         if not self._answered.done():
             self._answered.set_result(None)
-        listener = None if self._listener is None else as_listener(self._listener)
         open_connection(self.wire.connection, listener, self._protocol.take_trailing_data())
 
     def ended(self) -> None:

@@ -7,48 +7,77 @@ import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from ...errors import ProxyError
+from ...protocol.hosts import tls_name, without_zone
 from ...protocol.proxy import Tunnel
+from .dialing import connect_socket, create_connection, on_socket
+from .tls import default_tls
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
     from ...protocol.proxy import Proxy
+    from .options import ProxyOptions
 
-__all__ = ["connect_through", "default_ssl"]
+__all__ = ["connect_through"]
 
 # Keywords for TLS with the server, and not with the proxy.
 _TLS = ("ssl", "server_hostname", "ssl_handshake_timeout", "ssl_shutdown_timeout")
 
 
 async def connect_through(
-    proxy: Proxy, factory: Callable[[], asyncio.BaseProtocol], where: dict[str, Any]
+    proxy: Proxy,
+    factory: Callable[[], asyncio.BaseProtocol],
+    where: dict[str, Any],
+    proxy_options: ProxyOptions,
+    user_agent: str | None,
 ) -> Any:
     """Connect through *proxy*; *where* has the keywords that `create_connection` would get.
 
     Returns the protocol that *factory* makes. Raises ProxyError (`InvalidProxyStatus` has the
-    proxy's answer), OSError, and ImportError for SOCKS without python-socks.
+    proxy's answer), OSError, ValueError for options of TLS without it, and ImportError for SOCKS
+    without python-socks.
     """
     options = dict(where)
     host, port = options.pop("host"), options.pop("port")
     tls = {name: options.pop(name) for name in _TLS if name in options}
+    proxy_tls = await _proxy_tls(proxy, proxy_options)
     if proxy.scheme.startswith("socks"):
-        sock = await _socks_socket(proxy, host, port)
-        return await _on_socket(sock, factory, tls)
-    return await _by_http(proxy, factory, Tunnel(proxy, host, port), tls, options)
+        sock = await _socks_socket(proxy, host, port, options)
+        _, protocol = await on_socket(sock, factory, tls)
+        return protocol
+    tunnel = Tunnel(proxy, host, port, user_agent)
+    return await _by_http(proxy, factory, tunnel, tls, {**options, **proxy_tls})
 
 
-def default_ssl() -> ssl.SSLContext:
-    """Return a context for TLS with the usual checks."""
-    import ssl
-
-    return ssl.create_default_context()
+async def _proxy_tls(proxy: Proxy, options: ProxyOptions) -> dict[str, Any]:
+    """The event loop's keywords for TLS with *proxy*. Raises ValueError."""
+    given = options.given()
+    if proxy.scheme != "https":
+        if given:
+            raise ValueError(f"proxy_{next(iter(given))} is for https proxies")
+        return {}
+    if given.get("ssl") in (None, True):
+        given["ssl"] = await default_tls()
+    given.setdefault("server_hostname", tls_name(proxy.host))
+    return given
 
 
 # SOCKS -----------------------------------------------------------------------------------------
 
 
-async def _socks_socket(proxy: Proxy, host: str, port: int) -> Any:
+class _DirectWay:
+    """How to connect to the proxy itself, in the place that python-socks has for a proxy."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options = options
+
+    async def connect(self, dest_host: str, dest_port: int, timeout: float | None = None) -> Any:
+        """Return a connected socket. Raises OSError."""
+        return await connect_socket(dest_host, dest_port, self._options)
+
+
+async def _socks_socket(proxy: Proxy, host: str, port: int, options: dict[str, Any]) -> Any:
     try:
         import python_socks
         from python_socks.async_.asyncio import Proxy as SocksProxy
@@ -60,28 +89,14 @@ async def _socks_socket(proxy: Proxy, host: str, port: int) -> Any:
     )
     # With an "a" or an "h", the proxy resolves the name.
     by_name = proxy.scheme in ("socks4a", "socks5h")
+    way: Any = _DirectWay(options)
     client = SocksProxy(
-        version, proxy.host, proxy.port, proxy.username, proxy.password, rdns=by_name
+        version, proxy.host, proxy.port, proxy.username, proxy.password, rdns=by_name, forward=way
     )
     try:
-        return await client.connect(dest_host=host, dest_port=port)
+        return await client.connect(dest_host=without_zone(host), dest_port=port)
     except (python_socks.ProxyError, python_socks.ProxyTimeoutError) as error:
         raise ProxyError("the SOCKS proxy did not let us through") from error
-    except python_socks.ProxyConnectionError as error:
-        raise ConnectionError(
-            f"the proxy cannot be reached: {error.strerror or 'no reason given'}"
-        ) from None
-
-
-async def _on_socket(
-    sock: Any, factory: Callable[[], asyncio.BaseProtocol], tls: dict[str, Any]
-) -> Any:
-    try:
-        _, protocol = await asyncio.get_running_loop().create_connection(factory, sock=sock, **tls)
-    except BaseException:
-        sock.close()
-        raise
-    return protocol
 
 
 # HTTP ------------------------------------------------------------------------------------------
@@ -95,12 +110,11 @@ async def _by_http(
     options: dict[str, Any],
 ) -> Any:
     loop = asyncio.get_running_loop()
-    if proxy.scheme == "https":
-        if tls and sys.version_info < (3, 11):
-            raise ProxyError("TLS within TLS to a proxy needs Python 3.11")
-        options["ssl"] = default_ssl()
-    transport, opening = await loop.create_connection(
-        lambda: _TunnelProtocol(tunnel, loop.create_future()), proxy.host, proxy.port, **options
+    if proxy.scheme == "https" and tls and sys.version_info < (3, 11):
+        raise ProxyError("TLS within TLS to a proxy needs Python 3.11")
+    transport, opening = await create_connection(
+        lambda: _TunnelProtocol(tunnel, loop.create_future()),
+        {**options, "host": proxy.host, "port": proxy.port},
     )
     try:
         transport.write(tunnel.request)
@@ -141,6 +155,10 @@ class _TunnelProtocol(asyncio.Protocol):
         self.ended = False
         self.error: Exception | None = None
         self._tunnel = tunnel
+        self.transport: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
 
     def data_received(self, data: bytes) -> None:
         if not self.opened.done():

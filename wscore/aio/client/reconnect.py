@@ -1,51 +1,68 @@
 """One connection after another: for ``async for``, and for a `Listener` that stays connected.
 
-`wscore.protocol.backoff` decides whether to try again, and when.
+`wscore.protocol.backoff` or `wscore.protocol.retries` decides whether to try again, and when.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ...codes import CloseCode
-from ...protocol.backoff import RetryState, closed_for_good
-from ..logs import logger, shown
+from ...protocol.backoff import RetryState
+from ..logs import shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
+    from ...errors import ConnectionClosed
     from ...protocol.backoff import Backoff
+    from ..logs import AnyLogger
     from .connection import ClientConnection
 
     # Makes a connection, opening handshake included.
-    Connect = Callable[[RetryState], Awaitable[ClientConnection]]
+    Connect = Callable[["Rules"], Awaitable[ClientConnection]]
 
-__all__ = ["Reconnector", "connections", "open_one"]
+__all__ = ["Reconnector", "Rules", "connections", "open_one"]
 
 
-async def open_one(connect: Connect, tries: RetryState) -> ClientConnection:
-    """Try until there is a connection. Raises as `RetryState.not_made`."""
+class Rules(Protocol):
+    """Decides for one client what it does after a failure: `RetryState` or `EndlessRetries`."""
+
+    connections: int
+    retries: int
+
+    def not_made(self, error: Exception) -> float:
+        """Return the seconds until the next try, or raise."""
+        ...
+
+    def ended(self, error: ConnectionClosed, lasted: float) -> float | None:
+        """Return the seconds until the next try, None for no other, or raise."""
+        ...
+
+
+async def open_one(connect: Connect, tries: Rules, log: AnyLogger) -> ClientConnection:
+    """Try until there is a connection. Raises as `Rules.not_made`."""
     while True:
         try:
             ws = await connect(tries)
         except Exception as error:
-            await _pause(error, tries.not_made(error))
+            await _pause(error, tries.not_made(error), log)
         else:
             tries.connections += 1
             return ws
 
 
-async def connections(connect: Connect, backoff: Backoff) -> AsyncGenerator[ClientConnection, None]:
-    """Yield a connection, and another one each time the last was lost.
+async def connections(
+    connect: Connect, tries: Rules, log: AnyLogger
+) -> AsyncGenerator[ClientConnection, None]:
+    """Yield a connection, and another one each time the last has ended, as *tries* decides.
 
-    Each connection is closed when the loop asks for the next, or is left. Ends after a connection
-    that was closed for good; raises as `RetryState.lost`.
+    Each connection is closed when the loop asks for the next, or is left. Raises as *tries*.
     """
-    tries = RetryState(backoff)
     loop = asyncio.get_running_loop()
     while True:
-        ws = await open_one(connect, tries)
+        ws = await open_one(connect, tries, log)
         opened = loop.time()
         try:
             yield ws
@@ -56,9 +73,10 @@ async def connections(connect: Connect, backoff: Backoff) -> AsyncGenerator[Clie
             raise
         await _end(ws)
         error = ws.protocol.closed_error()
-        if closed_for_good(error):
+        delay = tries.ended(error, loop.time() - opened)
+        if delay is None:
             return
-        await _pause(error, tries.lost(error, loop.time() - opened))
+        await _pause(error, delay, log)
 
 
 async def _end(ws: ClientConnection) -> None:
@@ -73,8 +91,8 @@ async def _end(ws: ClientConnection) -> None:
         raise
 
 
-async def _pause(error: Exception, delay: float) -> None:
-    logger.info("next try in %.1f s: %s", delay, _shown(error))
+async def _pause(error: Exception, delay: float, log: AnyLogger) -> None:
+    log.info("next try in %.1f s: %s", delay, _shown(error))
     await asyncio.sleep(delay)
 
 
@@ -90,9 +108,10 @@ class Reconnector:
     makes another try useless.
     """
 
-    def __init__(self, connect: Connect, backoff: Backoff) -> None:
+    def __init__(self, connect: Connect, backoff: Backoff, log: AnyLogger) -> None:
         self._connect = connect
         self._backoff = backoff
+        self._log = log
         self._task: asyncio.Task[None] | None = None
         # What `start` waits for.
         self._first: asyncio.Future[ClientConnection]
@@ -138,7 +157,7 @@ class Reconnector:
 
     async def _run(self) -> None:
         try:
-            async for ws in connections(self._connect, self._backoff):
+            async for ws in connections(self._connect, RetryState(self._backoff), self._log):
                 if self._closed:
                     await ws.close()
                     return
@@ -149,7 +168,7 @@ class Reconnector:
         except Exception as error:
             self._error = error
             if self._first.done():
-                logger.error("no more connections: %s", _shown(error))
+                self._log.error("no more connections: %s", _shown(error))
             else:
                 self._first.set_exception(error)
         finally:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
-from logging import DEBUG
+from codecs import getincrementaldecoder
+from logging import DEBUG, LoggerAdapter
 from typing import TYPE_CHECKING, Any, Literal, overload
 from uuid import uuid4
 
 from ..._backend import BaseConnection
 from ...codes import CloseCode
-from ...errors import ConnectionClosedOK, SendQueueFull
+from ...errors import ConcurrencyError, ConnectionClosedOK, SendQueueFull
 from ...protocol.connection import State, as_bytes
-from ..logs import tap, traffic
+from ..logs import about, tap
 from ..stats import measure
 from .listener_receiver import ListenerReceiver
 from .receive_queue import Part, ReceiveQueue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable
+    from types import TracebackType
     from uuid import UUID
+
+    from typing_extensions import Self
 
     from ..._types import Buffer
     from ...protocol.http11 import Request, Response
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "open_connection"]
 
+_utf8_decoder = getincrementaldecoder("utf-8")
+
 
 class Connection(BaseConnection):
     """An open WebSocket connection, of either role.
@@ -39,12 +45,13 @@ class Connection(BaseConnection):
     `ConnectionClosedError` when it ended otherwise.
     """
 
-    __slots__ = ("__weakref__", "_id", "_queue", "_wire")
+    # The dict is for attributes of the application: without any, Python makes none.
+    __slots__ = ("__dict__", "__weakref__", "_id", "_queue", "_wire")
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(wire.protocol.writer)
         self._wire = wire
-        # Messages that were received, unless a listener takes them.
+        # Messages that were received; None if a listener takes them, and while the queue says so.
         self._queue: ReceiveQueue | None = None
         self._id: UUID | None = None
         wire.connection = self
@@ -57,6 +64,11 @@ class Connection(BaseConnection):
         if self._id is None:
             self._id = uuid4()
         return self._id
+
+    @property
+    def logger(self) -> LoggerAdapter[Any]:
+        """The logger of the connection; its records tell which connection they are about."""
+        return LoggerAdapter(self._wire.options.log, about(self))
 
     @property
     def state(self) -> State:
@@ -85,18 +97,18 @@ class Connection(BaseConnection):
 
     @property
     def subprotocol(self) -> str | None:
-        """The sub-protocol that was agreed on, None without one."""
+        """The subprotocol that was agreed on, None without one."""
         return self._wire.protocol.subprotocol
 
     @property
     def remote_address(self) -> Any:
         """The peer's address as the socket gives it: for TCP, host and port first."""
-        return self._wire.transport.get_extra_info("peername")
+        return self._wire.address("peername")
 
     @property
     def local_address(self) -> Any:
         """Our own address as the socket gives it."""
-        return self._wire.transport.get_extra_info("sockname")
+        return self._wire.address("sockname")
 
     @property
     def close_code(self) -> int | None:
@@ -154,9 +166,16 @@ class Connection(BaseConnection):
         """Yield the fragments of the next message as they come.
 
         A message that is here already is one fragment. *decode* and errors are those of `recv`.
+        From the first fragment until the last was taken, all other calls that receive raise
+        ConcurrencyError. If this one is cancelled in between, so do later ones: the rest of a
+        message is never taken for the next.
         """
-        async for part in self._open_queue().take_parts():
-            yield part if decode is None else _decoded(part, decode)
+        decoder = _utf8_decoder() if decode else None
+        async for data, fin in self._open_queue().take_parts():
+            if decoder is None or isinstance(data, str):
+                yield data if decode is None else _decoded(data, decode)
+            else:
+                yield decoder.decode(data, fin)
 
     def __aiter__(self) -> Connection:
         return self
@@ -171,9 +190,12 @@ class Connection(BaseConnection):
             raise StopAsyncIteration from None
 
     def _open_queue(self) -> ReceiveQueue:
-        if self._queue is None:
+        """The queue, if anything may be taken from it now."""
+        receiver = self._wire.receiver
+        if not isinstance(receiver, ReceiveQueue):
             raise RuntimeError("the messages of this connection go to its listener")
-        return self._queue
+        receiver.check()
+        return receiver
 
     # Sending
 
@@ -185,6 +207,8 @@ class Connection(BaseConnection):
     ) -> None:
         """Send a message; an iterable, or an asynchronous one, is sent in fragments.
 
+        Text and whatever has a buffer is one message; other iterables give fragments, all of them
+        str or all of them bytes.
         ``str`` is sent as text and bytes as binary, unless *text* says otherwise; *compress*
         overrides the threshold of compression. Returns when the message is written, and waits
         while more than ``write_limit`` bytes are unsent. A cancelled call has sent all of
@@ -211,12 +235,12 @@ class Connection(BaseConnection):
         """Send a ping; await what this returns for the pong, and get the latency in seconds.
 
         Without *data* four random bytes are sent. Raises ConnectionClosed, ValueError for more
-        than 125 bytes, RuntimeError when a ping with the same *data* is on its way.
+        than 125 bytes, ConcurrencyError when a ping with the same *data* is on its way.
         """
         wire = self._wire
         payload = os.urandom(4) if data is None else as_bytes(data)
         if wire.pings is not None and payload in wire.pings:
-            raise RuntimeError("a ping with the same data is on its way")
+            raise ConcurrencyError("a ping with the same data is on its way")
         waiter = wire.loop.create_future()
         wire.send_ping(payload, waiter)
         return waiter
@@ -231,11 +255,26 @@ class Connection(BaseConnection):
 
     # Closing
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close with 1000, or with 1011 after an exception."""
+        code = CloseCode.NORMAL_CLOSURE if kind is None else CloseCode.INTERNAL_ERROR
+        await self.close(code)
+
     async def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Close and wait until the connection is gone, ``close_timeout`` seconds at most.
 
-        Closing again does nothing but wait. Raises ValueError for a code that may not be sent or a
-        reason of more than 123 bytes, RuntimeError before the opening handshake is done.
+        Closing again does nothing but wait. In the middle of a message that is sent in fragments
+        this closes with 1011, and `send` raises ConnectionClosed. Raises ValueError for a code
+        that may not be sent or a reason of more than 123 bytes, RuntimeError before the opening
+        handshake is done.
         """
         self._wire.start_close(code, reason)
         await self._wire.wait_closed()
@@ -259,7 +298,7 @@ def open_connection(connection: Connection, listener: Listener | None, trailing:
     *trailing* is what was read together with the end of the opening handshake.
     """
     wire = connection._wire
-    logs = traffic.isEnabledFor(DEBUG)
+    logs = wire.options.traffic_log.isEnabledFor(DEBUG)
     if logs:
         wire.protocol.writer.tap = tap(connection)
     if listener is None:

@@ -23,8 +23,10 @@ class Listener(Generic[C]):
     """Callbacks of a connection; override those of interest.
 
     Given to `serve` or `connect` as a class, each connection gets an instance of its own; given as
-    an instance, all connections share it. Callbacks run in the event loop and must not block. A
-    callback that raises is logged, and its connection is closed with 1011.
+    an instance, all connections share it. Callbacks run in the event loop and must not block;
+    those of one connection share a context (`contextvars`). A callback that raises is logged, and
+    its connection is closed with 1011; ConnectionClosed is no such error once the connection is
+    closing, and KeyboardInterrupt and SystemExit end the event loop.
 
     ``Listener[ServerConnection]`` and ``Listener[ClientConnection]`` tell type checkers which
     kind of connection the callbacks get; both are plain `Listener` at run time.

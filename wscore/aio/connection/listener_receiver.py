@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ..._backend import Dispatcher
 from ...codes import CloseCode, Opcode
+from ...errors import ConnectionClosed
 from ...frames import Close
-from ..logs import about, log_received, logger
-from .read_decoder import DecodedReads
+from ..logs import log_error, log_received
+from .backlog import Backlogged
 
 if TYPE_CHECKING:
     from ...frames import Frame
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["ListenerReceiver"]
 
 
-class ListenerReceiver(DecodedReads, Dispatcher):
+class ListenerReceiver(Backlogged, Dispatcher):
     """Calls a listener for what comes in.
 
     Compiled code calls ``on_message`` for a read of nothing but messages; everything else comes
     to `receive`. What a callback raises is logged and closes the connection with 1011,
-    except for what is to end the event loop.
+    except for ConnectionClosed once we are closing, and for what is to end the event loop.
     """
 
-    __slots__ = ("_wire", "decoder", "logs")
+    __slots__ = ("_outside_reads", "_wire", "backlog", "logs")
 
     def __init__(self, wire: Wire, listener: Listener, logs: bool) -> None:
         protocol = wire.protocol
@@ -35,8 +36,11 @@ class ListenerReceiver(DecodedReads, Dispatcher):
         self._wire = wire
         # Whether every message is logged.
         self.logs = logs
-        self.direct = not logs
-        self.decoder = None
+        # Whether callbacks never run within a read: nothing could be read while one of them runs
+        # the loop.
+        self._outside_reads = wire.loop_data.may_run_nested(wire.loop)
+        self.direct = not logs and not self._outside_reads
+        self.backlog = None
 
     @property
     def waiting(self) -> int:
@@ -45,7 +49,14 @@ class ListenerReceiver(DecodedReads, Dispatcher):
 
     def opened(self) -> None:
         """The connection is open."""
-        self._call(self.listener.on_open, self.connection)
+        self.call(self.listener.on_open, (self.connection,))
+
+    def receive(self, events: list[Any], nbytes: int, mixed: bool) -> None:
+        """Take a read that compiled code does not deliver by itself."""
+        if self._outside_reads:
+            self.queue_up(events)
+        else:
+            super().receive(events, nbytes, mixed)
 
     def deliver(self, events: list[Any], nbytes: int, mixed: bool) -> None:
         """Hand over decoded *events*; *mixed* if not all of them are messages."""
@@ -72,22 +83,24 @@ class ListenerReceiver(DecodedReads, Dispatcher):
 
     def drained(self) -> None:
         """The peer keeps up again."""
-        self._call(self.listener.on_drain, self.connection)
+        self.call(self.listener.on_drain, (self.connection,))
 
     def _end(self) -> None:
         rcvd = self._wire.protocol.close_rcvd or Close(CloseCode.ABNORMAL_CLOSURE)
-        self._call(self.listener.on_close, self.connection, rcvd)
+        self.call(self.listener.on_close, (self.connection, rcvd))
 
-    def _call(self, callback: Any, *arguments: Any) -> None:
-        try:
-            callback(*arguments)
-        except (Exception, asyncio.CancelledError):
-            self.failed()
+    def failed(self) -> bool:
+        """A callback raised an error, or CancelledError of a future that was cancelled.
 
-    def failed(self) -> None:
-        """A callback raised an error, or CancelledError of a future that was cancelled."""
-        logger.exception("listener failed", extra=about(self._wire.connection))
+        Messages that the peer sent before it saw our Close still come, and nobody may write then:
+        that ConnectionClosed is no failure, and the closing handshake goes on.
+        """
+        protocol = self._wire.protocol
+        if isinstance(sys.exc_info()[1], ConnectionClosed) and not protocol.writer.accepting:
+            return not protocol.discarding
+        log_error(self._wire.connection, "listener failed")
         self._wire.fail(CloseCode.INTERNAL_ERROR)
+        return False
 
     def stopped(self, stop: BaseException) -> None:
         """A callback raised what is to end the event loop; transports would only log it."""

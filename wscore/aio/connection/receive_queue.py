@@ -12,7 +12,7 @@ from ...errors import ConcurrencyError
 from ...frames import Frame
 from ...protocol.connection import State
 from ..logs import log_received
-from .read_decoder import DecodedReads
+from .backlog import Backlogged
 
 if TYPE_CHECKING:
     from codecs import IncrementalDecoder
@@ -39,7 +39,7 @@ def _is_part(event: Any) -> bool:
     return type(event) is Frame and event.opcode <= Opcode.BINARY
 
 
-class ReceiveQueue(DecodedReads, MessageQueue):
+class ReceiveQueue(Backlogged, MessageQueue):
     """A bounded queue of messages with one reader, and which tells the transport when to wait.
 
     A read of nothing but messages is put here by compiled code; everything else comes to
@@ -48,7 +48,17 @@ class ReceiveQueue(DecodedReads, MessageQueue):
     resume with every burst that is taken at once.
     """
 
-    __slots__ = ("_last_event", "_parts", "_text_decoder", "_wire", "decoder", "logs", "paused")
+    __slots__ = (
+        "_claimed",
+        "_is_claimant",
+        "_last_event",
+        "_parts",
+        "_text_decoder",
+        "_wire",
+        "backlog",
+        "logs",
+        "paused",
+    )
 
     def __init__(self, wire: Wire, logs: bool) -> None:
         protocol = wire.protocol
@@ -58,18 +68,21 @@ class ReceiveQueue(DecodedReads, MessageQueue):
             wire.loop,
             wire.loop_data.done(wire.loop),
             asyncio.current_task,
+            wire.loop_data.run_once,
         )
         self._wire = wire
         # Whether every message is logged.
         self.logs = logs
         self.direct = not logs
-        self.decoder = None
+        self.backlog = None
         self.paused = False
         # What ended the reading, while messages that came before it wait to be taken.
         self._last_event: Any = None
         # The message that is received in parts: its decoder, and the parts that `join` has.
         self._text_decoder: IncrementalDecoder | None = None
         self._parts: list[Any] | None = None
+        # Whether a message is being taken in parts, and whether its taker is about to wait.
+        self._claimed = self._is_claimant = False
 
     # What comes in
 
@@ -148,7 +161,7 @@ class ReceiveQueue(DecodedReads, MessageQueue):
     def before_reading(self) -> None:
         """Read no more than this while the queue is full."""
         options = self._wire.options
-        most, most_bytes = options.max_queue, options.max_queue_bytes
+        most, most_bytes = options.queue_limits[0], options.max_queue_bytes
         if (most is not None and self.waiting >= most) or (
             most_bytes is not None and self.nbytes >= most_bytes
         ):
@@ -161,18 +174,22 @@ class ReceiveQueue(DecodedReads, MessageQueue):
         elif not self.paused:
             self.paused = self.eventful = True
             self._wire.hold_reads()
+            self._guard()
 
     def _look_for_close(self, nbytes: int) -> None:
         for event in self._wire.protocol.reader.commit(nbytes):
             if type(event) is not str and type(event) is not bytes and not _is_part(event):
                 self._wire.react(event)
         self._wire.flush()
+        if self._wire.protocol.reader.filled:
+            self._wire.give_way()  # uvloop would read on at once
 
     def read_on(self) -> None:
         """End a pause."""
         if self.paused:
             self.paused = False
             self._wire.release_reads()
+            self._guard()
 
     # For the application
 
@@ -180,38 +197,86 @@ class ReceiveQueue(DecodedReads, MessageQueue):
         """Read on. Raises ConnectionClosed, ConcurrencyError when somebody waits already."""
         wire = self._wire
         self.settle()
-        if wire.lost and (self.decoder is None or not self.decoder.busy):
+        if wire.lost and not self.is_behind:
             raise wire.closed_error()
-        if self.awaited:
-            raise ConcurrencyError("another coroutine is waiting for the next message")
+        if self.awaited or (self._claimed and not self._is_claimant):
+            raise ConcurrencyError("another coroutine is receiving")
         self.read_on()
         self.eventful = wire.lost
 
-    async def next(self) -> Any:
-        """Return the next message, or fragment of one; cancelled, it has lost nothing."""
-        while (item := self.take()) is None:
-            await self
-        return item
+    # A message in parts
 
     async def join(self, part: Part) -> str | bytes:
         """Return the message whose next part is *part*; cancelled, it has lost nothing."""
+        self._claim()
         while True:
             self._parts = [*(self._parts or ()), part.data]
             if part.fin:
-                parts, self._parts = self._parts, None
-                return cast("str | bytes", parts[0][:0].join(parts))
-            part = await self.next()
+                break
+            part = await self._next_part(keep=False)
+        self.release()
+        parts, self._parts = self._parts, None
+        return cast("str | bytes", parts[0][:0].join(parts))
 
-    async def take_parts(self) -> AsyncIterator[str | bytes]:
-        """Yield the fragments of the next message as they come."""
+    async def take_parts(self) -> AsyncIterator[Part]:
+        """Yield the parts of the next message as they come.
+
+        From the first to the last nobody else may take anything: whoever stops in between cannot
+        have the rest become the next message. Cancelled before the first, it has lost nothing.
+        """
+        part = await self._first_part()
+        while not part.fin:
+            yield part
+            part = await self._next_part(keep=True)
+        self.release()
+        yield part
+
+    async def _first_part(self) -> Part:
+        self._claim()
+        if self._parts is not None:  # of a `recv` that was cancelled
+            parts, self._parts = self._parts, None
+            return Part(parts[0][:0].join(parts), False)
         reader = self._wire.protocol.reader
         reader.fragments = not self.waiting
         try:
-            fin = False
-            while not fin:
-                item = await self.next()
-                part = item if type(item) is Part else Part(item, True)
-                fin = part.fin
-                yield part.data
+            return await self._next_part(keep=False)
         finally:
+            # A message that has begun stays in fragments.
             reader.fragments = False
+
+    async def _next_part(self, keep: bool) -> Part:
+        """Wait as who has claimed the message, and if cancelled *keep* the claim or not."""
+        try:
+            while (item := self.take()) is None:
+                self._is_claimant = True
+                await self
+            return item if type(item) is Part else Part(item, True)
+        except BaseException:
+            if not keep or self._wire.lost:
+                self.release()
+            raise
+        finally:
+            self._is_claimant = False
+
+    def _claim(self) -> None:
+        """Keep others from taking what comes next, also one that was woken and has not run."""
+        self._claimed = self.eventful = True
+        self._guard()
+
+    def release(self) -> None:
+        """Let others take what comes next."""
+        self._claimed = False
+        self._guard()
+
+    def _guard(self) -> None:
+        """Have `recv` call `check` before it takes a message, if there is a reason."""
+        # Looking at flags would cost something for each message.
+        is_free = not self._claimed and not (self.paused and self._wire.options.queue_limits[1])
+        self._wire.connection._queue = self if is_free else None
+
+    def check(self) -> None:
+        """Read on if few enough wait. Raises ConcurrencyError while a message is taken in parts."""
+        if self._claimed:
+            raise ConcurrencyError("a message is received in parts, and its rest is to be read")
+        if self.waiting <= self._wire.options.queue_limits[1] + 1:  # one is taken now
+            self.read_on()

@@ -8,6 +8,7 @@ from ...protocol.connection import State
 
 if TYPE_CHECKING:
     from ...frames import Frame
+    from .backlog import Backlog
     from .wire import Wire
 
 __all__ = ["Opening", "Receiver"]
@@ -18,6 +19,9 @@ class Receiver(Protocol):
 
     direct: bool
     """Whether reads of nothing but messages are taken without a call of `receive`."""
+
+    backlog: Backlog | None
+    """What was read and has to wait before it is delivered; None until there was anything."""
 
     @property
     def waiting(self) -> int:
@@ -37,6 +41,12 @@ class Receiver(Protocol):
 
     def settle(self) -> None:
         """Handle what ended the reading, if that was put off."""
+
+    def drop(self) -> None:
+        """The connection has failed: deliver nothing more."""
+
+    def ending(self) -> None:
+        """The connection is about to be gone: handle the end of what was read while it counts."""
 
     def read_on(self) -> None:
         """Read although messages wait: the peer's Close must be seen."""

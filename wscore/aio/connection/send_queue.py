@@ -11,7 +11,7 @@ from ..._backend import LARGE
 from ...codes import CloseCode, Opcode
 from ...errors import SendQueueFull
 from ...protocol.connection import State
-from ..logs import about, logger
+from ..logs import log_error
 
 if TYPE_CHECKING:
     import asyncio
@@ -46,16 +46,20 @@ class SendQueue:
     when nothing else is unsent; *overflow* says what happens to other messages.
     """
 
-    __slots__ = ("_close", "_job", "_max_unsent", "_overflow", "_queue", "_wire", "discarded",
-                 "dropped", "size")  # fmt: skip
+    __slots__ = ("_close", "_job", "_max_unsent", "_overflow", "_queue", "_was_behind", "_wire",
+                 "_working", "discarded", "dropped", "size")  # fmt: skip
 
     def __init__(self, wire: Wire, max_unsent: int | None, overflow: Overflow) -> None:
         self._wire = wire
         self._max_unsent = max_unsent
         self._overflow = overflow
+        # The first is here until all of it is written.
         self._queue: deque[_Outgoing] = deque()
-        # The compression that runs on another thread.
+        # The compression of the first that runs on another thread.
         self._job: asyncio.Future[bytes] | None = None
+        # Whether the first is being encoded or written, and whether the connection is to be told
+        # when nothing waits any more.
+        self._working = self._was_behind = False
         # The Close that follows the last message.
         self._close: tuple[int, str] | None = None
         # Bytes that wait here, messages that were dropped, and whether closing dropped any.
@@ -65,7 +69,7 @@ class SendQueue:
 
     def __len__(self) -> int:
         """How many messages wait."""
-        return len(self._queue) + (self._job is not None)
+        return len(self._queue)
 
     def put(self, opcode: int, payload: str | Buffer, compress: bool | None) -> bool:
         """Queue a message and write what can be written. Returns whether the peer keeps up.
@@ -81,24 +85,57 @@ class SendQueue:
         return self._wire.protocol.writer.writable
 
     def pump(self) -> None:
-        """Write what waits, as far as the peer keeps up."""
+        """Write what waits, as far as the peer keeps up.
+
+        A finalizer or a signal handler may call this in the middle of it, or while the writer has
+        the codec encode a message. What it has put here comes afterwards: nothing may come between
+        two frames of a message, and a codec encodes messages in the order in which they leave.
+        """
         wire = self._wire
         writer = wire.protocol.writer
-        while self._queue and self._job is None and not wire.paused:
-            item = self._queue.popleft()
-            if self._is_to_encode(item):
-                self._encode(item)
-            else:
-                self._write(item)
-            if len(writer) >= _GATHERED or not self._queue:
-                wire.flush()
+        self._was_behind = self._was_behind or writer.queueing
+        if self._working:
+            return
+        if writer.encoding:
+            wire.fell_behind()
+            wire.loop_data.call_soon(wire.loop, self._pump_later)
+            return
+        while self._is_ready():
+            self._work()
         self._settle()
+
+    def _pump_later(self) -> None:
+        if not self._wire.lost:
+            self.pump()
+
+    def _is_ready(self) -> bool:
+        return bool(self._queue) and self._job is None and not self._wire.paused
+
+    def _work(self) -> None:
+        wire = self._wire
+        writer = wire.protocol.writer
+        writer.queueing = self._working = True
+        try:
+            while self._is_ready():
+                item = self._queue[0]
+                if self._is_to_encode(item):
+                    self._encode(item)
+                else:
+                    self._write(item)
+                if len(writer) >= _GATHERED or not self._queue:
+                    wire.flush()
+        except BaseException:
+            wire.abort()  # nobody knows how much of the first was written
+            raise
+        finally:
+            self._working = False
 
     def close_after(self, code: int, reason: str) -> None:
         """Close once everything that waits is written; nothing more is accepted."""
         if self._close is None:
             self._close = (code, reason)
         self._wire.protocol.finish_sending()
+        self.pump()  # an exception may have kept the last `put` from that
 
     def discard(self) -> None:
         """Drop what waits: the connection is closing, or gone."""
@@ -128,7 +165,8 @@ class SendQueue:
 
     def _drop_oldest(self, size: int) -> int:
         """Drop about *size* bytes of whole messages; returns how many."""
-        kept: list[_Outgoing] = []
+        is_held = self._working or self._job is not None
+        kept = [self._queue.popleft()] if is_held and self._queue else []
         freed = 0
         while self._queue and freed < size:
             item = self._queue.popleft()
@@ -152,11 +190,16 @@ class SendQueue:
     def _encode(self, item: _Outgoing) -> None:
         codec = self._wire.protocol.writer.codec
         assert codec is not None
-        if len(item.payload) <= LARGE:
-            self._encoded(item, codec.encode(_as_bytes(item.payload)))
+        if len(item.payload) > LARGE:
+            self._job = self._wire.run_elsewhere(_compress, codec, item.payload)
+            self._job.add_done_callback(lambda job: self._job_done(item, job))
             return
-        self._job = self._wire.run_elsewhere(_compress, codec, item.payload)
-        self._job.add_done_callback(lambda job: self._job_done(item, job))
+        try:
+            encoded = codec.encode(_as_bytes(item.payload))
+        except Exception as error:
+            self._encoding_failed(error)
+        else:
+            self._encoded(item, encoded)
 
     def _job_done(self, item: _Outgoing, job: asyncio.Future[bytes]) -> None:
         self._job = None
@@ -165,29 +208,36 @@ class SendQueue:
             return
         error = job.exception()
         if error is not None:
-            logger.error("compressing failed", exc_info=error, extra=about(wire.connection))
-            wire.fail(CloseCode.INTERNAL_ERROR)
+            self._encoding_failed(error)
             return
         self._encoded(item, job.result())
         self.pump()
 
+    def _encoding_failed(self, error: BaseException) -> None:
+        log_error(self._wire.connection, "compressing failed", error)
+        self._wire.fail(CloseCode.INTERNAL_ERROR)
+
     def _encoded(self, item: _Outgoing, payload: bytes) -> None:
-        self.size += len(payload) - _size(item.payload)
-        self._queue.appendleft(item._replace(payload=payload, encoded=True))
+        if not self.discarded:
+            self._queue[0] = item._replace(payload=payload, encoded=True)
+            self.size += len(payload) - _size(item.payload)
 
     def _write(self, item: _Outgoing) -> None:
         payload = item.payload
-        self.size -= _size(payload)
         writer = self._wire.protocol.writer
         rsv1 = item.encoded and item.opcode != Opcode.CONT
         if len(payload) <= MAX_FRAME:
             writer.write(item.opcode, payload, True, rsv1)
+            if not self.discarded:
+                self._queue.popleft()
+                self.size -= _size(payload)
             return
         view = memoryview(_as_bytes(payload))
-        writer.write(item.opcode, view[:MAX_FRAME], False, rsv1)
         rest = item._replace(opcode=Opcode.CONT, payload=view[MAX_FRAME:])
-        self._queue.appendleft(rest)
-        self.size += len(rest.payload)
+        writer.write(item.opcode, view[:MAX_FRAME], False, rsv1)
+        if not self.discarded:
+            self._queue[0] = rest
+            self.size -= _size(payload) - len(rest.payload)
 
     def _settle(self) -> None:
         """Tell the connection whether messages still have to wait."""
@@ -197,8 +247,13 @@ class SendQueue:
         elif self._close is not None:
             (code, reason), self._close = self._close, None
             wire.start_close(code, reason)
-        else:
+        elif self._was_behind:
+            self._was_behind = False
             wire.caught_up()
+        else:
+            wire.protocol.writer.queueing = False
+        if self._queue:  # put here in the middle of that
+            wire.fell_behind()
 
 
 def _size(payload: str | bytes | memoryview) -> int:

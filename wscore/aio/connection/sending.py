@@ -24,6 +24,17 @@ def _takes_long(message: Any) -> bool:
     return type(message) is str and len(message) > LARGE and not message.isascii()
 
 
+def _is_whole(message: Any) -> bool:
+    """Whether *message* is text or has bytes, however else it can be iterated over."""
+    if type(message) in WHOLE:
+        return True
+    try:
+        memoryview(message).release()
+    except TypeError:
+        return False
+    return True
+
+
 class Sender:
     """Sends messages that take more than one step, and queues those that have to wait."""
 
@@ -41,11 +52,13 @@ class Sender:
 
     async def send(self, message: Any, text: bool | None, compress: bool | None) -> None:
         """Send *message* as `Connection.send` promises, except for the pause at the end."""
+        if isinstance(message, str):
+            message = str.__str__(message)  # of a subclass, whose methods may be others
         while self.exclusive is not None:
             await asyncio.shield(self.exclusive)
         if self.writer.codec is not None and compress is not False and _takes_long(message):
             message, text = await self._encode_text(message), text is not False
-        if type(message) in WHOLE or not isinstance(message, (Iterable, AsyncIterable)):
+        if _is_whole(message) or not isinstance(message, (Iterable, AsyncIterable)):
             await self.write(message, text, compress)
         elif isinstance(message, Mapping):
             raise TypeError("a mapping is not a message")
@@ -102,17 +115,19 @@ class Sender:
     async def _send_fragments(self, parts: Any, text: bool | None, compress: bool | None) -> None:
         done = self._reserve()
         protocol = self._wire.protocol
-        begun = False
+        begun = of_text = False
         try:
             while not self.writer.writable:
                 await self.drain()
             async for part in _each(parts):
-                if begun:
+                if not begun:
+                    protocol.send(part, text=text, fin=False, compress=compress)
+                    begun, of_text = True, isinstance(part, str)
+                elif isinstance(part, str) is of_text:
                     protocol.send_continuation(part, fin=False)
                 else:
-                    protocol.send(part, text=text, fin=False, compress=compress)
-                    begun = True
-                log_fragment(self._wire.connection, part)
+                    raise TypeError("the fragments of a message are all str, or all bytes")
+                self._log(part)
                 await self._part_written()
             if begun:
                 protocol.send_continuation(b"", fin=True)
@@ -124,6 +139,16 @@ class Sender:
             raise
         finally:
             self._release(done)
+
+    def _log(self, part: Any) -> None:
+        """Log a fragment. A log handler that fails must not take the message with it."""
+        # One that writes a message of its own does: it cannot go in between.
+        try:
+            log_fragment(self._wire.connection, part)
+        except Exception as error:
+            self._wire.loop.call_exception_handler(
+                {"message": "logging a fragment failed", "exception": error}
+            )
 
     async def _part_written(self) -> None:
         """Gather small parts; after 64 KiB let the peer and others have their turn."""
@@ -143,7 +168,9 @@ class Sender:
         """
         if self.queue is None:
             options = self._wire.options
-            self.queue = SendQueue(self._wire, options.max_unsent, options.overflow)
+            queue = SendQueue(self._wire, options.max_unsent, options.overflow)
+            if self.queue is None:  # else a finalizer has just written something large
+                self.queue = queue
         return self.queue.put(opcode, payload, compress)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sequence
 
-__all__ = ["Transport", "fileno_of", "write_several"]
+__all__ = ["Transport", "addresses_of", "fileno_of", "write_several"]
 
 
 class Transport(Protocol):
@@ -49,6 +49,11 @@ def fileno_of(transport: Transport) -> Callable[[], int] | None:
     if type(transport).__module__ not in _PLAIN_SOCKETS or transport.get_extra_info("sslcontext"):
         return None
     return transport.get_extra_info("socket").fileno  # type: ignore[no-any-return]
+
+
+def addresses_of(transport: Transport) -> dict[str, Any]:
+    """Both addresses of a connection, which transports of TLS forget when they end."""
+    return {name: transport.get_extra_info(name) for name in ("peername", "sockname")}
 
 
 def write_several(transport: Transport, output: Sequence[bytes | memoryview]) -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 from ...codes import CloseCode, Opcode
 from ...errors import ConnectionClosed
 from ...frames import Close, Frame
-from ...protocol.connection import SEND_EOF, State
+from ...protocol.connection import SEND_EOF, Sending, State
 from ..logs import log_closed, log_opened
 from .heartbeat import Heartbeat
 from .pings import Pings
 from .send_queue import LARGE, MAX_FRAME
 from .sending import Sender
-from .transport import fileno_of, write_several
+from .transport import addresses_of, fileno_of, write_several
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,28 +39,10 @@ class Wire(asyncio.BufferedProtocol):
     see ``connection`` and nothing of this.
     """
 
-    __slots__ = (
-        "_close_timer",
-        "_flush_is_due",
-        "_heartbeat",
-        "_holds",
-        "_sender",
-        "_waiters",
-        "buffer_updated",
-        "connection",
-        "get_buffer",
-        "loop",
-        "loop_data",
-        "lost",
-        "on_lost",
-        "opening",
-        "options",
-        "paused",
-        "pings",
-        "protocol",
-        "receiver",
-        "transport",
-    )
+    __slots__ = ("_addresses", "_close_timer", "_flush_is_due", "_heartbeat", "_holds",
+                 "_sender", "_waiters", "buffer_updated", "connection", "get_buffer", "loop",
+                 "loop_data", "lost", "on_lost", "opening", "options", "paused", "pings",
+                 "protocol", "receiver", "transport")  # fmt: skip
 
     # Slots instead of methods, because who takes a read changes: see `give_reads_to`.
     buffer_updated: Callable[[int], None]  # type: ignore[assignment]
@@ -105,14 +87,21 @@ class Wire(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         made = cast("Transport", transport)
-        self.protocol.writer.attach(self.loop_data.buffer, made, self, fileno_of(made))
-        self.adopt(made)
+        fileno = fileno_of(made)
+        self.protocol.writer.attach(self.loop_data.buffer, made, self, fileno)
+        self.adopt(made, addresses_of(made) if fileno is None else None)
 
-    def adopt(self, transport: Transport) -> None:
-        """Take a *transport* that the writer is attached to."""
+    def adopt(self, transport: Transport, addresses: dict[str, Any] | None) -> None:
+        """Take a *transport* that the writer is attached to, and *addresses* that it may forget."""
         self.transport = transport
+        self._addresses = addresses
         self.protocol.writer.owner = self
-        transport.set_write_buffer_limits(self.options.write_limit)
+        transport.set_write_buffer_limits(*self.options.write_limits)
+
+    def address(self, name: str) -> Any:
+        """The address that the transport has under *name*, or had when it ended."""
+        found = self.transport.get_extra_info(name)
+        return self._addresses[name] if found is None and self._addresses else found
 
     def eof_received(self) -> bool | None:
         """Close our side too: a WebSocket needs both (RFC 6455 7.1.1)."""
@@ -133,6 +122,8 @@ class Wire(asyncio.BufferedProtocol):
 
     def _end_protocol(self, exc: Exception | None) -> None:
         if self.receiver is not None:
+            if self.receiver.backlog is not None:
+                self.receiver.ending()
             self.receiver.settle()
         self._discard_unsent()
         self.lost = True
@@ -141,7 +132,8 @@ class Wire(asyncio.BufferedProtocol):
         if isinstance(exc, BrokenPipeError):
             exc = self.protocol.writer.send_error or exc
         if exc is None and self.protocol.close_rcvd is None:
-            exc = EOFError("the stream ended without a close frame")
+            exc = self.protocol.writer.send_error
+            exc = exc or EOFError("the stream ended without a close frame")
         self.protocol.receive_eof(exc)
 
     def _end_receiver(self) -> None:
@@ -193,7 +185,7 @@ class Wire(asyncio.BufferedProtocol):
 
     def receive(self, trailing: bytes) -> None:
         """Take frames that were read together with the end of the opening handshake."""
-        if self.receiver is not None:
+        if self.receiver is not None and not self.protocol.discarding:
             reader = self.protocol.reader
             events: list[Any] = reader.feed(trailing)
             self.receiver.receive(events, len(trailing), reader.mixed)
@@ -216,6 +208,11 @@ class Wire(asyncio.BufferedProtocol):
         self._holds -= 1
         if not self._holds and not self.lost:
             self.transport.resume_reading()
+
+    def give_way(self) -> None:
+        """Read nothing more in this turn of the loop."""
+        self.loop_data.call_soon(self.loop, self.release_reads)
+        self.hold_reads()
 
     @property
     def reads_are_held(self) -> bool:
@@ -248,7 +245,9 @@ class Wire(asyncio.BufferedProtocol):
     def sender(self) -> Sender:
         """What sends messages that take several steps, or have to wait."""
         if self._sender is None:
-            self._sender = Sender(self)
+            sender = Sender(self)
+            if self._sender is None:  # else a finalizer has just made one
+                self._sender = sender
         return self._sender
 
     @property
@@ -280,20 +279,24 @@ class Wire(asyncio.BufferedProtocol):
     def write_soon(self) -> None:
         """Have what was written leave with the rest of this turn of the loop."""
         if not self._flush_is_due:
-            self._flush_is_due = True
             self.loop_data.flush_soon(self)
+            self._flush_is_due = True  # not if that has raised an exception
 
     def cork(self) -> None:
         """Gather what is written until the turn ends, because there will be more of it."""
-        self.protocol.writer.corked = True
         # A callback of its own: the shared one may run before the handler that writes.
-        self.loop.call_soon(self.turn_ended)
+        self.loop_data.call_soon(self.loop, self.turn_ended)
+        self.protocol.writer.corked = True
 
     def turn_ended(self) -> None:
         """Flush: a turn in which something was gathered has ended."""
         self._flush_is_due = False
         self.protocol.writer.corked = False
-        self.flush()
+        try:
+            self.flush()
+        except BaseException:
+            self.abort()  # part of the stream is lost
+            raise
 
     def write_all(self, output: list[bytes | memoryview]) -> None:
         """Write a header and the payload that was left in place, or several of them."""
@@ -309,12 +312,18 @@ class Wire(asyncio.BufferedProtocol):
 
     def flush_all(self) -> None:
         """Write everything, also what is not frames, and end our side of the stream if asked."""
+        writer = self.protocol.writer
+        if writer.sending:
+            # A finalizer or a signal handler has closed the connection in the middle of a write.
+            self.loop.call_soon(self.flush_all)
+            return
         output = self.protocol.data_to_send()
         if self.transport.is_closing():
             return
         for data in output:
             if len(data):
-                self.protocol.writer.pass_on(data)
+                writer.pass_on(data)
+        writer.flush()
         if (output and output[-1] is SEND_EOF) or self._may_end_stream():
             self._end_stream()
 
@@ -349,8 +358,7 @@ class Wire(asyncio.BufferedProtocol):
         """Run *work*, which takes long, on one of the threads for the codec."""
         codec = self.protocol.writer.codec
         assert codec is not None
-        threads = self.loop_data.threads(codec.concurrency)
-        return self.loop.run_in_executor(threads, work, *arguments)
+        return self.loop_data.run_elsewhere(self.loop, codec.concurrency, work, *arguments)
 
     async def wait_until_writable(self) -> None:
         """Wait until the peer keeps up. Raises ConnectionClosed when it is gone."""
@@ -392,6 +400,10 @@ class Wire(asyncio.BufferedProtocol):
             Close(code, reason).serialize()
             queue.close_after(code, reason)
             self.bound_the_end()
+        elif self.protocol.sending is Sending.FRAGMENTS:
+            # Nobody may take what was sent of it for a message; websockets does the same.
+            Close(code, reason).serialize()
+            self.fail(CloseCode.INTERNAL_ERROR, "close during fragmented message")
         else:
             self.protocol.close(code, reason)
             if self.lost:
@@ -400,11 +412,13 @@ class Wire(asyncio.BufferedProtocol):
         if self.receiver is not None:
             self.receiver.read_on()
 
-    def fail(self, code: int = CloseCode.INTERNAL_ERROR) -> None:
+    def fail(self, code: int = CloseCode.INTERNAL_ERROR, reason: str | None = None) -> None:
         """Fail the connection with *code*, as for an error of ours."""
         if self.protocol.state in (State.OPEN, State.CLOSING):
-            self.protocol.fail(code)
+            self.protocol.fail(code, reason)
             self._drop_reads()
+            if self.receiver is not None:
+                self.receiver.drop()
             self.end()
 
     def abort(self) -> None:
@@ -422,7 +436,9 @@ class Wire(asyncio.BufferedProtocol):
         """Drop the connection unless it ends within ``close_timeout``."""
         timeout = self.options.close_timeout
         if self._close_timer is None and timeout is not None and not self.lost:
-            self._close_timer = self.loop.call_later(timeout, self._close_timed_out)
+            self._close_timer = self.loop.call_later(
+                timeout, self._close_timed_out, context=self.loop_data.context
+            )
 
     def _close_timed_out(self) -> None:
         if self.protocol.failure is None:

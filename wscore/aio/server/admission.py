@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Admission", "address_key"]
 
-_ANSWER = reject_response(503, "Service Unavailable\n").serialize()
+_HEAD, _, _BODY = reject_response(503, "Service Unavailable\n").serialize().partition(b"\r\n\r\n")
+_ASKS_FOR_HEAD = b"HEAD "
 # Seconds to wait for the first bytes of a refused peer. Clients that get an answer before they
 # have sent their request report a lost connection instead; websockets' client does.
 _PATIENCE = 1.0
@@ -75,11 +76,13 @@ class Admission:
             if left:
                 self._by_address[key] = left
 
-    def turn_away(self, transport: Transport, loop: asyncio.AbstractEventLoop) -> None:
-        """Answer 503, whatever the request."""
+    def turn_away(
+        self, transport: Transport, loop: asyncio.AbstractEventLoop, headers: str
+    ) -> None:
+        """Answer 503, whatever the request, with *headers*, which are whole lines, added."""
         if len(self._lingering) >= _MAX_LINGERING:
             next(iter(self._lingering)).transport.abort()
-        transport.set_protocol(TurnedAway(transport, loop, self._lingering))
+        transport.set_protocol(TurnedAway(transport, loop, self._lingering, headers))
 
     def dismiss(self) -> None:
         """Drop all refused connections."""
@@ -90,15 +93,17 @@ class Admission:
 class TurnedAway(asyncio.Protocol):
     """A refused connection: answered as soon as it sends anything, without parsing it."""
 
-    __slots__ = ("_answered", "_lingering", "_loop", "_timer", "transport")
+    __slots__ = ("_answered", "_headers", "_lingering", "_loop", "_timer", "transport")
 
     def __init__(
         self,
         transport: Transport,
         loop: asyncio.AbstractEventLoop,
         lingering: dict[TurnedAway, None],
+        headers: str,
     ) -> None:
         self.transport = transport
+        self._headers = headers
         self._loop = loop
         self._answered = False
         self._timer = loop.call_later(_PATIENCE, self._answer)
@@ -108,13 +113,16 @@ class TurnedAway(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer the first bytes and discard the rest."""
         if not self._answered:
-            self._answer()
+            # The answer to HEAD has no content (RFC 9110 9.3.2). Of one byte, nobody knows yet.
+            asks_for_head = data[: len(_ASKS_FOR_HEAD)] == _ASKS_FOR_HEAD[: len(data)]
+            self._answer(b"" if asks_for_head else _BODY)
 
-    def _answer(self) -> None:
+    def _answer(self, body: bytes = _BODY) -> None:
         self._answered = True
         self._timer.cancel()
         self._timer = self._loop.call_later(_LINGER, self.transport.abort)
-        self.transport.write(_ANSWER)
+        lines = self._headers.encode("latin-1")
+        self.transport.write(b"%b\r\n%b\r\n%b" % (_HEAD, lines, body))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         else:

@@ -12,7 +12,7 @@ from ...protocol.server import ServerProtocol
 from ..connection.connection import Connection, open_connection
 from ..connection.listener import as_listener
 from ..connection.wire import Wire
-from ..logs import about, logger
+from ..logs import log_error
 
 if TYPE_CHECKING:
     import asyncio
@@ -49,10 +49,13 @@ class ServerConnection(Connection):
     def respond(self, status: int, text: str = "", headers: HeadersLike = ()) -> Response:
         """Return a plain HTTP response, for ``process_request`` to return.
 
-        Raises ValueError for an unknown *status*, a *text* with a status that allows none, and
-        *headers* that frame the response.
+        It has the headers Date and Server already, and may be changed. Raises ValueError for an
+        unknown *status*, a *text* with a status that allows none, and *headers* that frame the
+        response.
         """
-        return reject_response(status, text, headers)
+        response = reject_response(status, text, headers)
+        self._host.options.answer_headers.add_to(response.headers)
+        return response
 
 
 def new_connection(
@@ -62,9 +65,7 @@ def new_connection(
     options = host.options
     limits = options.connection
     protocol = ServerProtocol(
-        origins=options.origins,
-        subprotocols=options.subprotocols,
-        extensions=limits.enabled_extensions,
+        handshake=options.handshake,
         max_size=limits.max_size,
         max_fragments=limits.max_fragments,
         buffer=loop_data.buffer,
@@ -72,7 +73,7 @@ def new_connection(
     )
     wire = Wire(protocol, limits, loop, loop_data)
     wire.on_lost = host.forget
-    return ServerConnection(wire, host)
+    return (options.create_connection or ServerConnection)(wire, host)
 
 
 def begin(
@@ -83,7 +84,13 @@ def begin(
     host.counters.accepted += 1
     if has_cookies:
         host.saw_cookies()
-    listener = as_listener(handler)
+    try:
+        listener = as_listener(handler)
+    except Exception:
+        log_error(connection, "making the listener failed")
+        open_connection(connection, None, b"")
+        connection._wire.fail(CloseCode.INTERNAL_ERROR)
+        return
     open_connection(connection, listener, trailing)
     if listener is None:
         coroutine = cast("Callable[[ServerConnection], Awaitable[None]]", handler)
@@ -98,7 +105,7 @@ async def _run(
     except ConnectionClosed:
         pass  # not the handler's fault: the peer went away while it was working
     except Exception:
-        logger.exception("connection handler failed", extra=about(connection))
+        log_error(connection, "connection handler failed")
         connection._wire.fail(CloseCode.INTERNAL_ERROR)
     except CancelledError:
         # Nobody serves this connection any more.

@@ -6,7 +6,7 @@ import asyncio
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..logs import log_overload, logger
+from ..logs import log_overload
 from ..stats import Counters
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class Host(Protocol):
     """What `ServerConnection.server` returns."""
     options: ServerOptions
     counters: Counters
+    closing: bool
+    """Whether no connection is to be opened any more."""
 
     def find_handler(self, path: str) -> Handler | None:
         """The handler that serves *path*, None for 404."""
@@ -50,6 +52,7 @@ class ServerHost:
         self.server: Any = None
         self.options = options
         self.counters = Counters()
+        self.closing = False
         self.admission = admission
         # Clients that have sent nothing yet, and connections.
         self.pending: set[PendingConnection] = set()
@@ -71,7 +74,7 @@ class ServerHost:
         """Take a client, or count and log why not."""
         refusal = self.admission.enter(transport)
         if refusal is not None:
-            self._count(transport, refusal)
+            self._count(transport.get_extra_info("peername"), refusal)
             return False
         self.pending.add(client)
         self.counters.let_in += 1
@@ -82,15 +85,17 @@ class ServerHost:
         self.pending.discard(client)
         self.wires.add(wire)
 
-    def give_up(self, client: PendingConnection, transport: Transport, *, timed_out: bool) -> None:
+    def give_up(
+        self, client: PendingConnection, transport: Transport, refusal: str, address: Any
+    ) -> None:
         """Forget an admitted client that is gone and has sent nothing."""
         self.pending.discard(client)
         self.admission.leave(transport)
-        self._count(transport, "timeout" if timed_out else "abandoned")
+        self._count(address, refusal)
 
-    def _count(self, transport: Transport, refusal: str) -> None:
+    def _count(self, address: Any, refusal: str) -> None:
         self.counters.refused[refusal] += 1
-        log_overload(transport.get_extra_info("peername"), refusal)
+        log_overload(self.options.connection.log, address, refusal)
 
     # For connections
 
@@ -109,7 +114,7 @@ class ServerHost:
         """Warn, once, when any site's page can connect in the name of its visitors."""
         if self._any_origin:
             self._any_origin = False
-            logger.warning(
+            self.options.connection.log.warning(
                 "cookies came with a handshake and origins= is not set: "
                 "pages of any site can connect with the cookies of their visitors"
             )

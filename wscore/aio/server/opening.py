@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from ...errors import InvalidOrigin, InvalidUpgrade
+from ...errors import InvalidOrigin, InvalidUpgrade, NegotiationError
+from ...protocol.checks import mismatch
 from ...protocol.connection import State
+from ...protocol.http11 import Response
 from ..connection.receiver import Opening
-from ..logs import about, log_refusal, logger
+from ..logs import log_error, log_refusal
 from .connection import begin
 
 if TYPE_CHECKING:
     import asyncio
 
-    from ...protocol.http11 import Request, Response
+    from ...protocol.http11 import Request
     from ...protocol.server import ServerProtocol
     from .connection import ServerConnection
     from .routes import Handler
 
 __all__ = ["ServerOpening"]
+
+_ANSWER = "a Response or None"
 
 
 class ServerOpening(Opening):
@@ -62,43 +67,71 @@ class ServerOpening(Opening):
             response = await self._processed(request)
         except Exception:
             response = self._failed()
+        except BaseException:
+            if self._protocol.response is None:  # the application itself was cancelled
+                self.wire.abort()
+            raise
         finally:
             self._asking = None
         if not self.wire.transport.is_closing() and self._protocol.response is None:
             self.wire.transport.resume_reading()
-            self._answer(request, response)
+            try:
+                self._answer(request, response)
+            except BaseException:
+                self.wire.abort()
+                raise
 
     async def _processed(self, request: Request) -> Response:
         """The response that ``process_request`` and ``process_response`` lead to."""
         options, connection = self._host.options, self._connection
-        response = None
+        given = None
         if options.process_request is not None:
-            response = await _awaited(options.process_request(connection, request))
-        if response is None:
+            given = await _awaited(options.process_request(connection, request))
+        if given is None:
             response = self._checked(request)
+        elif not isinstance(given, Response):
+            raise TypeError(mismatch("what process_request returns", _ANSWER, given))
+        elif given.status_code == 101 and self._host.find_handler(request.path) is None:
+            response = self._not_found()
+        else:
+            response = self._protocol.add_headers(given)
         if options.process_response is not None:
             changed = await _awaited(options.process_response(connection, request, response))
-            response = response if changed is None else changed
-        return cast("Response", response)
+            if changed is not None and not isinstance(changed, Response):
+                raise TypeError(mismatch("what process_response returns", _ANSWER, changed))
+            response = changed or response
+        return response
 
     def _checked(self, request: Request) -> Response:
         """The response to *request* that the protocol and the routes give."""
         if self._host.find_handler(request.path) is None:
-            return self._protocol.reject(404, "Not Found\n")
+            return self._not_found()
+        select = self._host.options.select_subprotocol
+        bound = None if select is None else partial(select, self._connection)
         try:
-            return self._protocol.accept(request)
+            return self._protocol.accept(request, select=bound)
         except Exception:
             return self._failed()
 
+    def _not_found(self) -> Response:
+        return self._protocol.reject(404, "Not Found\n")
+
     def _failed(self) -> Response:
         """Log an error of the application's own functions; the peer learns no more than 500."""
-        logger.exception("answering the opening handshake failed", extra=about(self._connection))
+        log_error(self._connection, "answering the opening handshake failed")
         return self._protocol.reject(500, "Internal Server Error\n")
 
     def _answer(self, request: Request, response: Response) -> None:
+        if self._host.closing and response.status_code == 101:
+            self.go_away()
+            return
         # Taken first, because `send_response` would read it.
         trailing = self._protocol.take_trailing_data()
-        self._protocol.send_response(response)
+        try:
+            self._protocol.send_response(response)
+        except Exception:  # not valid HTTP
+            response = self._failed()
+            self._protocol.send_response(response)
         if response.status_code != 101:
             self._refused(self._reason(request, response))
             return
@@ -117,6 +150,8 @@ class ServerOpening(Opening):
             return "origin"
         if isinstance(error, InvalidUpgrade):
             return "upgrade"
+        if isinstance(error, NegotiationError):
+            return "subprotocol"
         if error is not None:
             return "invalid"
         return f"status_{response.status_code}" if "Upgrade" in request.headers else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...protocol.checks import (
@@ -12,28 +12,35 @@ from ...protocol.checks import (
     check_integer,
     check_kind,
     check_seconds,
-    checked_list,
-    checked_tokens,
     mismatch,
 )
-from ...protocol.handshake import Origins
+from ...protocol.fastpath import allows_fast_path
+from ...protocol.handshake import SERVER
+from ...protocol.headers import Origins, is_field_value
+from ...protocol.server import HandshakeOptions
 from ..options import ConnectionKeywords, ConnectionOptions, loop_option
+from .answer_headers import AnswerHeaders
 
 if TYPE_CHECKING:
+    import re
     import ssl
 
     from ...protocol.http11 import Request, Response
+    from ..connection.wire import Wire
     from .connection import ServerConnection
+    from .host import Host
 
 __all__ = [
+    "AllowedOrigins",
+    "CreateConnection",
     "ListenOptions",
     "ProcessRequest",
     "ProcessResponse",
+    "SelectSubprotocol",
     "ServeKeywords",
     "ServerOptions",
     "Subprotocols",
     "UnixServeKeywords",
-    "allowed_origins",
 ]
 
 # Both may answer an opening handshake, and may be coroutine functions.
@@ -45,6 +52,12 @@ ProcessResponse: TypeAlias = (
 )
 # The server's by preference, or a function that chooses from what a client offers.
 Subprotocols: TypeAlias = "Sequence[str] | Callable[[list[str]], str | None]"
+# Chooses a subprotocol, or raises NegotiationError.
+SelectSubprotocol: TypeAlias = "Callable[[ServerConnection, list[str]], str | None]"
+# A class derived from ServerConnection, or a function that makes one.
+CreateConnection: TypeAlias = "Callable[[Wire, Host], ServerConnection]"
+# None is for requests without an Origin.
+AllowedOrigins: TypeAlias = "Sequence[str | re.Pattern[str] | None]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,37 +68,59 @@ class ServerOptions:
     origins: Origins | None = None
     """The accepted origins; None for all."""
     subprotocols: Subprotocols | None = None
+    require_subprotocol: bool = False
+    """Whether a client has to offer one of *subprotocols*, if there are any."""
+    select_subprotocol: SelectSubprotocol | None = None
+    """Chooses in place of *subprotocols*."""
     process_request: ProcessRequest | None = None
     """Called before the handshake is checked."""
     process_response: ProcessResponse | None = None
     """Called before the response is sent."""
+    server_header: str | None = SERVER
+    """The Server header of all answers; None for none."""
+    create_connection: CreateConnection | None = None
+
+    handshake: HandshakeOptions = field(init=False, repr=False, compare=False)
+    answer_headers: AnswerHeaders = field(init=False, repr=False, compare=False)
+    fast_path: bool = field(init=False, repr=False, compare=False)
+    """Whether handshakes may be answered without asking anybody; see `pending`."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "subprotocols", _checked_subprotocols(self.subprotocols))
-        for name in ("process_request", "process_response"):
+        for name in ("process_request", "process_response", "create_connection"):
             function = getattr(self, name)
             if function is not None and not callable(function):
                 raise TypeError(mismatch(name, "a function or None", function))
+        check_function("select_subprotocol", self.select_subprotocol, optional=True)
+        _check_server_header(self.server_header)
+        answer_headers, limits = AnswerHeaders(self.server_header), self.connection
+        handshake = HandshakeOptions(
+            origins=self.origins,
+            subprotocols=self.subprotocols,
+            require_subprotocol=self.require_subprotocol,
+            extensions=limits.enabled_extensions,
+            add_headers=answer_headers.add_to,
+            max_line_size=limits.max_line_size,
+            max_headers=limits.max_headers,
+            max_head_size=limits.max_head_size,
+        )
+        asking = self.process_request, self.process_response, self.select_subprotocol
+        fast_path = (
+            not any(asking)
+            and not (self.require_subprotocol and handshake.subprotocols)
+            and allows_fast_path(handshake)
+        )
+        for name, value in (
+            ("handshake", handshake),
+            ("answer_headers", answer_headers),
+            ("fast_path", fast_path),
+        ):
+            object.__setattr__(self, name, value)  # the dataclass is frozen
 
 
-def _checked_subprotocols(subprotocols: Any) -> Any:
-    if subprotocols is None:
-        return None
-    if not callable(subprotocols):
-        return checked_tokens("subprotocols", subprotocols)
-    check_function("subprotocols", subprotocols)
-    return subprotocols
-
-
-def allowed_origins(origins: Sequence[str | None] | None) -> Origins | None:
-    """What *origins* allow. Raises TypeError, ValueError."""
-    if origins is None:
-        return None
-    allowed = checked_list("origins", origins, (str, type(None)), "str or None")
-    try:
-        return Origins(allowed)
-    except ValueError as error:
-        raise ValueError(f"origins: {error}") from None
+def _check_server_header(value: Any) -> None:
+    check_kind("server_header", value, str, "a str", optional=True)
+    if value is not None and not (value and is_field_value(value)):
+        raise ValueError(mismatch("server_header", "what a header can carry, or None", value))
 
 
 # Sockets ---------------------------------------------------------------------------------------
@@ -136,10 +171,14 @@ class ServeKeywords(ConnectionKeywords, total=False):
 class UnixServeKeywords(ServeKeywords, total=False):
     """What `serve` takes by keyword, wherever it listens."""
 
-    origins: Sequence[str | None] | None
+    origins: AllowedOrigins | None
     subprotocols: Subprotocols | None
+    require_subprotocol: bool
+    select_subprotocol: SelectSubprotocol | None
     process_request: ProcessRequest | None
     process_response: ProcessResponse | None
+    server_header: str | None
+    create_connection: CreateConnection | None
     max_connections: int | None
     max_connections_per_ip: int | None
     ssl: ssl.SSLContext | None

@@ -8,11 +8,12 @@ way. Everything else is handed over to a connection with a `ServerOpening`, the 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+import sys
+from typing import TYPE_CHECKING, Any, cast
 
 from ..._backend import FrameWriter, read_upgrade
 from ...protocol.fastpath import accept_upgrade
-from ..connection.transport import fileno_of
+from ..connection.transport import addresses_of, fileno_of
 from .connection import begin, new_connection
 from .opening import ServerOpening
 
@@ -31,6 +32,7 @@ class PendingConnection(asyncio.BufferedProtocol):
     """Takes the first thing that happens on a transport, and leaves the rest to a connection."""
 
     __slots__ = (
+        "_addresses",
         "_connection",
         "_host",
         "_loop",
@@ -58,15 +60,21 @@ class PendingConnection(asyncio.BufferedProtocol):
         # answer is enough.
         self._paused = False
         self._timed_out = False
+        # Of a transport that may forget them.
+        self._addresses: dict[str, Any] | None = None
 
     # Called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         made = self._transport = cast("Transport", transport)
         if not self._host.admit(self, made):
-            self._host.admission.turn_away(made, self._loop)
+            lines = self._host.options.answer_headers.lines()
+            self._host.admission.turn_away(made, self._loop, lines)
             return
-        self._writer.attach(self._loop_data.buffer, made, None, fileno_of(made))
+        fileno = fileno_of(made)
+        self._writer.attach(self._loop_data.buffer, made, None, fileno)
+        if fileno is None:
+            self._addresses = addresses_of(made)
         timeout = self._host.options.connection.open_timeout
         if timeout is not None:
             self._open_timer = self._loop.call_later(timeout, self._open_timed_out)
@@ -88,7 +96,13 @@ class PendingConnection(asyncio.BufferedProtocol):
             self._connection._wire.connection_lost(exc)
         else:
             self._cancel_timer()
-            self._host.give_up(self, self._transport, timed_out=self._timed_out)
+            if sys.version_info < (3, 11):
+                self._transport.close()  # else it warns of TLS transports that the peer closed
+            refusal = "timeout" if self._timed_out else "abandoned"
+            address = self._transport.get_extra_info("peername")
+            if address is None and self._addresses:
+                address = self._addresses["peername"]
+            self._host.give_up(self, self._transport, refusal, address)
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -113,13 +127,15 @@ class PendingConnection(asyncio.BufferedProtocol):
     def _takes_fast_path(self, data: bytes) -> bool:
         """Open the connection if *data* is a request for the fast path; return whether it is."""
         options = self._host.options
-        if options.process_request is not None or options.process_response is not None:
+        if self._host.closing or not options.fast_path:
             return False
         upgrade = read_upgrade(data)
         handler = None if upgrade is None else self._host.find_handler(upgrade.path)
         if upgrade is None or handler is None or self._transport.is_closing():
             return False
-        accepted = accept_upgrade(upgrade, options.origins, options.connection.enabled_extensions)
+        enabled = options.connection.enabled_extensions
+        lines = options.answer_headers.lines()
+        accepted = accept_upgrade(upgrade, options.origins, enabled, lines)
         if accepted is None:
             return False
         self._writer.pass_on(accepted.response)
@@ -147,7 +163,7 @@ class PendingConnection(asyncio.BufferedProtocol):
     def _make_connection(self) -> ServerConnection:
         self._cancel_timer()
         connection = new_connection(self._host, self._loop, self._loop_data, self._writer)
-        connection._wire.adopt(self._transport)
+        connection._wire.adopt(self._transport, self._addresses)
         if self._paused:
             connection._wire.pause_writing()
         self._connection = connection

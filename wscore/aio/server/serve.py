@@ -9,6 +9,8 @@ from socket import socket as Socket
 from typing import TYPE_CHECKING, Any
 
 from ...protocol.checks import check_integer, check_kind, checked_list
+from ...protocol.handshake import SERVER
+from ...protocol.server import allowed_origins
 from ..loop import loop_data
 from ..options import (
     ConnectionOptions,
@@ -20,7 +22,7 @@ from ..options import (
 )
 from .admission import Admission
 from .host import ServerHost
-from .options import ListenOptions, ServerOptions, allowed_origins
+from .options import ListenOptions, ServerOptions
 from .pending import PendingConnection
 from .routes import Routes
 from .server import Server
@@ -33,8 +35,11 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .options import (
+        AllowedOrigins,
+        CreateConnection,
         ProcessRequest,
         ProcessResponse,
+        SelectSubprotocol,
         ServeKeywords,
         Subprotocols,
         UnixServeKeywords,
@@ -56,11 +61,16 @@ class serve:
     Where to listen: *host*, a str or a sequence of them, and *port*, or *path* (of a unix socket),
     or *sock*, a listening socket. *ssl* is an ``ssl.SSLContext``, None for no TLS.
 
-    Handshakes: *origins* to serve, a sequence of str and None (for requests without one), or None
-    for any; *subprotocols*, a sequence of str by preference, or a function that chooses from those
-    that the client offers. ``process_request(connection, request)`` may return a `Response`, made
-    with ``connection.respond``, to answer plain HTTP or to refuse; ``process_response`` gets the
+    Handshakes: *origins* to serve, a sequence of str, compiled patterns and None (for requests
+    without one), or None for any; *subprotocols*, a sequence of str by preference, or a function
+    that chooses from those that the client offers. *require_subprotocol* answers clients that
+    offer none of them with 400. ``select_subprotocol(connection, offered)``, which is always
+    called, chooses in their place, and may raise NegotiationError to refuse.
+    ``process_request(connection, request)`` may return a `Response`, made with
+    ``connection.respond``, to answer plain HTTP or to refuse; ``process_response`` gets the
     response as well, and may change or replace it. Both may be coroutine functions.
+    *server_header* is the Server header of answers, None for none. *create_connection* is a class
+    derived from `ServerConnection`, or a function that makes one of the arguments it gets.
 
     Connections: the options of `ConnectionOptions`, with its defaults; durations are in seconds,
     sizes in bytes, and None lifts a limit. *max_connections* is how many there may be at once, and
@@ -77,10 +87,14 @@ class serve:
         host: str | Sequence[str] | None = None,
         port: int | None = None,
         *,
-        origins: Sequence[str | None] | None = None,
+        origins: AllowedOrigins | None = None,
         subprotocols: Subprotocols | None = None,
+        require_subprotocol: bool = False,
+        select_subprotocol: SelectSubprotocol | None = None,
         process_request: ProcessRequest | None = None,
         process_response: ProcessResponse | None = None,
+        server_header: str | None = SERVER,
+        create_connection: CreateConnection | None = None,
         max_connections: int | None = None,
         max_connections_per_ip: int | None = None,
         path: str | PathLike[str] | None = None,
@@ -94,8 +108,12 @@ class serve:
             connection=pick(ConnectionOptions, options),
             origins=allowed_origins(origins),
             subprotocols=subprotocols,
+            require_subprotocol=require_subprotocol,
+            select_subprotocol=select_subprotocol,
             process_request=process_request,
             process_response=process_response,
+            server_header=server_header,
+            create_connection=create_connection,
         )
         admission = Admission(max_connections, max_connections_per_ip)
         self._host = ServerHost(Routes(handler), server_options, admission)
@@ -122,7 +140,7 @@ class serve:
         sockets = await self._listen(
             lambda: PendingConnection(host, loop, shared), self._path, self._where
         )
-        self._server._sockets = sockets
+        self._server._sockets, self._server._loop = sockets, loop
         if self._start_serving:
             try:
                 await self._server.start_serving()

@@ -5,17 +5,27 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
-from ..logs import logger
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..connection.wire import Wire
     from .host import ServerHost
     from .opening import ServerOpening
     from .sockets import ServerSockets
 
-__all__ = ["shut_down"]
+__all__ = ["shut_down", "wait_for_clients"]
+
+
+async def wait_for_clients(host: ServerHost, sockets: ServerSockets) -> None:
+    """Refuse opening handshakes, and wait until all clients have closed and handlers are through.
+
+    The host must not listen any more.
+    """
+    _refuse_handshakes(host)
+    for wire in list(host.wires):
+        await wire.wait_closed()
+    await _wait(host.tasks, None)
+    host.admission.dismiss()
+    await sockets.wait_closed()
 
 
 async def shut_down(host: ServerHost, sockets: ServerSockets, code: int, reason: str) -> None:
@@ -27,10 +37,10 @@ async def shut_down(host: ServerHost, sockets: ServerSockets, code: int, reason:
     timeout = host.options.connection.close_timeout
     try:
         for wire in list(host.wires):
-            _go_away(wire, code, reason)
-        for client in list(host.pending):
-            client.go_away()
-        await _finish(host.tasks, timeout)
+            if wire.opening is None:
+                wire.start_close(code, reason)
+        _refuse_handshakes(host)
+        await _finish(host, timeout)
         for wire in list(host.wires):
             await wire.wait_closed()
     finally:
@@ -43,21 +53,23 @@ async def shut_down(host: ServerHost, sockets: ServerSockets, code: int, reason:
     await asyncio.wait([asyncio.ensure_future(sockets.wait_closed())], timeout=timeout)
 
 
-def _go_away(wire: Wire, code: int, reason: str) -> None:
-    """Begin to close, or refuse a handshake under way with 503."""
-    if wire.opening is None:
-        wire.start_close(code, reason)
-    else:
-        cast("ServerOpening", wire.opening).go_away()
+def _refuse_handshakes(host: ServerHost) -> None:
+    """Answer those that are under way with 503."""
+    for wire in list(host.wires):
+        if wire.opening is not None:
+            cast("ServerOpening", wire.opening).go_away()
+    for client in list(host.pending):
+        client.go_away()
 
 
-async def _finish(tasks: Iterable[asyncio.Task[Any]], timeout: float | None) -> None:
-    late = await _wait(tasks, timeout)
+async def _finish(host: ServerHost, timeout: float | None) -> None:
+    late = await _wait(host.tasks, timeout)
     for task in late:
         task.cancel()
     ignoring = await _wait(late, timeout)
     if ignoring:
-        logger.warning("%d handlers still run although they were cancelled", len(ignoring))
+        log = host.options.connection.log
+        log.warning("%d handlers still run although they were cancelled", len(ignoring))
 
 
 async def _wait(tasks: Iterable[asyncio.Task[Any]], timeout: float | None) -> set[Any]:

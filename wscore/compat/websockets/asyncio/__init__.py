@@ -1,0 +1,1 @@
+"""The asyncio side: the engine of wscore under the names of websockets."""
