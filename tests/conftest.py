@@ -8,6 +8,7 @@ that, and an extension that is there but does not load always fails.
 from __future__ import annotations
 
 import os
+import signal
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -47,6 +48,14 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", ".pytest_cache/hypothesis"
 # Test machines are shared and loaded: a slow example is not a failure.
 settings.register_profile("wscore", deadline=None, database=None, max_examples=100)
 settings.load_profile("wscore")
+
+# Processes inherit what is ignored here: by nohup, or in the background of a shell.
+for ignored, handler in (
+    ("SIGHUP", signal.SIG_DFL),
+    ("SIGINT", signal.default_int_handler),
+):
+    if (number := getattr(signal, ignored, None)) and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 def _compiled_is_expected() -> bool:
