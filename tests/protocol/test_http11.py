@@ -76,6 +76,9 @@ BAD_REQUESTS = {
     b"GET / HTTP/1.2\r\n\r\n": 505,
     b"GET / HTTP/0.9\r\n\r\n": 505,
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n": 505,
+    # Of two faults, the one whose bytes come first, however they are cut.
+    b"GET /a\rb HTTP/0.0\r\n\r\n": 400,
+    b"GET  HTTP/0.0\r\n\r\n": 400,
     b"GET / http/1.1\r\n\r\n": 400,
     b"GET / HTTP/1.10\r\n\r\n": 400,
     b"GET / FTP/1.1\r\n\r\n": 400,

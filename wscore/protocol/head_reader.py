@@ -21,6 +21,7 @@ __all__ = ["HeadReader", "RequestLine", "StatusLine", "split_request_line"]
 # RFC 9110 5.6.2: a token.
 _METHOD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 _is_method = re.compile(f"{_METHOD}+").fullmatch
+_is_target = re.compile("[!-~]+").fullmatch
 _is_http_version = re.compile(r"HTTP/[0-9]\.[0-9]").fullmatch
 _is_status_line = re.compile(r"HTTP/1\.[01] [1-5][0-9][0-9](?: [\t -~\x80-\xff]*)?").fullmatch
 
@@ -90,7 +91,7 @@ class StatusLine:
 def split_request_line(line: str) -> tuple[str, str, str]:
     """Return method, target and version. Raises InvalidMessage, with 505 for other versions."""
     parts = line.split(" ")
-    if len(parts) != 3 or not _is_method(parts[0]):
+    if len(parts) != 3 or not _is_method(parts[0]) or not _is_target(parts[1]):
         raise InvalidMessage("malformed request line")
     method, target, protocol = parts
     if protocol not in ("HTTP/1.1", "HTTP/1.0"):
