@@ -44,7 +44,7 @@ def test_ten_thousand_idle_connections(
 ) -> None:
     wanted = FEWER if short else CONNECTIONS
     count = min(wanted, allow_descriptors(wanted + SPARE) - SPARE) // 50 * 50
-    rest = 3.0 if short else 30.0  # seconds; one round of heartbeats
+    rest = 6.0 if short else 30.0  # seconds; one round of heartbeats
     options: dict[str, Any] = {"open_timeout": 60, "ping_interval": rest}
     server = Child("echo_server.py", listener=listener, descriptors=count + SPARE, options=options)
     with server:
