@@ -98,11 +98,11 @@ test-packaging: $(VENV)/.dev ## wheels, sdist, installs with and without a compi
 	$(BIN)/python -m pytest $(PATIENTLY) tests/packaging
 
 test-accelerated: $(VENV)/.dev ## the libraries' own test suites, with and without acceleration
-	$(BIN)/python tests/accelerated/run.py $(ARGS)
+	PYTHONPATH=tests $(BIN)/python tests/accelerated/run.py $(ARGS)
 
 test-compat: $(VENV)/.dev ## websockets' tests and examples, and packages that use it, on wscore.compat; ARGS=--short for less
-	$(BIN)/python tests/compat/run.py $(ARGS)
-	$(BIN)/python tests/compat/programs.py $(ARGS)
+	PYTHONPATH=tests $(BIN)/python tests/compat/run.py $(ARGS)
+	PYTHONPATH=tests $(BIN)/python tests/compat/programs.py $(ARGS)
 
 test-browser: $(VENV)/.dev ## Chromium opens the page and talks to the server
 	$(BIN)/python -m pytest tests/browser

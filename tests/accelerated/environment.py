@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
 import venv
@@ -13,20 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suites import Suite
+from support.peers import PEERS, Failed, execute, only_wscore
 
-import wscore
-
-__all__ = ["Environment", "Failed"]
+__all__ = ["Environment"]
 
 HERE = Path(__file__).resolve().parent
-PEERS = HERE.parents[1] / ".peers"
 PIP = ("-m", "pip", "--disable-pip-version-check", "--quiet")
-# A suite that hangs is a failure.
-SECONDS = 900
-
-
-class Failed(Exception):
-    """A suite that could not be installed or run; the text ends with its output."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +49,7 @@ class Environment:
         shutil.rmtree(self.folder, ignore_errors=True)
         venv.create(self.folder / "venv", with_pip=True)
         pinned = f"{self.suite.library}=={self.suite.version}"
-        _run(self.python, *PIP, "install", pinned, "pytest", *self.suite.requires)
+        execute(self.python, *PIP, "install", pinned, "pytest", *self.suite.requires)
         if self.suite.sdist:
             self._unpack_tests()
         self.place.mkdir(exist_ok=True)
@@ -71,7 +62,7 @@ class Environment:
         """Only the tests: the sources beside them would be imported instead of the wheel."""
         # pip reads the metadata, for which some libraries need their build requirements.
         source = ("--no-deps", "--no-binary", self.suite.library, "--dest", self.folder)
-        _run(self.python, *PIP, "download", *source, self.suite.sdist)
+        execute(self.python, *PIP, "download", *source, self.suite.sdist)
         (archive,) = self.folder.glob("*.tar.gz")
         with tarfile.open(archive) as packed:
             top = archive.name.removesuffix(".tar.gz")
@@ -88,11 +79,11 @@ class Environment:
         record = self.folder / "record.json"
         record.unlink(missing_ok=True)
         variables = {
-            "PYTHONPATH": os.pathsep.join(map(str, (HERE / "plugin", _only_wscore()))),
+            "PYTHONPATH": os.pathsep.join(map(str, (HERE / "plugin", only_wscore()))),
             "WSCORE_ACCELERATE": self.suite.library if accelerate else "",
             "WSCORE_RECORD": str(record),
         }
-        output = _run(
+        output = execute(
             *(self.python, "-m", "pytest", "-p", "wscore_recorder", "-p", "no:cacheprovider", "-q"),
             *self.suite.options,
             *tests,
@@ -104,34 +95,3 @@ class Environment:
             raise Failed(output)
         found = json.loads(record.read_text())
         return found["ended"], found["accelerated"]
-
-
-def _only_wscore() -> Path:
-    """A folder with wscore in it and nothing else that this environment has."""
-    folder = PEERS / "wscore"
-    folder.mkdir(parents=True, exist_ok=True)
-    link = folder / "wscore"
-    link.unlink(missing_ok=True)
-    link.symlink_to(Path(wscore.__file__).parent, target_is_directory=True)
-    return folder
-
-
-def _run(
-    *command: object, cwd: Path | None = None, accepted: tuple[int, ...] = (0,), **variables: str
-) -> str:
-    try:
-        done = subprocess.run(
-            [str(word) for word in command],
-            cwd=cwd,
-            env=os.environ | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as hung:
-        raise Failed(f"no end after {SECONDS} s: {hung.cmd}") from hung
-    if done.returncode not in accepted:
-        raise Failed(done.stdout[-4000:])
-    return done.stdout[-4000:]

@@ -12,8 +12,9 @@ import argparse
 import sys
 import time
 
-from environment import Environment, Failed
+from environment import Environment
 from suites import SUITES, WITHOUT_TESTS, Suite
+from support.peers import Failed
 
 REPEATS = 2
 

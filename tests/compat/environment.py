@@ -5,35 +5,27 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import venv
 from dataclasses import dataclass
 from pathlib import Path
 
 from suites import RELEASE
+from support.peers import PEERS, Failed, execute, only_wscore
 
-import wscore
-
-__all__ = ["PEERS", "Environment", "Failed", "Unavailable", "execute", "only_wscore"]
+__all__ = ["REPOSITORY", "Environment", "Unavailable"]
 
 HERE = Path(__file__).resolve().parent
-PEERS = HERE.parents[1] / ".peers"
 FOLDER = PEERS / f"compat-{RELEASE}"
 REPOSITORY = "https://github.com/python-websockets/websockets"
 # What the tests skip themselves without: routes, proxies.
 REQUIRES = ("pytest>=8", "pytest-timeout", "werkzeug", "mitmproxy", "python-socks[asyncio]")
 # Tests wait for multiples of a millisecond times this.
 SLOWNESS = "100"
-SECONDS = 900
 
 
 class Unavailable(Exception):
     """The tests or what they need are not to be had here; the text says what to do."""
-
-
-class Failed(Exception):
-    """The tests could not be run; the text ends with their output."""
 
 
 @dataclass(frozen=True)
@@ -111,34 +103,3 @@ class Environment:
             raise Failed(output)
         ended: dict[str, dict[str, str]] = json.loads(record.read_text())
         return ended
-
-
-def only_wscore() -> Path:
-    """A folder with wscore in it and nothing else that this environment has."""
-    folder = PEERS / "wscore"
-    folder.mkdir(parents=True, exist_ok=True)
-    link = folder / "wscore"
-    link.unlink(missing_ok=True)
-    link.symlink_to(Path(wscore.__file__).parent, target_is_directory=True)
-    return folder
-
-
-def execute(
-    *command: object, cwd: Path | None = None, accepted: tuple[int, ...] = (0,), **variables: str
-) -> str:
-    try:
-        done = subprocess.run(
-            [str(word) for word in command],
-            cwd=cwd,
-            env=os.environ | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as hung:
-        raise Failed(f"no end after {SECONDS} s: {hung.cmd}") from hung
-    if done.returncode not in accepted:
-        raise Failed(done.stdout[-4000:])
-    return done.stdout[-4000:]

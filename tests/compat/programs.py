@@ -15,7 +15,8 @@ import sys
 import venv
 from pathlib import Path
 
-from environment import PEERS, REPOSITORY, Environment, Failed, Unavailable, execute, only_wscore
+from environment import REPOSITORY, Environment, Unavailable
+from support.peers import PEERS, Failed, execute, only_wscore
 
 HERE = Path(__file__).resolve().parent
 FOLDER = PEERS / "compat-programs"

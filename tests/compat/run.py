@@ -15,8 +15,9 @@ import time
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from environment import REPOSITORY, Environment, Failed, Unavailable
+from environment import REPOSITORY, Environment, Unavailable
 from suites import SUITES, Expected, Suite, expectations
+from support.peers import Failed
 
 REPEATS = 2
 Ended = dict[str, dict[str, str]]

@@ -110,3 +110,11 @@ def test_delays_may_end() -> None:
     with pytest.raises(wscore.ReconnectionFailed, match="after 2 retries") as caught:
         rules.not_made(REFUSED)
     assert caught.value.__cause__ is REFUSED
+
+
+@pytest.mark.parametrize("delay", [-1.0, float("inf"), float("nan")])
+def test_a_delay_has_an_end(delay: float) -> None:
+    retries = EndlessRetries(make_delays=lambda: iter([0.5, delay]))
+    assert retries.not_made(OSError()) == 0.5
+    with pytest.raises(ValueError, match="reconnect_delays must give seconds"):
+        retries.not_made(OSError())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Generator, Iterable, Iterator
+from math import inf
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import InvalidMessage, InvalidStatus, ReconnectionFailed
@@ -80,8 +81,8 @@ class EndlessRetries:
     def not_made(self, error: Exception) -> float:
         """A connection could not be made: return the seconds until the next try.
 
-        Raises what `process_exception` returned or raised, and ReconnectionFailed when there are
-        no more delays.
+        Raises what `process_exception` returned or raised, ReconnectionFailed when there are no
+        more delays, and ValueError for one that never ends or is negative.
         """
         try:
             fatal = self._process_exception(error)
@@ -96,6 +97,8 @@ class EndlessRetries:
         delay = next(self._delays, None)
         if delay is None:
             raise ReconnectionFailed(self.retries) from error
+        if not 0 <= delay < inf:
+            raise ValueError(f"reconnect_delays must give seconds, not {delay!r}") from error
         self.retries += 1
         return delay
 
