@@ -114,6 +114,9 @@ cdef extern from *:
         if (Py_REFCNT(spare) != 1 || PyUnicode_CheckExact(spare) != text) return 0;
         if (!text) return PyBytes_CheckExact(spare) ? PyBytes_GET_SIZE(spare) : 0;
         if (!PyUnicode_IS_COMPACT_ASCII(spare) || PyUnicode_CHECK_INTERNED(spare)) return 0;
+    #if PY_VERSION_HEX < 0x030C0000  /* a copy in wchar_t, which would outlive the text */
+        if (((PyASCIIObject *)spare)->wstr != NULL) return 0;
+    #endif
         return PyUnicode_GET_LENGTH(spare);
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import random
 import sys
 import tracemalloc
@@ -104,6 +105,18 @@ def test_an_interned_message_stays_as_it_is(backend: ModuleType) -> None:
     for letter in b"efg":
         feed(reader, TEXT, bytes([letter]) * SIZE)
     assert sys.intern("a" * SIZE) == "a" * SIZE
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="a str keeps no such copy any more")
+def test_a_copy_in_wide_characters_belongs_to_its_message(backend: ModuleType) -> None:
+    """Kept in the str once an extension has asked for it, until CPython 3.11."""
+    wide = ctypes.pythonapi.PyUnicode_AsUnicode
+    wide.argtypes, wide.restype = [ctypes.py_object], ctypes.c_wchar_p
+    reader = reader_of(backend)
+    for letter in b"abc":
+        message = feed(reader, TEXT, bytes([letter]) * SIZE)
+        assert wide(message) == chr(letter) * SIZE
+        del message
 
 
 def test_a_view_keeps_its_message(backend: ModuleType) -> None:
