@@ -17,7 +17,7 @@ PATIENTLY := --timeout=900
 # The newest libraries need Python 3.11: below it there are fewer libraries to accelerate and to measure.
 WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/acceleration --ignore=tests/bench" * (sys.version_info < (3, 11)))')
 
-.PHONY: help demo test coverage bench bench-quick bench-end-to-end calls lint types sanitize kernels neon old-cpus \
+.PHONY: help demo test coverage bench bench-quick bench-broadcast bench-end-to-end calls lint types sanitize kernels neon old-cpus \
 	test-packaging test-accelerated test-compat test-browser attack fuzz fuzz-sanitized conformance life soak matrix wheels clean
 
 help: ## this list
@@ -41,7 +41,7 @@ $(VENV)/.demo: $(VENV)/.made $(SOURCES)
 
 # Running -------------------------------------------------------------------------------------
 
-demo: $(VENV)/.demo ## what the kernels do, then an echo server; CHECK=1 has a client talk to it
+demo: $(VENV)/.demo ## what the kernels do, then a chat; CHECK=1 has clients talk in it
 	$(BIN)/python -m bench.demo
 ifdef CHECK
 	$(BIN)/python -m scripts.check_demo
@@ -69,7 +69,12 @@ bench-end-to-end: $(VENV)/.dev ## servers and clients beside those of other libr
 	$(BIN)/python -m bench.end_to_end --json bench/end_to_end.json
 	$(BIN)/python -m bench.charts bench/end_to_end.json docs/charts
 
-bench-quick: $(VENV)/.dev ## the same in less time, with more noise
+bench-broadcast: $(VENV)/.dev ## rooms: one message to many, beside other libraries; memberships; slow members
+	if command -v npm >/dev/null; then npm install --silent --prefix .peers/node ws; fi
+	$(BIN)/python -m bench.broadcast --json bench/broadcast.json --document docs/hub.md $(ARGS); status=$$?; \
+		$(BIN)/python -m bench.charts bench/broadcast.json docs/charts && exit $$status
+
+bench-quick: $(VENV)/.dev ## the kernel benchmarks in less time, with more noise
 	$(BIN)/python -m bench --quick
 
 calls: $(VENV)/.dev ## Python calls of a message, a handshake, a refusal, a reconnection

@@ -74,6 +74,14 @@ CHARTS = {
         figure=_kib,
         small_is_good=True,
     ),
+    "broadcast": Chart(
+        "One message to many, server on one core: more is better",
+        {
+            "broadcast-all-100": "100 clients send 20 B to all: rounds a second",
+            "broadcast-one-1000": "one sends 100 B to 1,000, 10 in flight: deliveries a second",
+            "broadcast-deflate-1000": "1 KiB of JSON, compressed, to 1,000: deliveries a second",
+        },
+    ),
     "deflate": Chart(
         "Echo server with permessage-deflate: messages a second, more is better",
         {

@@ -49,6 +49,7 @@ CHECK
 
 run tests/_backend/test_{mask,utf8,header,upgrade}.py
 run tests/_backend/test_{interrupted,interrupted_reader,no_memory,payloads,reader_buffers,spares,threads}.py \
+    tests/_backend/test_fanout{,_compressed,_disturbed}.py \
     tests/_backend/test_writer_{attached,encoded,keys,socket}.py
 for kernel in $kernels; do
     echo "reader and writer on $kernel"

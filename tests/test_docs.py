@@ -17,6 +17,7 @@ from support.isolated import start
 from support.processes import free_port, running, wait_until_listening
 
 import wscore
+import wscore.hub
 from wscore.aio.options import ConnectionOptions
 from wscore.cli.main import _parser
 
@@ -146,6 +147,7 @@ def test_every_option_of_the_command_line_is_documented(command: str, heading: s
 
 
 DEFAULTS = ConnectionOptions()
+ROOM = wscore.Room()
 
 
 @pytest.mark.parametrize(
@@ -161,6 +163,11 @@ DEFAULTS = ConnectionOptions()
         ("handshakes", f"| `max_line_size` | {DEFAULTS.max_line_size >> 10} KiB"),
         ("handshakes", f"| `max_headers` | {DEFAULTS.max_headers} lines"),
         ("handshakes", f"| `max_head_size` | {DEFAULTS.max_head_size >> 10} KiB"),
+        ("hub", f"| `history` | {ROOM.history} |"),
+        ("hub", f"| `history_bytes` | {_size(ROOM.history_bytes)} |"),
+        ("hub", f"| `ttl` | {ROOM.ttl:g} s |"),
+        ("hub", f"| `max_unsent` | {_size(ROOM.max_unsent)} |"),
+        ("hub", f'| `overflow` | `"{ROOM.overflow}"` |'),
         ("server", f"| `open_timeout` | {DEFAULTS.open_timeout} s"),
         ("server", f"| `close_timeout` | {DEFAULTS.close_timeout} s"),
         ("server", f"| {_size(DEFAULTS.max_size)}, {DEFAULTS.max_fragments} frames in a message |"),
@@ -174,7 +181,8 @@ def test_documented_defaults_are_those_of_the_options(page: str, text: str) -> N
 
 
 @pytest.mark.parametrize("kind", [wscore.Server, wscore.ServerConnection, wscore.ClientConnection,
-                                  wscore.Listener, wscore.Backoff, wscore.connect])  # fmt: skip
+                                  wscore.Listener, wscore.Backoff, wscore.connect, wscore.Hub,
+                                  wscore.Room, wscore.hub.HubStats])  # fmt: skip
 def test_every_public_name_is_documented(kind: type) -> None:
     pages = " ".join(page.read_text(encoding="utf-8") for page in DOCS.glob("*.md"))
     words = set(re.findall(r"\w+", pages))

@@ -19,6 +19,12 @@ TESTS = ROOT / "tests"
 # Test files, without "test_", of modules that have no test file of their own name.
 TESTED_AS = {
     "_speedups": ["_backend.mask", "_backend.utf8", "_backend.header", "_backend.threads"],
+    "_backend.channel": [
+        "_backend.fanout",
+        "_backend.fanout_compressed",
+        "_backend.fanout_disturbed",
+    ],
+    "_backend.keys": ["_backend.writer_keys"],
     "_backend.primitives": ["_backend.mask", "_backend.utf8", "_backend.header"],
     "_backend.pure": ["_backend.backend"],
     "_backend.reader": ["_backend.reader", "_backend.reader_limits", "_backend.reader_buffers",
@@ -71,6 +77,13 @@ TESTED_AS = {
     "compat.websockets.http": ["compat.websockets.http11"],
     "compat.websockets.speedups": ["compat.websockets.utils"],
     "demo.server": ["demo.demo_server"],
+    "hub.broker": ["hub.memory_broker"],
+    "hub.messages": ["hub.bad_input"],
+    "hub.node": ["hub.node", "hub.slow_members"],
+    "hub.presence": ["hub.memory_presence"],
+    "hub.publication": ["hub.resume"],
+    "hub.stats": ["hub.node"],
+    "hub.views": ["hub.hub"],
 }  # fmt: skip
 # Nothing in them runs that could be tested apart from what uses it.
 UNTESTED = {"_types", "_version"}
@@ -88,7 +101,12 @@ ABOUT_ALL = {
     "aio.connection.fragments",
     "aio.connection.interrupted",
     "aio.connection.limits",
+    "aio.connection.shared",
     "aio.tls",
+    "hub.closing",
+    "hub.many_rooms",
+    "hub.shared_compression",
+    "hub.state_machine",
 }
 # Folders of tests against something other than modules, each with a make target or a README, and
 # of what tests share.

@@ -27,6 +27,10 @@ NAMES = {
     wscore.Listener: {
         "on_close", "on_drain", "on_message", "on_open", "on_ping", "on_pong",
     },
+    wscore.Hub: {
+        "close", "count", "drain", "dropped", "join", "leave", "members", "presence", "publish",
+        "publish_threadsafe", "resume", "rooms", "start", "stats",
+    },
     wscore.serve: set(),
     wscore.connect: {"close", "connection", "wait_closed"},
 }  # fmt: skip

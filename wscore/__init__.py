@@ -97,6 +97,7 @@ if TYPE_CHECKING:
         StatusLike,
         Subprotocol,
     )
+    from .hub import Hub, Publication, Room
     from .protocol.client import ClientProtocol
     from .protocol.connection import Protocol, State
     from .protocol.headers import Headers, HeadersLike, MultipleValuesError
@@ -127,6 +128,7 @@ __all__ = [
     "HeaderLineTooLong",
     "Headers",
     "HeadersLike",
+    "Hub",
     "InvalidHandshake",
     "InvalidHeader",
     "InvalidHeaderFormat",
@@ -156,11 +158,13 @@ __all__ = [
     "Protocol",
     "ProtocolError",
     "ProxyError",
+    "Publication",
     "ReadBuffer",
     "ReconnectionFailed",
     "Request",
     "RequestLineTooLong",
     "Response",
+    "Room",
     "Router",
     "SecurityError",
     "SendQueueFull",
@@ -212,6 +216,9 @@ _LAZY = {
     "Stats": "aio",
     "basic_auth": "aio",
     "connect": "aio",
+    "Hub": "hub",
+    "Publication": "hub",
+    "Room": "hub",
     "prometheus": "aio",
     "serve": "aio",
     "unix_connect": "aio",

@@ -6,6 +6,7 @@
 """
 
 import os
+from collections import deque
 from contextvars import copy_context
 
 cimport cython
@@ -16,6 +17,8 @@ from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_CheckExact, Py
 from cpython.bytes cimport (
     PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE,
 )
+from cpython.dict cimport PyDict_CheckExact
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.memoryview cimport PyMemoryView_Check
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
@@ -24,15 +27,18 @@ from cpython.unicode cimport (
     PyUnicode_AsUTF8String, PyUnicode_Check, PyUnicode_CheckExact, PyUnicode_DecodeLatin1, PyUnicode_DecodeUTF8,
 )
 from libc.errno cimport EAGAIN
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from ._backend.rules import (
-    LARGE, MAX_FRAGMENTS, MAX_SIZE, check_encodable, context_violation, fragment_too_big,
-    header_violation, invalid_text, length_violation, message_too_big, reader_in_use,
-    too_many_fragments, used_after_failure, writer_failed,
+    LARGE, MAX_FRAGMENTS, MAX_FRAME, MAX_SIZE, check_encodable, context_violation, fragment_too_big,
+    header_violation, invalid_text, length_violation, message_too_big,
+    not_a_connection, reader_in_use, too_many_fragments, used_after_failure, writer_failed,
 )
-from ._backend.share import FEW, MOST_BETWEEN_LOOKS, SOME, TURN_MESSAGES, TURN_SECONDS
+from ._backend.share import (
+    FEW, FEW_MEMBERS, MEMBERS_BETWEEN_LOOKS, MOST_BETWEEN_LOOKS, MOST_GATHERED, SEND_SECONDS, SOME,
+    TURN_MESSAGES, TURN_SECONDS,
+)
 from .errors import PayloadTooBig, ProtocolError
 from .codes import Opcode
 from .frames import Close, Frame, FrameHeader
@@ -484,5 +490,7 @@ include "_backend/writer.pxi"
 include "_backend/share.pxi"
 include "_backend/delivery.pxi"
 include "_backend/dispatcher.pxi"
+include "_backend/channel.pxi"
+include "_backend/fanout.pxi"
 include "_backend/upgrade.pxi"
 include "_backend/docstrings.pxi"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..clients import CLIENTS
-from ..servers import MIB, PLAIN, SERVERS, Deflate, Setting
+from ..servers import MIB, PLAIN, ROOMS, SERVERS, Deflate, Setting
 from . import Echo, Stream, Talk
+from .fan import Fan
 
 __all__ = ["Case", "Goal", "Handshakes", "Limit", "cases", "select"]
 
@@ -61,7 +62,7 @@ class Case:
     contenders: tuple[str, ...]
     goals: tuple[Goal, ...]
     limits: tuple[Limit, ...] = ()
-    load: Echo | Stream | Handshakes | None = None
+    load: Echo | Fan | Handshakes | Stream | None = None
     setting: Setting = PLAIN
     seconds: float = 0.0
 
@@ -109,6 +110,7 @@ MEMORY = (Limit(LISTENER, 6 * KIB), Limit(COROUTINE, 6 * KIB))
 # another. The window is websockets' default as well.
 LEVEL_6, LEVEL_1 = Deflate(level=6, mem_level=5, window=12), Deflate(1, 8, 12)
 # picows.websockets accepts an offer that bounds its window, and does not bound it: told in memory.
+DEFLATING_ROOMS = ("websockets broadcast", "Node ws loop")
 COMPRESSING = (LISTENER, COROUTINE, "websockets", "tornado", "Node ws")
 DEFLATING = (
     Case(
@@ -196,6 +198,55 @@ BEATING = tuple(
     for in_flight in (1, 32)
 )
 
+# One message to many. Each publisher's next messages wait for the last of those before.
+HUB, PUBLISH = "wscore Hub", "socketify publish"
+FANNING = (
+    Case(
+        "broadcast-all-100",
+        tuple(ROOMS),
+        (
+            Goal(HUB, PUBLISH, 12.0),
+            Goal(HUB, f"{PUBLISH}, no asyncio", 12.0),
+            Goal(HUB, "websockets broadcast", 40.0),
+            Goal(HUB, "picows loop", 30.0),
+            Goal(HUB, "wscore.broadcast"),
+            Goal(HUB, "wscore write loop"),
+        ),
+        load=Fan(100, 20, everybody=True),
+    ),
+    Case(
+        "broadcast-one-1000",
+        tuple(ROOMS),
+        (
+            Goal(HUB, PUBLISH, 1.0),
+            Goal(HUB, f"{PUBLISH}, no asyncio", 1.0),
+            Goal(HUB, "websockets broadcast", 12.0),
+            Goal(HUB, "picows loop"),
+            Goal(HUB, "wscore.broadcast"),
+            Goal(HUB, "wscore write loop"),
+        ),
+        load=Fan(1000, 100, in_flight=10),
+    ),
+    Case(
+        "broadcast-deflate-1000",
+        (HUB, f"{HUB}, pure", "wscore.broadcast", "wscore write loop", *DEFLATING_ROOMS),
+        (Goal(HUB, "websockets broadcast", 10.0), Goal(HUB, "wscore write loop")),
+        load=Fan(1000, KIB, in_flight=10, deflate=LEVEL_6),
+        setting=Setting(LEVEL_6),
+    ),
+    # A connection that is alone in its room: 1.1 times the latency of `write` at most.
+    Case(
+        "broadcast-lone-20B",
+        (HUB, LISTENER, f"{HUB}, asyncio", ON_ASYNCIO),
+        (
+            Goal(HUB, LISTENER, 0.91),
+            Goal(HUB, LISTENER, 0.91, "p50"),
+            Goal(f"{HUB}, asyncio", ON_ASYNCIO, 0.91),
+        ),
+        load=Echo(1, 1, 20, "binary"),
+    ),
+)
+
 
 def cases() -> list[Case]:
     """All cases, in the order in which they are run."""
@@ -213,7 +264,16 @@ def cases() -> list[Case]:
         for kind in ("text", "binary")
     ]
     connections = Case("connections", most, HANDSHAKES, MEMORY, load=Handshakes())
-    return [*echoes, CLIENT, connections, *DEFLATING, *DEFLATE_CONNECTIONS, *AGREED, *BEATING]
+    return [
+        *echoes,
+        CLIENT,
+        connections,
+        *DEFLATING,
+        *DEFLATE_CONNECTIONS,
+        *AGREED,
+        *BEATING,
+        *FANNING,
+    ]
 
 
 def select(prefixes: list[str]) -> list[Case]:

@@ -20,7 +20,17 @@ from ..servers import Deflate
 from .messages import documents
 from .programs import run
 
-__all__ = ["Stream", "StreamFigures", "Talk", "frames", "stream"]
+__all__ = [
+    "Stream",
+    "StreamFigures",
+    "Talk",
+    "bounded_offer",
+    "frames",
+    "hold_to_window",
+    "inflated",
+    "records",
+    "stream",
+]
 
 RSV1_TEXT = 0x41
 TAIL = b"\x00\x00\xff\xff"  # not sent (RFC 7692 7.2.1)
@@ -47,8 +57,7 @@ class Stream:
     @property
     def offer(self) -> str:
         """For windows that both sides can hold to."""
-        window = self.deflate.window
-        return f"{NAME}; server_max_window_bits={window}; client_max_window_bits={window}"
+        return bounded_offer(self.deflate)
 
 
 @dataclass(frozen=True)
@@ -79,12 +88,19 @@ def stream(load: Stream, port: int, server: int, seconds: float) -> tuple[Stream
         arguments = (port, load.connections, seconds, server, load.offer, sent, echoes, load.pulse)
         found = run("frames_load", *arguments, timeout=PATIENCE + 2 * seconds)
         agreed = str(found.pop("agreed"))
-        _hold_to_window(agreed, load.deflate)
+        hold_to_window(agreed, load.deflate)
+        _refuse_forgetting(agreed)
         _check(echoes.read_bytes(), texts, load)
     figures = StreamFigures(1 / found.pop("messages_per_second"), **found)
     if figures.load > MOST_LOAD:
         raise Refused(f"the load used {figures.load:.0%} of its core")
     return figures, agreed
+
+
+def bounded_offer(deflate: Deflate) -> str:
+    """An offer of permessage-deflate with windows that both sides can hold to."""
+    window = deflate.window
+    return f"{NAME}; server_max_window_bits={window}; client_max_window_bits={window}"
 
 
 @cache
@@ -128,10 +144,19 @@ def _masked(payload: bytes, number: int) -> bytes:
 # What came back
 
 
-def _hold_to_window(agreed: str, deflate: Deflate) -> None:
-    parameters = {parameter.strip() for parameter in agreed.split(";")}
+def hold_to_window(agreed: str, deflate: Deflate) -> None:
+    """Raise Refused unless the server compresses for the window that was offered."""
+    parameters = _parameters(agreed)
     if NAME not in parameters or f"server_max_window_bits={deflate.window}" not in parameters:
         raise Refused(f"the server does not keep to the window: it agreed on {agreed}")
+
+
+def _parameters(agreed: str) -> set[str]:
+    return {parameter.strip() for parameter in agreed.split(";")}
+
+
+def _refuse_forgetting(agreed: str) -> None:
+    parameters = _parameters(agreed)
     if forgets := [name for name in parameters if name.endswith("no_context_takeover")]:
         raise Refused(f"the server wants {' and '.join(forgets)}")
 
@@ -139,16 +164,17 @@ def _hold_to_window(agreed: str, deflate: Deflate) -> None:
 def _check(written: bytes, texts: Sequence[bytes], load: Stream) -> None:
     """The first lap of all connections: each has one context from its first to its last message."""
     payloads: defaultdict[int, list[bytes]] = defaultdict(list)
-    for number, payload in _records(written):
+    for number, payload in records(written):
         payloads[number].append(payload)
     if payloads.keys() != set(range(load.connections)):
         raise Refused(f"{len(payloads)} of {load.connections} connections had an echo")
     for echoes in payloads.values():
-        if list(_inflated(echoes, load.deflate.window or zlib.MAX_WBITS)) != order(texts):
+        if list(inflated(echoes, load.deflate.window or zlib.MAX_WBITS)) != order(texts):
             raise Refused("the echo is not what was sent")
 
 
-def _records(written: bytes) -> Iterator[tuple[int, bytes]]:
+def records(written: bytes) -> Iterator[tuple[int, bytes]]:
+    """The connections and payloads that a program in C wrote down."""
     at = 0
     while at < len(written):
         number, size = struct.unpack_from("=II", written, at)
@@ -156,7 +182,8 @@ def _records(written: bytes) -> Iterator[tuple[int, bytes]]:
         yield number, written[at - size : at]
 
 
-def _inflated(payloads: Iterable[bytes], window: int) -> Iterator[bytes]:
+def inflated(payloads: Iterable[bytes], window: int) -> Iterator[bytes]:
+    """The messages of one connection, from its first on. Raises Refused."""
     inflater = zlib.decompressobj(-window)
     for payload in payloads:
         try:
@@ -194,7 +221,7 @@ class Talk:
             raise Refused(f"{len(echoes)} of {count} echoes came")
         for payload in echoes:
             plain = payload == self._text()
-            if not plain and list(_inflated([payload], zlib.MAX_WBITS)) != [self._text()]:
+            if not plain and list(inflated([payload], zlib.MAX_WBITS)) != [self._text()]:
                 raise Refused("the echo is not what was sent")
             if plain and self.echo_compressed:
                 raise Refused(f"an echo of {self.size} B came uncompressed")

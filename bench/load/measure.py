@@ -15,6 +15,7 @@ from ..interleave import Pace, Ratio, compare
 from ..servers.process import Server, serving
 from . import Connections, Echo, Stream, echo, stream
 from .cases import Case, Goal, Handshakes
+from .fan import Fan, fan
 
 __all__ = ["Result", "run"]
 
@@ -96,7 +97,7 @@ def _samplers(case: Case, pace: Pace, servers: ExitStack, result: Result) -> dic
         server = _first(CLIENTS_SERVERS, servers, result)
         return {name: partial(_round_trips, name, server, seconds) for name in CLIENTS}
     started = _start(case.contenders, servers, result)
-    return {server.name: partial(_echo, case.load, server, seconds) for server in started}
+    return {server.name: partial(_loaded, case.load, server, seconds) for server in started}
 
 
 def _start(names: Iterable[str], servers: ExitStack, result: Result) -> list[Server]:
@@ -119,10 +120,14 @@ def _first(names: Iterable[str], servers: ExitStack, result: Result) -> Server:
     raise SystemExit(f"no server for the clients: {result.missing | result.refused}")
 
 
-def _echo(load: Echo | Stream, server: Server, seconds: float) -> Figures:
+def _loaded(load: Echo | Fan | Stream, server: Server, seconds: float) -> Figures:
     with server.awake():
         if isinstance(load, Echo):
             return asdict(echo(load, server.port, server.pid, seconds))
+        if isinstance(load, Fan):
+            report = fan(load, server.port, server.pid, seconds)
+            server.facts["agreed"] = report.agreed
+            return asdict(report.figures)
         figures, server.facts["agreed"] = stream(load, server.port, server.pid, seconds)
         return asdict(figures)
 

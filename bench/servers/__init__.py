@@ -1,4 +1,4 @@
-"""One echo server for each peer, each in a process of its own.
+"""One echo server for each peer, each in a process of its own; and servers of rooms.
 
 Compression and the server's pings are off unless a case asks for them.
 
@@ -16,11 +16,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
+from wscore import BACKEND
+
 from ..contract import Missing
 
 __all__ = [
+    "CROWDS",
     "MIB",
     "PLAIN",
+    "ROOMS",
     "ROOT",
     "SERVERS",
     "Contender",
@@ -94,7 +98,8 @@ class Contender:
         """The command line. Raises Missing when the peer is not installed."""
         told = setting.arguments() + (["--heartbeat"] if self.heartbeat else [])
         if self.adapter == "ws":
-            return [_node(), str(ROOT / "bench/servers/ws.mjs"), str(port), *told]
+            script = str(ROOT / "bench/servers/ws.mjs")
+            return [_node(), script, str(port), "--mode", self.mode, *told]
         require(self.distribution)
         command = [sys.executable, "-m", f"bench.servers.{self.adapter}", str(port)]
         return [*command, "--mode", self.mode, "--loop", self.loop, *told]
@@ -153,4 +158,31 @@ SERVERS = {
     "socketify": Contender("socketify", "listener", distribution="socketify"),
     "socketify, no asyncio": Contender("socketify", "alone", distribution="socketify"),
     "Node ws": Contender("ws", "listener"),
+}
+
+# Servers that send what they get to all connections.
+ROOMS = {
+    "wscore Hub": _wscore("hub"),
+    "wscore Hub, asyncio": _wscore("hub", loop="asyncio"),
+    "wscore Hub, pure": _wscore("hub", backend="python"),
+    "wscore.broadcast": _wscore("broadcast"),
+    "wscore write loop": _wscore("loop"),
+    "picows loop": _peer("picows", "loop"),
+    "websockets broadcast": _peer("websockets", "broadcast", masking="compiled"),
+    "aiohttp loop": _peer("aiohttp", "loop"),
+    "uvicorn, wsproto, loop": _peer("uvicorn", "loop"),
+    "tornado loop": _peer("tornado", "loop"),
+    "socketify publish": Contender("socketify", "publish", distribution="socketify"),
+    "socketify publish, no asyncio": Contender(
+        "socketify", "publish-alone", distribution="socketify"
+    ),
+    "Node ws loop": Contender("ws", "loop"),
+}
+
+# wscore alone, on the backend of this process, by what happens to members who do not keep up.
+CROWDS = {
+    f"wscore crowd, {policy}": Contender(
+        "crowd", policy, environment={"WSCORE_BACKEND": BACKEND}, facts={"backend": BACKEND}
+    )
+    for policy in ("close", "drop_newest", "drop_oldest")
 }

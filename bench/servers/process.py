@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections import ChainMap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,17 +17,18 @@ from pathlib import Path
 from typing import IO
 
 from ..contract import Refused
-from . import PLAIN, ROOT, SERVERS, Setting
+from . import CROWDS, PLAIN, ROOMS, ROOT, SERVERS, Setting
 from .cores import Role, cpu_time, pinned
 
 __all__ = ["Server", "serving"]
 
 PATIENCE = 15  # seconds for a server to begin
+CONTENDERS = ChainMap(SERVERS, ROOMS, CROWDS)
 
 
 @dataclass
 class Server:
-    """A running echo server; ``facts`` are what it announced."""
+    """A running server; ``facts`` are what it announced."""
 
     name: str
     port: int
@@ -71,7 +73,7 @@ class Server:
     def listen(self) -> None:
         """Wait until connections are accepted, and hold the server to its name."""
         self.facts = self._announced()
-        for fact, expected in SERVERS[self.name].facts.items():
+        for fact, expected in CONTENDERS[self.name].facts.items():
             if self.facts[fact] != expected:
                 raise Refused(f"{self.name}: {fact} is {self.facts[fact]}, not {expected}")
 
@@ -94,7 +96,7 @@ def serving(name: str, setting: Setting = PLAIN) -> Iterator[Server]:
     Raises Missing when the peer is not installed, Refused when it does not start or is not what
     its name says.
     """
-    port, contender = _free_port(), SERVERS[name]
+    port, contender = _free_port(), CONTENDERS[name]
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(

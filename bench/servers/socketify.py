@@ -15,17 +15,34 @@ from . import entry
 # More than the largest case keeps under way: a message that does not fit is dropped in silence.
 MOST_UNSENT = 1 << 28
 
+TOPIC = "all"
+
 
 def echo(ws: Any, message: str | bytes, opcode: int) -> None:
     """Answers within the callback."""
     ws.send(message, opcode)
 
 
+class Room:
+    """Everybody follows one topic of uWebSockets; what one says is published in it."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    def open(self, ws: Any) -> None:
+        ws.subscribe(TOPIC)
+
+    def message(self, ws: Any, message: str | bytes, opcode: int) -> None:
+        self._app.publish(TOPIC, message, opcode)
+
+
 def main() -> None:
-    options = entry.arguments(("listener", "alone"))
+    options = entry.arguments(("listener", "alone", "publish", "publish-alone"))
     if options.deflate is not None:
         raise SystemExit("socketify is compared without compression only")
     app = socketify.App()
+    room = Room(app)
+    publishes = options.mode.startswith("publish")
     app.ws(
         "/",
         {
@@ -33,12 +50,12 @@ def main() -> None:
             "max_payload_length": options.max_size,
             "max_backpressure": MOST_UNSENT,
             "idle_timeout": 120,
-            "message": echo,
+            **({"open": room.open, "message": room.message} if publishes else {"message": echo}),
         },
     )
     where = socketify.AppListenOptions(port=options.port, host=entry.HOST)
     app.listen(where, lambda config: entry.announce("socketify"))
-    if options.mode == "alone":
+    if options.mode.endswith("alone"):
         app.loop.uv_loop.run()
     else:
         app.run()

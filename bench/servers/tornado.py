@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 from tornado.web import Application
 from tornado.websocket import WebSocketHandler
@@ -24,6 +24,23 @@ class Echo(WebSocketHandler):
         self.write_message(message, binary=isinstance(message, bytes))
 
 
+class Member(Echo):
+    """Sends what it gets to all, one after the other."""
+
+    members: ClassVar[set[Member]] = set()
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        super().open()
+        self.members.add(self)
+
+    def on_message(self, message: str | bytes) -> None:
+        for member in self.members:
+            member.write_message(message, binary=isinstance(message, bytes))
+
+    def on_close(self) -> None:
+        self.members.discard(self)
+
+
 class CompressingEcho(Echo):
     """As above, with permessage-deflate."""
 
@@ -35,8 +52,16 @@ class CompressingEcho(Echo):
 
 
 async def listener(options: Options) -> None:
+    await _serve(Echo if options.deflate is None else CompressingEcho, options)
+
+
+async def loop(options: Options) -> None:
+    await _serve(Member, options)
+
+
+async def _serve(handler: type[Echo], options: Options) -> None:
     Application(
-        [("/", Echo if options.deflate is None else CompressingEcho)],
+        [("/", handler)],
         log_function=lambda handler: None,
         websocket_max_message_size=options.max_size,
         deflate=options.deflate,
@@ -46,4 +71,4 @@ async def listener(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    entry.main({"listener": listener})
+    entry.main({"listener": listener, "loop": loop})

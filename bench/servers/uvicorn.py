@@ -24,6 +24,25 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
             await send({"type": "websocket.send", "bytes": event["bytes"]})
 
 
+class Room:
+    """Sends what one connection says to all, one after the other."""
+
+    def __init__(self) -> None:
+        self._members: set[Send] = set()
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        await send({"type": "websocket.accept"})
+        self._members.add(send)
+        while (event := await receive())["type"] == "websocket.receive":
+            message = {"type": "websocket.send", "text": event.get("text")}
+            if event.get("text") is None:
+                message = {"type": "websocket.send", "bytes": event["bytes"]}
+            for member in tuple(self._members):
+                await member(message)
+        self._members.discard(send)
+
+
 class Announcing(uvicorn.Server):
     """Tells when it is listening."""
 
@@ -33,8 +52,16 @@ class Announcing(uvicorn.Server):
 
 
 async def coroutine(options: Options) -> None:
+    await _serve(app, options)
+
+
+async def loop(options: Options) -> None:
+    await _serve(Room(), options)
+
+
+async def _serve(application: Any, options: Options) -> None:
     config = uvicorn.Config(
-        app,
+        application,
         entry.HOST,
         options.port,
         ws="wsproto",
@@ -49,4 +76,4 @@ async def coroutine(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    entry.main({"coroutine": coroutine})
+    entry.main({"coroutine": coroutine, "loop": loop})

@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from . import Deflate, Options, entry
 
+if TYPE_CHECKING:  # `pure` says first what must not be imported
+    from websockets.asyncio.server import ServerConnection
+
 
 async def coroutine(options: Options) -> None:
-    from websockets import frames
-    from websockets.asyncio.server import ServerConnection, serve
-
     async def echo(ws: ServerConnection) -> None:
         async for message in ws:
             await ws.send(message)
 
+    await _serve(echo, options)
+
+
+async def broadcast(options: Options) -> None:
+    from websockets.asyncio.server import broadcast
+
+    members: set[ServerConnection] = set()
+
+    async def member(ws: ServerConnection) -> None:
+        members.add(ws)
+        try:
+            async for message in ws:
+                broadcast(members, message)
+        finally:
+            members.discard(ws)
+
+    await _serve(member, options)
+
+
+async def _serve(handler: Callable[[ServerConnection], Awaitable[None]], options: Options) -> None:
+    from websockets import frames
+    from websockets.asyncio.server import serve
+
     async with serve(
-        echo,
+        handler,
         entry.HOST,
         options.port,
         max_size=options.max_size,
@@ -49,4 +73,4 @@ async def pure(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    entry.main({"coroutine": coroutine, "pure": pure})
+    entry.main({"coroutine": coroutine, "pure": pure, "broadcast": broadcast})

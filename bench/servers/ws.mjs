@@ -1,5 +1,6 @@
-// Node's ws: node bench/servers/ws.mjs PORT [--deflate ...] [--max-size ...], with `ws` from
-// .peers/node (npm install --prefix). It sends no pings by itself.
+// Node's ws: node bench/servers/ws.mjs PORT [--mode listener|loop] [--deflate ...] [--max-size ...],
+// with `ws` from .peers/node (npm install --prefix). It sends no pings by itself. As a "listener"
+// it echoes; as a "loop" it sends what it gets to all, one after the other.
 
 import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
@@ -9,7 +10,11 @@ const { WebSocketServer } = require("ws");
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { deflate: { type: "string" }, "max-size": { type: "string" } },
+  options: {
+    mode: { type: "string", default: "listener" },
+    deflate: { type: "string" },
+    "max-size": { type: "string" },
+  },
 });
 
 function perMessageDeflate(told) {
@@ -30,7 +35,11 @@ const server = new WebSocketServer({
 });
 
 server.on("connection", (socket) => {
-  socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
+  const echo = (data, isBinary) => socket.send(data, { binary: isBinary });
+  const loop = (data, isBinary) => {
+    for (const member of server.clients) member.send(data, { binary: isBinary });
+  };
+  socket.on("message", values.mode === "loop" ? loop : echo);
 });
 
 server.on("listening", () => {

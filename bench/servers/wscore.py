@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import wscore
@@ -11,6 +12,9 @@ from . import Deflate, Options, entry
 
 # 32 messages of 1 MiB are in flight at most; peers that write without waiting have no bound.
 MAX_UNSENT = 64 << 20
+
+ROOM = "all"
+Send = Callable[[Iterable[wscore.Connection], str | bytes], None]
 
 
 class Echo(wscore.Listener):
@@ -24,6 +28,54 @@ async def echo(ws: wscore.ServerConnection) -> None:
     """Answers from a task for each connection."""
     async for message in ws:
         await ws.send(message)
+
+
+class Member(wscore.Listener):
+    """Everybody is in one room of a hub; what one says is published in it."""
+
+    def __init__(self, hub: wscore.Hub) -> None:
+        self._hub = hub
+
+    def on_open(self, ws: wscore.Connection) -> None:
+        self._hub.join(ws, ROOM)
+
+    def on_message(self, ws: wscore.Connection, message: str | bytes) -> None:
+        self._hub.publish(ROOM, message)
+
+
+class Crowd(wscore.Listener):
+    """Everybody is in one set, without a hub; *send* gives all of it a message."""
+
+    def __init__(self, send: Send) -> None:
+        self._members: set[wscore.Connection] = set()
+        self._send = send
+
+    def on_open(self, ws: wscore.Connection) -> None:
+        self._members.add(ws)
+
+    def on_message(self, ws: wscore.Connection, message: str | bytes) -> None:
+        self._send(self._members, message)
+
+    def on_close(self, ws: wscore.Connection, close: wscore.Close) -> None:
+        self._members.discard(ws)
+
+
+def write_each(members: Iterable[wscore.Connection], message: str | bytes) -> None:
+    """What one would do without `wscore.broadcast`."""
+    for ws in members:
+        ws.write(message)
+
+
+async def hub(options: Options) -> None:
+    await _serve(Member(wscore.Hub()), options)
+
+
+async def broadcast(options: Options) -> None:
+    await _serve(Crowd(wscore.broadcast), options)
+
+
+async def loop(options: Options) -> None:
+    await _serve(Crowd(write_each), options)
 
 
 async def listener(options: Options) -> None:
@@ -68,4 +120,12 @@ def _compression(deflate: Deflate | None) -> Any:
 
 
 if __name__ == "__main__":
-    entry.main({"listener": listener, "coroutine": coroutine})
+    entry.main(
+        {
+            "listener": listener,
+            "coroutine": coroutine,
+            "hub": hub,
+            "broadcast": broadcast,
+            "loop": loop,
+        }
+    )

@@ -225,6 +225,8 @@ def test_signatures_of_the_pure_backend(name: str) -> None:
 def required(backend: ModuleType, kind: str) -> dict[str, Any]:
     """What the constructor of *kind* cannot do without."""
     reader, writer = backend.MessageReader(masked=True), backend.FrameWriter(masked=True)
+    fanout = {"schedule": list, "report": list}
+    channel = {"fanout": backend.Fanout(**fanout), "owner": None, "max_unsent": 1, "overflow": ""}
     return {
         "MessageReader": {"masked": True},
         "FrameWriter": {"masked": True},
@@ -232,6 +234,10 @@ def required(backend: ModuleType, kind: str) -> dict[str, Any]:
                          "current_task": None},
         "Dispatcher": {"reader": reader, "writer": writer, "connection": None, "listener": None},
         "BaseConnection": {"writer": writer},
+        "SharedMessage": {"opcode": 1, "payload": b""},
+        "Membership": {"channel": backend.Channel(**channel), "writer": writer},
+        "Channel": channel,
+        "Fanout": fanout,
     }.get(kind, {})  # fmt: skip
 
 

@@ -65,8 +65,8 @@ def test_the_signatures_agree(compiled: ModuleType, name: str) -> None:
 
 
 _DEFINED = re.compile(
-    r"^cdef class (?P<owner>\w+)|^(?P<indent> *)(?:def|cpdef(?: \w+)?) (?P<name>[a-z]\w*|__init__)"
-    r"\((?P<parameters>.*?)\):$",
+    r"^cdef class (?P<owner>\w+)|^(?P<indent> *)(?:def|cpdef(?: \w+)?) "
+    r"(?P<name>[a-z]\w*|__c?init__)\((?P<parameters>.*?)\):$",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -79,7 +79,7 @@ def in_sources() -> dict[str, list[tuple[str, Any, Any]]]:
             owner = match["owner"] or owner
             if match["name"] is not None:
                 words = [owner] if match["indent"] else []
-                words += [match["name"]] if match["name"] != "__init__" else []
+                words += [match["name"]] if not match["name"].endswith("init__") else []
                 without_types = match["parameters"].replace(" not None", "")
                 without_types = re.sub(r"\b\w+ (?=\w)", "", without_types)
                 scope: dict[str, Any] = dict(vars(rules))

@@ -83,7 +83,7 @@ def fetch_keys_next(writer: Any, monkeypatch: pytest.MonkeyPatch, action: Any) -
 
     backend = sys.modules[type(writer).__module__]
     discard = getattr(backend, "_discard_keys", None)
-    (backend._keys.discard if discard is None else discard)()
+    (backend.keys.discard if discard is None else discard)()
     monkeypatch.setattr(os, "urandom", fetch)
 
 

@@ -190,3 +190,68 @@ assert failure(events) == (PayloadTooBig, 1009), events
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs RLIMIT_AS and /proc")
 def test_limited_a_payload_that_outgrows_the_memory_is_too_big(backend: ModuleType) -> None:
     run(backend, STARVED_IN_PLACE)
+
+
+FANNED_OUT = """
+import _testcapi
+from support.fanning import Member, Turns
+
+def starved(number, call):
+    '''What *call* returns or raises when that allocation fails, and no other.'''
+    _testcapi.set_nomemory(number, number + 1)
+    try:
+        return call()
+    except (MemoryError, RuntimeError) as error:
+        return error
+    finally:
+        _testcapi.remove_mem_hooks()
+
+def turn():
+    turns.scheduled = True
+    turns.turn()
+
+long, new = b"long" * 50, b"new"
+for kinds in ([{{}}], [{{}}, {{"deflate": {{}}}}], [{{"masked": True}}]):
+    for others in {others}:
+        for call in ("publish", "turn", "leave", "join", "write"):
+            for number in range({rounds}):
+                turns = Turns(backend)
+                channel, *rest = [turns.channel() for _ in range(others + 2)]
+                members = [Member(turns, **kinds[i % len(kinds)]) for i in range(10)]
+                for member in members:
+                    for each in (*rest, channel):
+                        each.join(member.writer)
+                channel.publish(1, long)
+                rest[-1].publish(1, b"other")
+                first, late = members[0], Member(turns)
+                result = starved(number, {{
+                    "publish": lambda: channel.publish(1, new),
+                    "turn": turns.fanout.run,
+                    "leave": lambda: channel.leave(first.writer),
+                    "join": lambda: channel.join(late.writer),
+                    "write": lambda: first.writer.message(new),
+                }}[call])
+                turn()
+                turn()
+                channel.publish(1, b"after")
+                turn()
+                is_in = channel.find(late.writer) is not None
+                assert is_in is (call == "join" and result is True)
+                for member in members:
+                    if member.closing:
+                        continue  # what it missed is no secret
+                    member.writer.flush()
+                    got_new = call == "publish" and result == 10
+                    got_new |= call == "write" and member is first and result is True
+                    gone = call == "leave" and member is first and result is True
+                    expected = [long, b"other"] + [new] * got_new + [b"after"] * (not gone)
+                    assert member.messages() == expected, (kinds, others, call, number, result)
+                for member in (*members, late):
+                    channel.leave(member.writer)
+                assert len(channel) == 0
+"""
+
+
+def test_whatever_a_fan_out_cannot_allocate(compiled: ModuleType) -> None:
+    """The twin is Python code all through, where an allocation may fail between any two steps."""
+    run(compiled, FANNED_OUT.format(others="(0, 7, 12)", rounds=30))

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 import re
-import socket
-import sys
-import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from support.benched import answering, handshake, needs_cores, skip_if_missing
 
 from bench import charts, end_to_end
 from bench.clients import CLIENTS, round_trips
@@ -30,11 +25,6 @@ from bench.oracle import frame, messages
 from bench.servers import SERVERS, Contender, Deflate, Setting, require
 from bench.servers.process import Server, serving
 
-needs_cores = pytest.mark.skipif(
-    sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2,
-    reason="processes are pinned to two cores, which needs Linux and the cores",
-)
-
 BRIEFLY = 0.02
 SMALL = Echo(connections=2, in_flight=1, size=64, kind="text")
 LOADS = (
@@ -42,14 +32,6 @@ LOADS = (
     Echo(connections=2, in_flight=5, size=300, kind="binary"),
     Echo(connections=1, in_flight=2, size=1 << 20, kind="text"),
 )
-
-
-def skip_if_missing(name: str) -> None:
-    """At run time: what is collected must not depend on what another process installs."""
-    try:
-        SERVERS[name].command(0)
-    except Missing as missing:
-        pytest.skip(str(missing))
 
 
 def echoed(load: Echo, server: Server) -> EchoFigures:
@@ -64,7 +46,7 @@ def echoed(load: Echo, server: Server) -> EchoFigures:
 @needs_cores
 @pytest.mark.parametrize("name", SERVERS)
 def test_every_server_that_is_installed_echoes_and_keeps_connections(name: str) -> None:
-    skip_if_missing(name)
+    skip_if_missing(SERVERS[name])
     with serving(name) as server:
         for load in LOADS:
             figures = echoed(load, server)
@@ -118,7 +100,7 @@ COMPRESSING = {
 @needs_cores
 @pytest.mark.parametrize("name", sorted(COMPRESSING))
 def test_servers_compress_and_keep_to_the_window(name: str) -> None:
-    skip_if_missing(name)
+    skip_if_missing(SERVERS[name])
     with serving(name, Setting(DEFLATE)) as server:
         for load in (STREAM, PULSED):
             figures, agreed = stream(load, server.port, server.pid, BRIEFLY)
@@ -218,32 +200,6 @@ def test_frames_refer_to_the_text_before_in_every_lap() -> None:
 
 
 # Servers that must not be timed
-
-
-def handshake(request: bytes, more: str = "") -> bytes:
-    found = re.search(rb"Sec-WebSocket-Key: (\S+)", request)
-    assert found
-    digest = hashlib.sha1(found[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
-    accept = base64.b64encode(digest).decode()
-    return f"HTTP/1.1 101 OK\r\nSec-WebSocket-Accept: {accept}\r\n{more}\r\n".encode()
-
-
-@contextmanager
-def answering(*answers: Callable[[bytes], bytes]) -> Iterator[int]:
-    """A server on the port yielded that answers what it reads in turn, then ends the stream."""
-
-    def answer(listening: socket.socket) -> None:
-        connection, _ = listening.accept()
-        with connection, suppress(ConnectionError):
-            for make in answers:
-                if received := connection.recv(4096):
-                    connection.sendall(make(received))
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=answer, args=(listening,))
-        thread.start()
-        yield listening.getsockname()[1]
-        thread.join()
 
 
 ONE = Echo(connections=1, in_flight=1, size=64, kind="text")

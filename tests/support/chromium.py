@@ -42,6 +42,10 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Of several windows, one is in front; the others go on all the same.
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
     # A page that is kept for the way back keeps its connections open too.
     "--disable-features=BackForwardCache",
 ]

@@ -132,12 +132,13 @@ def test_close_sends_the_rest_first(run_asyncio: Run, connected: Any) -> None:
     run_asyncio(main())
 
 
-def test_half_of_the_stream_may_end(run_asyncio: Run, connected: Any) -> None:
+@pytest.mark.parametrize("size", [8, 3_000_000])
+def test_half_of_the_stream_may_end(run_asyncio: Run, connected: Any, size: int) -> None:
     async def main() -> None:
         ours, theirs = Recorder(), Recorder()
         theirs.keep_open = True
         async with connected(ours, theirs):
-            ours.transport.write(b"question")
+            ours.transport.write(b"q" * size)
             assert ours.transport.can_write_eof()
             ours.transport.write_eof()
             with pytest.raises(RuntimeError, match="after write_eof"):
@@ -146,8 +147,8 @@ def test_half_of_the_stream_may_end(run_asyncio: Run, connected: Any) -> None:
             theirs.transport.write(b"answer")
             theirs.transport.close()
             await asyncio.gather(ours.lost.wait(), theirs.lost.wait())
-            assert (theirs.received, ours.received) == (b"question", b"answer")
-            assert ours.notes == ["eof", ("lost", type(None))]
+            assert (theirs.received, ours.received) == (b"q" * size, b"answer")
+            assert ours.notes[-2:] == ["eof", ("lost", type(None))]
 
     run_asyncio(main())
 
@@ -165,6 +166,20 @@ def test_abort_does_not_wait(run_asyncio: Run, connected: Any) -> None:
             theirs.transport.resume_reading()
             await theirs.lost.wait()
             assert len(theirs.received) < 30_000_000
+
+    run_asyncio(main())
+
+
+def test_what_nobody_has_read_is_answered_with_a_reset(run_asyncio: Run, connected: Any) -> None:
+    async def main() -> None:
+        ours, theirs = Recorder(), Recorder()
+        async with connected(ours, theirs):
+            theirs.transport.pause_reading()
+            ours.transport.write(b"x" * 30_000_000)
+            await asyncio.sleep(0.01)
+            theirs.transport.abort()
+            await ours.lost.wait()
+            assert issubclass(ours.notes[-1][1], ConnectionError)
 
     run_asyncio(main())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from typing_extensions import assert_type
@@ -19,6 +20,7 @@ from wscore.compat import websockets
 from wscore.compat.websockets.frames import Frame as TheirFrame
 from wscore.compat.websockets.http11 import Request as TheirRequest
 from wscore.compat.websockets.server import ServerProtocol as TheirServerProtocol
+from wscore.hub import Gap, Position, envelope
 
 
 async def receives(ws: Connection) -> None:
@@ -129,6 +131,49 @@ async def connects(options: dict[str, Any]) -> None:
     wscore.connect("ws://a.example/", reconnect_delays=[1.0])  # type: ignore[arg-type]
     wscore.connect("ws://a.example/", create_connection=Plain)  # type: ignore[arg-type]
     await wscore.connect("ws://a.example/", Plain)
+
+
+class Chat(Listener[ServerConnection]):
+    """In rooms."""
+
+    hub = wscore.Hub(rooms={"chat:": wscore.Room(history=100, ttl=None, presence=True)})
+
+    def on_open(self, ws: ServerConnection) -> None:
+        assert_type(self.hub.join(ws, "chat:1", info={"name": ws.username}), bool)
+
+    def on_message(self, ws: ServerConnection, message: str | bytes) -> None:
+        assert_type(self.hub.publish("chat:1", message, exclude=ws, sender="ann"), int)
+        self.hub.publish("chat:1", b"1", exclude=self.hub.members("chat:2"), text=True)
+        self.hub.publish("chat:1", 1)  # type: ignore[arg-type]
+        self.hub.publish("chat:1", "1", exclude="ann")  # type: ignore[arg-type]
+        self.hub.join("ws", "chat:1")  # type: ignore[arg-type]
+
+
+def encode(publication: wscore.Publication) -> str:
+    return f"{publication.sender}: {publication.message!r}"
+
+
+def on_slow(ws: Connection, room: str) -> None:
+    ws.start_close(1013)
+
+
+async def hubs(ws: Connection) -> None:
+    async with wscore.Hub(encode=encode, on_slow=on_slow) as hub:
+        assert_type(hub, wscore.Hub)
+        resumed = await hub.resume(ws, "a", since=Position("epoch", 1))
+        assert_type(resumed.missed, tuple[wscore.Publication, ...])
+        assert_type(resumed.gap, Gap | None)
+        assert_type(resumed.position, Position | None)
+        assert_type(list(hub.rooms(ws)), list[str])
+        assert_type(list(hub.members("a")), list[Connection])
+        assert_type((await hub.presence("a"))[0].id, str)
+        assert_type(hub.publish_threadsafe("a", "b"), Future[int])
+        wscore.prometheus(hub)
+    wscore.Hub(encode=envelope)
+    wscore.Hub(encode=len)  # type: ignore[arg-type]
+    wscore.Hub(rooms={"a": {"history": 1}})  # type: ignore[dict-item]
+    wscore.Room(overflow="wait")  # type: ignore[arg-type]
+    wscore.prometheus("hub")  # type: ignore[arg-type]
 
 
 async def as_websockets() -> None:

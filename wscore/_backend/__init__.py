@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from .rules import LARGE as LARGE
 from .rules import MAX_FRAGMENTS as MAX_FRAGMENTS
+from .rules import MAX_FRAME as MAX_FRAME
 from .rules import MAX_SIZE as MAX_SIZE
 from .rules import WHOLE as WHOLE
+from .rules import not_a_connection as not_a_connection
 from .share import FEW as FEW
 from .share import Share as Share
 
@@ -21,11 +23,15 @@ __all__ = [
     "CPU_FEATURES",
     "KERNEL",
     "BaseConnection",
+    "Channel",
     "Dispatcher",
+    "Fanout",
     "FrameWriter",
+    "Membership",
     "MessageQueue",
     "MessageReader",
     "ReadBuffer",
+    "SharedMessage",
     "Utf8Validator",
     "apply_mask",
     "apply_mask_inplace",
@@ -64,11 +70,15 @@ BACKEND = "python" if _chosen.__name__.endswith(".pure") else "compiled"
 KERNEL = _chosen.current_kernel()
 CPU_FEATURES = _chosen.CPU_FEATURES
 BaseConnection = _chosen.BaseConnection
+Channel = _chosen.Channel
 Dispatcher = _chosen.Dispatcher
+Fanout = _chosen.Fanout
 FrameWriter = _chosen.FrameWriter
+Membership = _chosen.Membership
 MessageQueue = _chosen.MessageQueue
 MessageReader = _chosen.MessageReader
 ReadBuffer = _chosen.ReadBuffer
+SharedMessage = _chosen.SharedMessage
 Utf8Validator = _chosen.Utf8Validator
 apply_mask = _chosen.apply_mask
 apply_mask_inplace = _chosen.apply_mask_inplace

@@ -1,7 +1,9 @@
 """The pure-Python twin of `_speedups`: same names, signatures and results, no compiler."""
 
+from .channel import Channel, Membership, SharedMessage
 from .delivery import BaseConnection, MessageQueue
 from .dispatcher import Dispatcher
+from .fanout import Fanout
 from .primitives import (
     CPU_FEATURES,
     Utf8Validator,
@@ -22,11 +24,15 @@ from .writer import FrameWriter
 __all__ = [
     "CPU_FEATURES",
     "BaseConnection",
+    "Channel",
     "Dispatcher",
+    "Fanout",
     "FrameWriter",
+    "Membership",
     "MessageQueue",
     "MessageReader",
     "ReadBuffer",
+    "SharedMessage",
     "Utf8Validator",
     "apply_mask",
     "apply_mask_inplace",

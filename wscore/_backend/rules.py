@@ -13,6 +13,7 @@ __all__ = [
     "LARGE",
     "MAX_CONTROL_PAYLOAD",
     "MAX_FRAGMENTS",
+    "MAX_FRAME",
     "MAX_SIZE",
     "WHOLE",
     "check_encodable",
@@ -20,6 +21,7 @@ __all__ = [
     "invalid_text",
     "length_violation",
     "message_too_big",
+    "not_a_connection",
     "reader_in_use",
     "too_many_fragments",
     "used_after_failure",
@@ -30,6 +32,8 @@ MAX_CONTROL_PAYLOAD = 125
 # Limits on a received message unless the caller says otherwise: bytes, and frames.
 MAX_SIZE = 1048576
 MAX_FRAGMENTS = 4096
+# Larger messages are sent in several frames, so that a ping does not wait behind 100 MB.
+MAX_FRAME = 1048576
 # Bytes, or characters of text: larger messages are encoded and compressed on another thread.
 LARGE = 65536
 # Types that are one message; other iterables are the fragments of one.
@@ -124,3 +128,8 @@ def check_encodable(opcode: int, length: int, fin: bool, rsv1: bool) -> None:
             raise ValueError("a control frame carries at most 125 bytes")
     if rsv1 and opcode not in (0x1, 0x2):
         raise ValueError("RSV1 belongs on the first frame of a message")
+
+
+def not_a_connection(found: object) -> str:
+    """What the TypeError says of an object among the connections to broadcast to."""
+    return f"a connection of wscore was expected, not {type(found).__name__}"

@@ -5,6 +5,7 @@ cdef int some = SOME
 cdef int most_between_looks = MOST_BETWEEN_LOOKS
 cdef int turn_messages = TURN_MESSAGES
 cdef double turn_seconds = TURN_SECONDS
+cdef double send_seconds = SEND_SECONDS
 
 cdef struct Share:
     double since  # when the clock was looked at first; 0 before that
@@ -43,3 +44,11 @@ cdef bint is_used_up(Share *share) noexcept:
         begin_share(share, turn_messages)
         return True
     return False
+
+
+cdef bint is_patience_over(double *since, Py_ssize_t members) noexcept:
+    """`Patience.is_over`; *since* is 0 before the wait has begun."""
+    cdef double now = monotonic()
+    if since[0] == 0:
+        since[0] = now
+    return now - since[0] > min(members * send_seconds, turn_seconds)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from time import monotonic
 
-__all__ = ["FEW", "MOST_BETWEEN_LOOKS", "SOME", "TURN_MESSAGES", "TURN_SECONDS", "Share"]
+__all__ = [
+    "FEW",
+    "FEW_MEMBERS",
+    "MEMBERS_BETWEEN_LOOKS",
+    "MOST_BETWEEN_LOOKS",
+    "MOST_GATHERED",
+    "SEND_SECONDS",
+    "SOME",
+    "TURN_MESSAGES",
+    "TURN_SECONDS",
+    "Patience",
+    "Share",
+]  # fmt: skip
 
 # A connection's share of a turn: it ends with whichever comes first.
 TURN_MESSAGES = 4096
@@ -14,6 +26,14 @@ TURN_SECONDS = 0.002
 FEW = 8
 SOME = 32
 MOST_BETWEEN_LOOKS = 64
+# Members of a channel that are served between looks at the clock: a tenth of a millisecond.
+MEMBERS_BETWEEN_LOOKS = 32
+# A lone message to this many members leaves at once; to more of them it may wait for others.
+FEW_MEMBERS = 8
+# What one write to a member takes, roughly: it pays to wait so long for what would need another.
+SEND_SECONDS = 0.000003
+# Bytes gathered for a channel, beyond which they do not wait for the end of a turn.
+MOST_GATHERED = 1048576
 
 
 class Share:
@@ -68,3 +88,26 @@ class Share:
             self.begin(TURN_MESSAGES)
             return True
         return False
+
+
+class Patience:
+    """How long more is waited for, rather than to write to all members now and again soon.
+
+    That is no longer than the writes would take that can be saved, nor than a share of a turn.
+    """
+
+    __slots__ = ("_since",)
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Wait anew."""
+        self._since = 0.0
+
+    def is_over(self, members: int) -> bool:
+        """Whether the writes to so many *members* would not have taken longer. Begins the wait."""
+        now = monotonic()
+        if not self._since:
+            self._since = now
+        return now - self._since > min(members * SEND_SECONDS, TURN_SECONDS)

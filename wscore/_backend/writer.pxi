@@ -130,14 +130,16 @@ cdef class FrameWriter:
     cdef object fileno  # of its socket, None when only the transport may write
     cdef ReadBuffer buffer
     cdef uint64_t reads_at_flush  # reads of the buffer when the writer last sent something
-    cdef bint masked
-    cdef bint idle  # the transport is known to hold nothing
-    cdef bint failed  # output was lost, so that what follows would be no frames to the peer
+    # Small, so that a connection that is a member of nothing takes no more memory than without.
+    cdef uint8_t masked
+    cdef uint8_t idle  # the transport is known to hold nothing
+    cdef uint8_t failed  # output was lost, so that what follows would be no frames to the peer
     cdef readonly bint encoding  # the codec is at work
-    cdef Sending state
+    cdef uint8_t state  # a Sending
     cdef Py_ssize_t used, done_size
     cdef Py_ssize_t encoded  # bytes given to the codec since they last made it crowded
     cdef bytes out  # gathered so far, `used` bytes of it
+    cdef object memberships  # a chain of Membership, a dict of many by channel, or None
     cdef list done  # full outputs and payloads left in place, before `out`
 
     def __init__(self, *, bint masked):
@@ -164,6 +166,8 @@ cdef class FrameWriter:
 
     cdef object send(self, object message, object text, object compress):
         """`message`, for `BaseConnection.write` as well."""
+        if self.memberships is not None:
+            settle(self)
         if not self.accepting:
             raise self.protocol.refusal()
         if self.tap is not None:
@@ -286,6 +290,13 @@ cdef class FrameWriter:
 
     # Sending
 
+    def channels(self):
+        cdef Membership member
+        return [member.channel for member in memberships_of(self)]
+
+    def settle(self):
+        settle(self)
+
     def uncork(self):
         self.corked = False
         self.flush()
@@ -308,8 +319,8 @@ cdef class FrameWriter:
         self.keep(fresh, data, len(data))
         self.state = SENDING_MORE
 
-    cdef int deliver(self, object output) except -1:
-        """Send *output*, or what was written when it is None, as the only one who sends.
+    cdef int deliver(self, object output, Py_ssize_t start=0) except -1:
+        """Send *output* from *start* on, or what was written if it is None, as the only sender.
 
         Whoever wants to send something meanwhile, be it another thread, a signal handler or the
         transport itself, leaves it to us: it must not come between two parts of ours.
@@ -320,7 +331,7 @@ cdef class FrameWriter:
         self.state = SENDING
         try:
             if output is not None:
-                self.send_output(output)
+                self.send_output(output, start)
             else:
                 self.state = SENDING_MORE
             while self.state == SENDING_MORE and (self.out is not None or self.done is not None):
@@ -328,7 +339,7 @@ cdef class FrameWriter:
                 self.reads_at_flush = self.buffer.reads
                 output = self.take_out() if self.done is None else self.take()
                 if not self.is_closing():
-                    self.send_output(output)
+                    self.send_output(output, 0)
             done = True
         except Exception as error:
             self.send_error = error
@@ -339,8 +350,7 @@ cdef class FrameWriter:
                 self.fail()
         return 0
 
-    cdef int send_output(self, object output) except -1:
-        cdef Py_ssize_t sent = 0
+    cdef int send_output(self, object output, Py_ssize_t sent) except -1:
         if isinstance(output, list):
             self.idle = False
             if len(output) > 1:
@@ -348,12 +358,23 @@ cdef class FrameWriter:
                 return 0
             output = output[0]
         if PyBytes_CheckExact(output) and self.may_bypass():
-            sent = self.send_to_socket(<bytes>output)
-            if sent == PyBytes_GET_SIZE(output):
-                return 0
-        if len(output):
+            sent += self.send_to_socket(<bytes>output, sent)
+        if len(output) > sent:
             self.idle = False
-            self.transport.write(output[sent:] if sent else output)
+            self.transport.write(memoryview(output)[sent:] if sent else output)
+        return 0
+
+    cdef int send_shared(self, bytes frames, Py_ssize_t start, Py_ssize_t messages) except -1:
+        """Send *frames* from *start* on, with so many *messages*, which others get as well."""
+        self.messages += messages
+        self.nbytes += PyBytes_GET_SIZE(frames) - start
+        self.reads_at_flush = self.buffer.reads
+        if self.is_closing():
+            return 0
+        if self.state:  # another thread has begun meanwhile
+            self.pass_on(frames[start:])
+        else:
+            self.deliver(frames, start)
         return 0
 
     cdef bint may_bypass(self) except -1:
@@ -366,14 +387,17 @@ cdef class FrameWriter:
             self.idle = not self.transport.get_write_buffer_size()
         return self.idle
 
-    cdef Py_ssize_t send_to_socket(self, bytes data) except -1:
+    cdef Py_ssize_t send_to_socket(self, bytes data, Py_ssize_t start) except -1:
         """Return how many bytes the system took, 0 after an error.
 
         The transport will meet the error, too, and handles it. But the system tells some errors
         only once: they are kept.
         """
         cdef Py_ssize_t sent
-        sent = wscore_send(self.fileno(), PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        cdef int descriptor = self.fileno()
+        sent = wscore_send(
+            descriptor, PyBytes_AS_STRING(data) + start, PyBytes_GET_SIZE(data) - start
+        )
         if sent >= 0:
             return sent
         if sent != -EAGAIN:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import suppress
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from .channel import members_with_news
+from .keys import keys
 from .primitives import contiguous, encode_frame
 from .reader import ReadBuffer
-from .rules import writer_failed
+from .rules import MAX_FRAME, writer_failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,34 +20,8 @@ if TYPE_CHECKING:
 
     from .._types import Buffer
     from ..protocol.extensions import MessageCodec
+    from .channel import Channel, Membership, SharedMessage
 
-
-class _KeyPool:
-    """Masking keys of the operating system's generator, each used once (RFC 6455 5.3, 10.3)."""
-
-    __slots__ = ("_keys",)
-
-    def __init__(self) -> None:
-        self._keys: list[bytes] = []
-        if hasattr(os, "register_at_fork"):
-            # Two processes must never send the same keys.
-            os.register_at_fork(after_in_child=self.discard)
-
-    def discard(self) -> None:
-        self._keys = []
-
-    def take(self) -> bytes:
-        while True:
-            try:
-                return self._keys.pop()  # a single step, so that no two threads get the same one
-            except IndexError:
-                block = os.urandom(4096)
-                if len(block) < 4096:
-                    raise OSError("the generator of masking keys gave too few bytes") from None
-                self._keys += [block[at : at + 4] for at in range(4092, -4, -4)]
-
-
-_keys = _KeyPool()
 
 # More bytes than this do not wait for the end of a turn.
 _CORK_LIMIT = 65536
@@ -86,6 +63,7 @@ class FrameWriter:
         "_frames": None,
         "_idle": None,
         "_masked": None,
+        "_memberships": None,
         "_reads_at_flush": None,
         "_send_error": None,
         "_size": None,
@@ -132,6 +110,8 @@ class FrameWriter:
         self.tap: Callable[[Any], object] | None = None
         self.codec: MessageCodec | None = None
         self.divert_from = sys.maxsize
+        # By their channel; None without any.
+        self._memberships: dict[Channel, Membership] | None = None
 
     def __len__(self) -> int:
         """Bytes written and not yet taken."""
@@ -190,6 +170,8 @@ class FrameWriter:
         ``protocol.refusal()``, also when the connection is closed in the middle of this call;
         RuntimeError after a failure, TypeError, UnicodeEncodeError, BufferError.
         """
+        if self._memberships is not None:
+            self.settle()
         if not self.accepting:
             raise self.protocol.refusal()
         is_text = isinstance(message, str) if text is None else text
@@ -252,6 +234,92 @@ class FrameWriter:
             self.crowded = True
             self._encoded = 0
         return True
+
+    # What many get
+
+    def channels(self) -> list[Channel]:
+        """The channels that it is a member of."""
+        return list(self._memberships or ())
+
+    def settle(self) -> None:
+        """Add what was published and has not reached this member, in the order of all channels."""
+        taken = [member._take() for member in members_with_news(self._memberships)]
+        messages = taken[0] if len(taken) == 1 else sorted(chain(*taken), key=_order)
+        try:
+            if messages and self.queueing and self.tap is None:
+                self.owner.share(messages)
+                return
+            for message in messages:
+                try:
+                    self._add_shared(message)
+                except MemoryError as error:
+                    assert message.channel is not None
+                    self._fail(error)
+                    message.channel.fanout.report(error)
+                    break
+                except Exception as error:
+                    assert message.channel is not None
+                    message.channel.fanout.report(error)
+        except BaseException as error:
+            self._fail(error)  # what was taken is lost
+            raise
+
+    def _add_shared(self, message: SharedMessage) -> None:
+        """Add a message that many get.
+
+        The owner takes it if others wait, or if it is encoded for this member alone.
+        """
+        channel, codec, encoded = message.channel, self.codec, None
+        waits = False
+        if channel is None and self._memberships is not None:
+            self.settle()
+        if codec is not None and not self.encoding and not self.queueing:
+            if codec.sharing is None:
+                waits = len(message.payload) >= codec.threshold
+            else:
+                encoded = message.encoded_for(codec)
+            if encoded is not None:
+                codec.forget()  # its next message must not refer to those before this one
+        if self.tap is not None:
+            self.tap(message.payload.decode() if message.opcode == 0x1 else message.payload)
+        waits = waits or self.queueing or not self.accepting
+        if waits or len(message.payload) > MAX_FRAME:
+            self.owner.share([message])
+            return
+        if encoded is None or self.encoding:
+            frame = self._frame(message.opcode, message.payload)
+        else:
+            frame = self._frame(message.opcode, encoded, rsv1=True)
+        self._append(frame, is_message=False)
+        self.messages += 1
+        if channel is not None:
+            channel.delivered += 1
+        if len(self) >= _CORK_LIMIT:
+            self.flush()
+
+    @property
+    def _takes_shared(self) -> bool:
+        """Whether what is sent next may be what others get as well, instead of what is here."""
+        return not (
+            self._frames
+            or self._masked
+            or self._buffer is None
+            or self.queueing
+            or not self.accepting
+            or self.corked
+            or self.encoding
+            or self.sending
+            or self.tap is not None
+        )
+
+    def _send_shared(self, output: bytes, messages: int) -> None:
+        """Send *output*, whole frames with so many *messages*. Raises what the transport raises."""
+        assert self._buffer is not None
+        self._reads_at_flush = self._buffer.reads
+        self.messages += messages
+        self.nbytes += len(output)
+        if not self._transport.is_closing():
+            self.pass_on(output)
 
     def uncork(self) -> None:
         """Send what was gathered, and what is written from now on."""
@@ -323,7 +391,7 @@ class FrameWriter:
         self.pings += opcode == 0x9
 
     def _frame(self, opcode: int, payload: bytes, fin: bool = True, rsv1: bool = False) -> bytes:
-        mask = _keys.take() if self._masked else None
+        mask = keys.take() if self._masked else None
         return encode_frame(opcode, payload, fin=fin, rsv1=rsv1, mask=mask)
 
     def _append(self, frame: bytes, is_message: bool, may_wait: bool = False) -> bool:
@@ -367,6 +435,9 @@ class FrameWriter:
         del frames[:count]
         self._size = sum(map(len, frames))
         return output
+
+
+_order = attrgetter("_order")
 
 
 def _bytes_of(payload: str | Buffer) -> bytes:

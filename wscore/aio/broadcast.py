@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from .._backend import SharedMessage, not_a_connection
+from ..codes import Opcode
 from ..errors import ConcurrencyError
 from ..protocol.checks import mismatch
-from ..protocol.connection import Sending, State
+from ..protocol.connection import Sending, as_bytes
+from .connection.connection import Connection
 from .logs import shown
+from .loop import loop_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .._types import Buffer
-    from .connection.connection import Connection
 
 __all__ = ["broadcast"]
 
@@ -28,9 +31,10 @@ def broadcast(
 ) -> None:
     """Write *message* to all *connections*, and wait for none of them.
 
-    Those that are closed or closing are skipped. ``str`` is sent as text and bytes as binary,
-    unless *text* says otherwise. For a peer that does not keep up the message waits in memory;
-    beyond ``max_unsent`` bytes the option ``overflow`` of that connection decides.
+    It is encoded once, and leaves each connection with whatever else is written to it in this turn
+    of the event loop. Connections that are closed or closing are skipped. ``str`` is sent as text
+    and bytes as binary, unless *text* says otherwise. For a peer that does not keep up the message
+    waits in memory; beyond ``max_unsent`` bytes the option ``overflow`` of that connection decides.
 
     A connection that cannot take the message, for example because it is in the middle of a
     fragmented one, is logged as a warning and does not keep the message from others. With
@@ -39,15 +43,18 @@ def broadcast(
     """
     if raise_exceptions and sys.version_info < (3, 11):
         raise ValueError("raise_exceptions needs Python 3.11, which has ExceptionGroup")
-    _check(message)
-    failures: list[Exception] = []
-    for connection in connections:
-        if connection.state is not State.OPEN:
-            continue
-        try:
-            connection.write(message, text)
-        except Exception as caught:
-            error = _reason(connection, caught)
+    shared = _shared(message, text)
+    connections = list(connections)
+    if not connections:
+        return
+    if not isinstance(connections[0], Connection):
+        raise TypeError(not_a_connection(connections[0]))
+    loop = connections[0]._wire.loop
+    refused = loop_data(loop).fanout(loop).broadcast(connections, shared)
+    failures = []
+    for connection, caught in cast("list[tuple[Connection, Exception | None]]", refused):
+        error = _reason(connection, caught)
+        if error is not None:
             failures.append(error)
             if not raise_exceptions:
                 connection.logger.warning("skipped broadcast: %s", _told(error))
@@ -55,17 +62,17 @@ def broadcast(
         raise ExceptionGroup("skipped broadcast", failures)  # noqa: F821
 
 
-def _check(message: object) -> None:
-    """Demand a message, also when there is no connection to refuse another object."""
-    if not isinstance(message, str):
-        try:
-            memoryview(message).release()  # type: ignore[arg-type]
-        except TypeError:
-            raise TypeError(mismatch("message", "a str or bytes", message)) from None
+def _shared(message: str | Buffer, text: bool | None) -> SharedMessage:
+    is_text = isinstance(message, str) if text is None else text
+    try:
+        payload = as_bytes(message)
+    except TypeError:
+        raise TypeError(mismatch("message", "a str or bytes", message)) from None
+    return SharedMessage(Opcode.TEXT if is_text else Opcode.BINARY, payload)
 
 
-def _reason(connection: Connection, error: Exception) -> Exception:
-    """What kept *connection* from taking the message, where *error* says less."""
+def _reason(connection: Connection, error: Exception | None) -> Exception | None:
+    """What kept *connection* from taking the message; None if it is closed or closing."""
     if connection.protocol.sending is Sending.FRAGMENTS:
         return ConcurrencyError("a fragmented message is being sent")
     return error

@@ -8,7 +8,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
-from .._backend import ReadBuffer
+from .._backend import Fanout, ReadBuffer
 from .wheel import Wheel
 
 if TYPE_CHECKING:
@@ -29,7 +29,16 @@ class LoopData:
     timer of heartbeats, the threads that compress large messages, and a future that is done.
     """
 
-    __slots__ = ("_done", "_threads", "_to_flush", "_wheel", "buffer", "context", "run_once")
+    __slots__ = (
+        "_done",
+        "_fanout",
+        "_threads",
+        "_to_flush",
+        "_wheel",
+        "buffer",
+        "context",
+        "run_once",
+    )
 
     # It must not know its loop: `_by_loop` would keep both for ever.
     def __init__(self, kind: type[asyncio.AbstractEventLoop]) -> None:
@@ -37,6 +46,7 @@ class LoopData:
         self._to_flush: list[Wire] = []
         self._threads: dict[int, ThreadPoolExecutor] = {}
         self._wheel: ref[Wheel] | None = None
+        self._fanout: Fanout | None = None
         self.buffer = ReadBuffer()
         self.context = Context()
         """An empty context, for callbacks of the loop that are no one connection's.
@@ -70,6 +80,22 @@ class LoopData:
             wheel = Wheel(loop)
             self._wheel = ref(wheel)
         return wheel
+
+    def fanout(self, loop: asyncio.AbstractEventLoop) -> Fanout:
+        """What sends one message to many connections."""
+        if self._fanout is None:
+            # Neither may keep the loop.
+            of_loop = ref(loop)
+            self._fanout = Fanout(
+                lambda: self._call_if_there(of_loop), lambda error: _report(of_loop(), error)
+            )
+        return self._fanout
+
+    def _call_if_there(self, of_loop: ref[asyncio.AbstractEventLoop]) -> None:
+        loop = of_loop()
+        assert self._fanout is not None
+        if loop is not None and not loop.is_closed():
+            self.call_soon(loop, self._fanout.run)
 
     def done(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
         """A future with a result, which the connections that use it keep alive."""
@@ -120,6 +146,11 @@ def loop_data(loop: asyncio.AbstractEventLoop) -> LoopData:
     if found is None:
         found = _by_loop[loop] = LoopData(type(loop))
     return found
+
+
+def _report(loop: asyncio.AbstractEventLoop | None, error: Exception) -> None:
+    if loop is not None:
+        loop.call_exception_handler({"message": "broadcasting failed", "exception": error})
 
 
 def _run_once_of(kind: type[asyncio.AbstractEventLoop]) -> object | None:

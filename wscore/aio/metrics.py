@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from .stats import ServerStats, Stats
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .connection.connection import Connection
     from .server.server import Server
 
-__all__ = ["prometheus"]
+__all__ = ["Described", "Measured", "Metric", "prometheus"]
 
 
 class Metric(NamedTuple):
@@ -27,6 +27,19 @@ class Metric(NamedTuple):
     @property
     def kind(self) -> str:
         return "counter" if self.name.endswith("_total") else "gauge"
+
+
+class Described(Protocol):
+    """Statistics that say themselves what their metrics are, as those of a hub do."""
+
+    _METRICS: ClassVar[tuple[Metric, ...]]
+
+
+class Measured(Protocol):
+    """What has such statistics."""
+
+    @property
+    def stats(self) -> Described: ...
 
 
 # Dashboards depend on these names: do not change them.
@@ -59,26 +72,30 @@ _is_label = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*").fullmatch
 
 
 def prometheus(
-    source: Server | Connection | ServerStats | Stats, labels: Mapping[str, str] | None = None
+    source: Server | Connection | Measured | ServerStats | Stats | Described,
+    labels: Mapping[str, str] | None = None,
 ) -> str:
     """Return the statistics of *source* as text for Prometheus, to be served as ``text/plain``.
 
-    *labels* are added to every sample, to distinguish servers or processes. Raises ValueError for
-    an invalid name of a label.
+    *source* is a server, a connection, a hub, or the ``stats`` of one. *labels* are added to
+    every sample, to distinguish servers or processes. Raises ValueError for an invalid name of a
+    label.
     """
     labels = {} if labels is None else labels
     for name in labels:
         if not _is_label(name):
             raise ValueError(f"not the name of a label: {name!r}")
-    stats = source if isinstance(source, (ServerStats, Stats)) else source.stats
+    stats: Any = getattr(source, "stats", source)
     if isinstance(stats, Stats):
         return "".join(_families(_OF_TRAFFIC, stats, labels))
+    if not isinstance(stats, ServerStats):
+        return "".join(_families(stats._METRICS, stats, labels))
     of_server = _families(_OF_SERVERS, stats, labels)
     return "".join([*of_server, *_families(_OF_TRAFFIC, stats.traffic, labels)])
 
 
 def _families(
-    metrics: tuple[Metric, ...], stats: ServerStats | Stats, labels: Mapping[str, str]
+    metrics: tuple[Metric, ...], stats: object, labels: Mapping[str, str]
 ) -> Iterator[str]:
     for metric in metrics:
         value = getattr(stats, metric.attribute)

@@ -114,7 +114,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     from ..aio.options import ConnectionOptions
 
     defaults = ConnectionOptions(compression=None)
-    summary = "run an echo server, with a page at / to try it in a browser"
+    summary = "serve a chat to open in a browser, and an echo for every path but /chat"
     serve = commands.add_parser(
         "serve",
         help=summary,

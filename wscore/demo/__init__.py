@@ -1,5 +1,5 @@
-"""An echo server with a page to try it in a browser: ``python -m wscore serve``."""
+"""A chat on `wscore.Hub`, and an echo, to try in a browser: ``python -m wscore serve``."""
 
-from .server import echo_server, run
+from .server import demo_server, run
 
-__all__ = ["echo_server", "run"]
+__all__ = ["demo_server", "run"]

@@ -224,6 +224,7 @@ class Protocol:
         raise NotImplementedError
 
     def _receive_close(self, close: Close) -> None:
+        self.writer.settle()  # what was published before is sent before the answer
         self.close_rcvd = close
         self._move(Move.CLOSE_RECEIVED)
         if self.close_sent is None:
@@ -351,6 +352,8 @@ class Protocol:
         Without a *reason* the peer is told the code's name, never an exception's text. Does
         nothing once the connection has ended or failed.
         """
+        if self.state is State.OPEN:
+            self.writer.settle()  # which may fail the connection, if it is too slow
         if self.state is State.CLOSED or self._eof_due:
             return
         self._move(Move.FAILED)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from ..errors import NegotiationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from .headers import ExtensionHeader
 
@@ -33,6 +33,20 @@ class MessageCodec:
 
     concurrency = 10
     """How many large messages of one event loop are processed at once, on other threads."""
+
+    sharing: Hashable | None = None
+    """Codecs whose `sharing` is equal can send their peers the same encoded message; None: not."""
+
+    def encode_shared(self, payload: bytes) -> bytes:
+        """Encode *payload*, a message, so that it refers to no other: see `sharing`.
+
+        Where one was sent, `forget` is called before the next message is encoded.
+        """
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """Have the next message refer to none before it: the peer got one that was shared."""
+        raise NotImplementedError
 
     def encode(self, payload: bytes, fin: bool = True) -> bytes:
         """Encode *payload*, a message or one fragment of it; *fin* marks the last fragment."""

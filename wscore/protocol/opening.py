@@ -49,6 +49,11 @@ class HandshakingProtocol(Protocol):
         return self._response
 
     @property
+    def may_end_stream(self) -> bool:
+        """Whether both have closed and it is up to us to end the stream (RFC 6455 7.1.1)."""
+        return bool(self.close_rcvd and self.close_sent and self.ends_stream)
+
+    @property
     def extensions(self) -> list[ExtensionHeader]:
         """The negotiated extensions, each with its name and parameters."""
         return [] if self.response is None else parse_extensions(self.response.headers)

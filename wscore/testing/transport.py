@@ -36,7 +36,7 @@ class MemoryTransport(asyncio.Transport):
         self._unsent = bytearray()
         self._low, self._high = 16384, 65536
         self._paused_reading = self._paused_writing = False
-        self._closing = self._eof_written = self._eof_read = False
+        self._closing = self._eof_written = self._eof_sent = self._eof_read = False
 
     def start(self, protocol: asyncio.BaseProtocol) -> None:
         """Connect *protocol* to this transport."""
@@ -92,6 +92,9 @@ class MemoryTransport(asyncio.Transport):
 
     def resume_reading(self) -> None:
         self._paused_reading = False
+        self._read_on()
+
+    def _read_on(self) -> None:
         (self.link.to_server if self is self.link.server else self.link.to_client).proceed()
 
     # Writing
@@ -115,6 +118,8 @@ class MemoryTransport(asyncio.Transport):
             part = self._unsent[:room]
             del self._unsent[:room]
             self._lane.carry(part)
+        if self._eof_written and not (self._unsent or self._eof_sent):
+            self._send_eof()
         if not self.closed:
             self._control_flow()
         if not self._unsent and self._closing:
@@ -123,8 +128,11 @@ class MemoryTransport(asyncio.Transport):
     def write_eof(self) -> None:
         if not (self._eof_written or self._closing):
             self._eof_written = True
-            if not self._unsent:
-                self._lane.carry(b"")
+            self.send_on()
+
+    def _send_eof(self) -> None:
+        self._eof_sent = True
+        self._lane.carry(b"")
 
     def can_write_eof(self) -> bool:
         return True
@@ -189,8 +197,9 @@ class MemoryTransport(asyncio.Transport):
     def _end(self, error: Exception | None) -> None:
         if not self.closed:
             self.closed = True
-            if not isinstance(error, ConnectionResetError) and not self._eof_written:
-                self._lane.carry(b"")
+            if not isinstance(error, ConnectionResetError) and not self._eof_sent:
+                self._send_eof()
+            self._read_on()  # what is on its way is answered with a reset
             self._loop.call_soon(self._lose, error)
 
     def _lose(self, error: Exception | None) -> None:

@@ -123,7 +123,8 @@ def test_what_is_refused_is_refused_once(run: Run) -> None:
 def test_a_request_that_comes_after_its_answer_is_dropped(run: Run) -> None:
     async def main() -> None:
         async with serving(echo) as server, raw_client(server, shake=False) as peer:
-            await until(lambda: host_of(server).pending)
+            peer.write(request()[:20])
+            await until(lambda: server.stats.connections and not host_of(server).pending)
             server.close()
             head = await peer.read_head()
             assert head.startswith(b"HTTP/1.1 503 ")

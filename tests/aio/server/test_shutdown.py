@@ -109,12 +109,26 @@ def test_a_peer_that_has_closed_its_side(run: Run, handler: Any) -> None:
     run(main())
 
 
-@pytest.mark.parametrize("sent", [b"", request()[:20]])
-def test_a_handshake_that_has_begun(run: Run, sent: bytes) -> None:
+def test_a_client_that_has_asked_for_nothing(run: Run) -> None:
+    """A browser would take an answer for one to its next request."""
+
+    async def main() -> None:
+        server = await serving(echo, close_timeout=60)
+        async with raw_client(server, shake=False) as peer:
+            await until(lambda: server.stats.connections)
+            closing = asyncio.ensure_future(_closed(server))
+            assert await peer.reader.read() == b""
+            await closing
+        assert server.stats.handshakes_refused == {"shutdown": 1}
+
+    run(main())
+
+
+def test_a_handshake_that_has_begun(run: Run) -> None:
     async def main() -> None:
         server = await serving(echo)
         async with raw_client(server, shake=False) as peer:
-            peer.write(sent)
+            peer.write(request()[:20])
             await until(lambda: server.stats.connections)
             await asyncio.sleep(0.01)
             closing = asyncio.ensure_future(_closed(server))

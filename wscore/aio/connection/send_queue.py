@@ -7,15 +7,16 @@ from sys import getsizeof
 from time import sleep
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..._backend import LARGE
+from ..._backend import LARGE, MAX_FRAME
 from ...codes import CloseCode, Opcode
 from ...errors import SendQueueFull
-from ...protocol.connection import State
+from ...protocol.connection import Sending, State
 from ..logs import log_error
 
 if TYPE_CHECKING:
     import asyncio
 
+    from ..._backend import Channel, SharedMessage
     from ..._types import Buffer
     from ...protocol.extensions import MessageCodec
     from ..options import Overflow
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LARGE", "MAX_FRAME", "SendQueue", "utf8_in_slices"]
 
-# Larger messages are sent in several frames, so that a ping does not wait behind 100 MB.
-MAX_FRAME = 1048576
 # How many bytes are gathered for one write.
 _GATHERED = 65536
 
@@ -37,6 +36,17 @@ class _Outgoing(NamedTuple):
     compress: bool | None
     # Whether it is encoded already; from then on the peer needs it to understand what follows.
     encoded: bool = False
+    # What was published in a channel, under the limits of that.
+    shared: SharedMessage | None = None
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether the peer has a part of it, or needs it to understand others."""
+        return self.encoded or self.opcode == Opcode.CONT
+
+    @property
+    def channel(self) -> Channel | None:
+        return None if self.shared is None else self.shared.channel
 
 
 class SendQueue:
@@ -46,20 +56,22 @@ class SendQueue:
     when nothing else is unsent; *overflow* says what happens to other messages.
     """
 
-    __slots__ = ("_close", "_job", "_max_unsent", "_overflow", "_queue", "_was_behind", "_wire",
-                 "_working", "discarded", "dropped", "size")  # fmt: skip
+    __slots__ = ("_close", "_is_slow", "_job", "_max_unsent", "_overflow", "_queue",
+                 "_was_behind", "_wire", "_working", "discarded", "dropped", "size")  # fmt: skip
 
     def __init__(self, wire: Wire, max_unsent: int | None, overflow: Overflow) -> None:
         self._wire = wire
         self._max_unsent = max_unsent
         self._overflow = overflow
         # The first is here until all of it is written.
-        self._queue: deque[_Outgoing] = deque()
+        self._queue: deque[_Outgoing | SharedMessage] = deque()
         # The compression of the first that runs on another thread.
         self._job: asyncio.Future[bytes] | None = None
         # Whether the first is being encoded or written, and whether the connection is to be told
         # when nothing waits any more.
         self._working = self._was_behind = False
+        # Whether a channel was told that this connection does not keep up, since it last did.
+        self._is_slow = False
         # The Close that follows the last message.
         self._close: tuple[int, str] | None = None
         # Bytes that wait here, messages that were dropped, and whether closing dropped any.
@@ -84,6 +96,47 @@ class SendQueue:
             self.pump()
         return self._wire.protocol.writer.writable
 
+    def share(self, messages: list[SharedMessage]) -> None:
+        """Queue messages that many get, as far as the limits of their channels allow."""
+        unsent, coming = self._unsent(), sum(len(message.payload) for message in messages)
+        for message in messages:
+            channel, size = message.channel, len(message.payload)
+            assert channel is not None
+            takes = not unsent or unsent + size <= channel.max_unsent
+            if not takes:
+                unsent -= self._make_room(channel, unsent, size, coming)
+                takes = channel.overflow == "drop_oldest"
+            coming -= size
+            if takes:
+                self._queue.append(message)
+                self.size += size
+                unsent += size
+            else:
+                self._dropped_of(channel)
+                if channel.overflow == "close":
+                    self._wire.fail(CloseCode.TRY_AGAIN_LATER)
+                    return
+        self.pump()
+
+    def _make_room(self, channel: Channel, unsent: int, size: int, coming: int) -> int:
+        """Drop what *channel* allows for *size* bytes more; returns how many bytes that were.
+
+        What will have to go for all that is *coming* goes at once, or a good part of it.
+        """
+        if not self._is_slow:
+            self._is_slow = True
+            channel.owner.slow(self._wire.connection)
+        if channel.overflow != "drop_oldest":
+            return 0
+        most = channel.max_unsent
+        return self._drop_oldest(unsent + max(size, min(coming, most // 4)) - most, channel)
+
+    def _dropped_of(self, channel: Channel | None) -> None:
+        self.dropped += 1
+        if channel is not None:
+            channel.dropped += 1
+            _counted(channel)
+
     def pump(self) -> None:
         """Write what waits, as far as the peer keeps up.
 
@@ -95,6 +148,9 @@ class SendQueue:
         writer = wire.protocol.writer
         self._was_behind = self._was_behind or writer.queueing
         if self._working:
+            return
+        if self._queue and wire.protocol.sending is Sending.FRAGMENTS:
+            self._let_fragments_pass()
             return
         if writer.encoding:
             wire.fell_behind()
@@ -108,8 +164,19 @@ class SendQueue:
         if not self._wire.lost:
             self.pump()
 
+    def _let_fragments_pass(self) -> None:
+        """Have what many get wait until the message that is sent in fragments is complete."""
+        wire = self._wire
+        writer = wire.protocol.writer
+        writer.queueing = True
+        if not wire.paused and not writer.writable:
+            writer.writable = True
+            wire.wake_waiters()
+
     def _is_ready(self) -> bool:
-        return bool(self._queue) and self._job is None and not self._wire.paused
+        return bool(
+            self._queue and self._job is None and not self._wire.paused and not self.discarded
+        )
 
     def _work(self) -> None:
         wire = self._wire
@@ -118,6 +185,9 @@ class SendQueue:
         try:
             while self._is_ready():
                 item = self._queue[0]
+                if not isinstance(item, _Outgoing):
+                    item = _Outgoing(item.opcode, item.payload, None, shared=item)
+                    self._queue[0] = item
                 if self._is_to_encode(item):
                     self._encode(item)
                 else:
@@ -141,13 +211,14 @@ class SendQueue:
         """Drop what waits: the connection is closing, or gone."""
         if self:
             self.discarded = True
-            self.dropped += len(self)
+            for item in self._queue:
+                self._dropped_of(item.channel)
             self._queue.clear()
             self.size = 0
         self._close = None
 
     def _has_room(self, size: int) -> bool:
-        unsent = self.size + self._wire.transport.get_write_buffer_size()
+        unsent = self._unsent()
         most = self._max_unsent
         if most is None or not unsent or unsent + size <= most:
             return True
@@ -157,24 +228,30 @@ class SendQueue:
             self._wire.fail(CloseCode.POLICY_VIOLATION)
             raise self._wire.protocol.closed_error()
         if self._overflow == "drop_oldest":
-            unsent -= self._drop_oldest(unsent + size - most)
-        if unsent + size <= most:
+            # The newest always waits, whatever the transport holds: it is the one that counts.
+            self._drop_oldest(unsent + size - most)
             return True
         self.dropped += 1
         return False
 
-    def _drop_oldest(self, size: int) -> int:
-        """Drop about *size* bytes of whole messages; returns how many."""
+    def _unsent(self) -> int:
+        return self.size + self._wire.transport.get_write_buffer_size()
+
+    def _drop_oldest(self, size: int, channel: Channel | None = None) -> int:
+        """Drop about *size* bytes of whole messages of *channel*, or of none; returns how many.
+
+        Others have limits of their own, and perhaps another policy.
+        """
         is_held = self._working or self._job is not None
         kept = [self._queue.popleft()] if is_held and self._queue else []
         freed = 0
         while self._queue and freed < size:
             item = self._queue.popleft()
-            if item.encoded or item.opcode == Opcode.CONT:
+            if item.channel is not channel or (isinstance(item, _Outgoing) and item.is_needed):
                 kept.append(item)
             else:
                 freed += _size(item.payload)
-                self.dropped += 1
+                self._dropped_of(item.channel)
         self._queue.extendleft(reversed(kept))
         self.size -= freed
         return freed
@@ -184,6 +261,8 @@ class SendQueue:
     def _is_to_encode(self, item: _Outgoing) -> bool:
         codec = self._wire.protocol.writer.codec
         if codec is None or item.encoded or item.opcode == Opcode.CONT:
+            return False
+        if item.shared is not None and codec.sharing is not None:
             return False
         return len(item.payload) >= codec.threshold if item.compress is None else item.compress
 
@@ -227,7 +306,14 @@ class SendQueue:
         writer = self._wire.protocol.writer
         rsv1 = item.encoded and item.opcode != Opcode.CONT
         if len(payload) <= MAX_FRAME:
-            writer.write(item.opcode, payload, True, rsv1)
+            encoded = None if item.shared is None or rsv1 else self._encoded_for_all(item.shared)
+            if encoded is None:
+                writer.write(item.opcode, payload, True, rsv1)
+            else:
+                writer.write(item.opcode, encoded, True, True)
+            if item.channel is not None:
+                item.channel.delivered += 1
+                _counted(item.channel)
             if not self.discarded:
                 self._queue.popleft()
                 self.size -= _size(payload)
@@ -239,6 +325,14 @@ class SendQueue:
             self._queue[0] = rest
             self.size -= _size(payload) - len(rest.payload)
 
+    def _encoded_for_all(self, message: SharedMessage) -> bytes | None:
+        """What is sent to all who share our codec; after it our own forgets what was before."""
+        codec = self._wire.protocol.writer.codec
+        encoded = None if codec is None or not codec.sharing else message.encoded_for(codec)
+        if encoded is not None and codec is not None:
+            codec.forget()
+        return encoded
+
     def _settle(self) -> None:
         """Tell the connection whether messages still have to wait."""
         wire = self._wire
@@ -248,7 +342,7 @@ class SendQueue:
             (code, reason), self._close = self._close, None
             wire.start_close(code, reason)
         elif self._was_behind:
-            self._was_behind = False
+            self._was_behind = self._is_slow = False
             wire.caught_up()
         else:
             wire.protocol.writer.queueing = False
@@ -261,6 +355,12 @@ def _size(payload: str | bytes | memoryview) -> int:
     if isinstance(payload, str) and not payload.isascii():
         return getsizeof(payload)
     return len(payload)
+
+
+def _counted(channel: Channel) -> None:
+    """Tell the owner of a channel that has no members any more, who has looked at it already."""
+    if not len(channel):
+        channel.owner.counted(channel)
 
 
 def utf8_in_slices(text: str) -> bytes:

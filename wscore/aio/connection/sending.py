@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ..._backend import WHOLE
 from ...codes import CloseCode
 from ...errors import SendQueueFull
+from ...protocol.connection import Sending
 from ..logs import log_fragment
 from .send_queue import LARGE, SendQueue, utf8_in_slices
 
 if TYPE_CHECKING:
+    from ..._backend import SharedMessage
     from ..._types import Buffer
     from .wire import Wire
 
@@ -119,6 +121,7 @@ class Sender:
         try:
             while not self.writer.writable:
                 await self.drain()
+            self.writer.settle()
             async for part in _each(parts):
                 if not begun:
                     protocol.send(part, text=text, fin=False, compress=compress)
@@ -139,6 +142,8 @@ class Sender:
             raise
         finally:
             self._release(done)
+            if self.queue:  # what many get has waited for the last fragment
+                self.queue.pump()
 
     def _log(self, part: Any) -> None:
         """Log a fragment. A log handler that fails must not take the message with it."""
@@ -166,12 +171,25 @@ class Sender:
 
         Returns whether the peer keeps up. Raises as `SendQueue.put`.
         """
+        return self._made_queue().put(opcode, payload, compress)
+
+    def share(self, messages: list[SharedMessage]) -> None:
+        """Queue messages that many get: others wait, or a fragmented message is not complete."""
+        if self._wire.protocol.sending is Sending.FINISHED:
+            return
+        if messages[0].channel is not None:
+            self._made_queue().share(messages)
+            return
+        for message in messages:
+            self.divert(message.opcode, message.payload, None)
+
+    def _made_queue(self) -> SendQueue:
         if self.queue is None:
             options = self._wire.options
             queue = SendQueue(self._wire, options.max_unsent, options.overflow)
             if self.queue is None:  # else a finalizer has just written something large
                 self.queue = queue
-        return self.queue.put(opcode, payload, compress)
+        return self.queue
 
 
 async def _each(parts: Any) -> AsyncIterator[Any]:

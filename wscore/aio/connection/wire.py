@@ -20,6 +20,7 @@ from .transport import addresses_of, fileno_of, write_several
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..._backend import SharedMessage
     from ..._types import Event
     from ...protocol.opening import HandshakingProtocol
     from ..loop import LoopData
@@ -63,9 +64,8 @@ class Wire(asyncio.BufferedProtocol):
         self.loop_data = loop_data
         self.opening: Opening | None = None
         self.receiver: Receiver | None = None
-        # Made when a message cannot be sent in one step.
+        # Made when a message cannot be sent in one step, and when there is a first ping.
         self._sender: Sender | None = None
-        # Made when there is a first ping.
         self.pings: Pings | None = None
         self._heartbeat: Heartbeat | None = None
         # Called with this once everything has ended.
@@ -135,6 +135,7 @@ class Wire(asyncio.BufferedProtocol):
             exc = self.protocol.writer.send_error
             exc = exc or EOFError("the stream ended without a close frame")
         self.protocol.receive_eof(exc)
+        self._leave_channels()  # it may have joined again while others were told that it leaves
 
     def _end_receiver(self) -> None:
         if self._close_timer is not None:
@@ -256,9 +257,14 @@ class Wire(asyncio.BufferedProtocol):
         return None if self._sender is None else self._sender.queue
 
     def _discard_unsent(self) -> None:
-        """Drop messages that wait: the connection is closing, or gone."""
+        """Leave all channels, which adds what was published; then drop all that waits."""
+        self._leave_channels()
         if (queue := self.send_queue) is not None:
             queue.discard()
+
+    def _leave_channels(self) -> None:
+        for channel in self.protocol.writer.channels():
+            channel.owner.ended(self.connection)
 
     def fell_behind(self) -> None:
         """Have messages wait in the queue."""
@@ -306,6 +312,10 @@ class Wire(asyncio.BufferedProtocol):
         """Take a message that the writer cannot write now; see `Sender.divert`."""
         return self.sender.divert(opcode, payload, compress)
 
+    def share(self, messages: list[SharedMessage]) -> None:
+        """Take messages that many get, and that the writer cannot write now."""
+        self.sender.share(messages)
+
     def flush(self) -> None:
         """Write everything that was gathered."""
         self.protocol.writer.flush()
@@ -320,18 +330,11 @@ class Wire(asyncio.BufferedProtocol):
         output = self.protocol.data_to_send()
         if self.transport.is_closing():
             return
-        for data in output:
-            if len(data):
-                writer.pass_on(data)
+        for data in filter(len, output):
+            writer.pass_on(data)
         writer.flush()
-        if (output and output[-1] is SEND_EOF) or self._may_end_stream():
+        if (output and output[-1] is SEND_EOF) or self.protocol.may_end_stream:
             self._end_stream()
-
-    def _may_end_stream(self) -> bool:
-        """Whether both have closed and it is up to us to end the stream (RFC 6455 7.1.1)."""
-        protocol = self.protocol
-        both = protocol.close_rcvd is not None and protocol.close_sent is not None
-        return both and protocol.ends_stream
 
     def _end_stream(self) -> None:
         try:
@@ -394,16 +397,17 @@ class Wire(asyncio.BufferedProtocol):
 
     def start_close(self, code: int, reason: str) -> None:
         """Begin to close, after what waits to be sent. Raises ValueError, RuntimeError."""
+        Close(code, reason).serialize()
         if self.receiver is not None:
             self.receiver.settle()
-        if (queue := self.send_queue) and self.protocol.state is State.OPEN:
-            Close(code, reason).serialize()
+        self.protocol.writer.settle()
+        if self.protocol.sending is Sending.FRAGMENTS:
+            # Nobody may take what was sent of it for a message; websockets does the same.
+            self.fail(CloseCode.INTERNAL_ERROR, "close during fragmented message")
+        elif (queue := self.send_queue) and self.protocol.state is State.OPEN:
+            self._leave_channels()
             queue.close_after(code, reason)
             self.bound_the_end()
-        elif self.protocol.sending is Sending.FRAGMENTS:
-            # Nobody may take what was sent of it for a message; websockets does the same.
-            Close(code, reason).serialize()
-            self.fail(CloseCode.INTERNAL_ERROR, "close during fragmented message")
         else:
             self.protocol.close(code, reason)
             if self.lost:

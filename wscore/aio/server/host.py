@@ -56,6 +56,7 @@ class ServerHost:
         self.admission = admission
         # Clients that have sent nothing yet, and connections.
         self.pending: set[PendingConnection] = set()
+        self._none_pending: asyncio.Future[None] | None = None
         self.wires: set[Wire] = set()
         # Handlers, and calls of `process_request` and `process_response`.
         self.tasks: set[asyncio.Task[None]] = set()
@@ -82,16 +83,28 @@ class ServerHost:
 
     def replace(self, client: PendingConnection, wire: Wire) -> None:
         """Replace *client* with *wire*."""
-        self.pending.discard(client)
         self.wires.add(wire)
+        self._is_not_pending(client)
 
     def give_up(
         self, client: PendingConnection, transport: Transport, refusal: str, address: Any
     ) -> None:
         """Forget an admitted client that is gone and has sent nothing."""
-        self.pending.discard(client)
+        self._is_not_pending(client)
         self.admission.leave(transport)
         self._count(address, refusal)
+
+    def _is_not_pending(self, client: PendingConnection) -> None:
+        self.pending.discard(client)
+        if self._none_pending is not None and not self.pending:
+            self._none_pending.set_result(None)
+            self._none_pending = None
+
+    async def wait_for_pending(self, timeout: float | None) -> None:
+        """Wait until every client has sent something or is gone, for *timeout* seconds at most."""
+        if self.pending:
+            self._none_pending = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._none_pending], timeout=timeout)
 
     def _count(self, address: Any, refusal: str) -> None:
         self.counters.refused[refusal] += 1

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PendingConnection"]
 
+# Seconds in which a request arrives that was sent before the server began to shut down.
+ON_ITS_WAY = 1.0
+
 
 class PendingConnection(asyncio.BufferedProtocol):
     """Takes the first thing that happens on a transport, and leaves the rest to a connection."""
@@ -39,7 +42,7 @@ class PendingConnection(asyncio.BufferedProtocol):
         "_loop_data",
         "_open_timer",
         "_paused",
-        "_timed_out",
+        "_refusal",
         "_transport",
         "_writer",
     )
@@ -59,7 +62,8 @@ class PendingConnection(asyncio.BufferedProtocol):
         # Whether the transport holds more than ``write_limit``: with a limit of a few bytes, the
         # answer is enough.
         self._paused = False
-        self._timed_out = False
+        # Why it ends without a request, for statistics.
+        self._refusal = "abandoned"
         # Of a transport that may forget them.
         self._addresses: dict[str, Any] | None = None
 
@@ -83,6 +87,9 @@ class PendingConnection(asyncio.BufferedProtocol):
         return self._loop_data.buffer.view
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self._host.closing:
+            cast("ServerOpening", self._hand_over().opening).go_away()
+            return
         data = bytes(self._loop_data.buffer.view[:nbytes])
         if not self._takes_fast_path(data):
             self._hand_over().buffer_updated(nbytes)
@@ -98,11 +105,10 @@ class PendingConnection(asyncio.BufferedProtocol):
             self._cancel_timer()
             if sys.version_info < (3, 11):
                 self._transport.close()  # else it warns of TLS transports that the peer closed
-            refusal = "timeout" if self._timed_out else "abandoned"
             address = self._transport.get_extra_info("peername")
             if address is None and self._addresses:
                 address = self._addresses["peername"]
-            self._host.give_up(self, self._transport, refusal, address)
+            self._host.give_up(self, self._transport, self._refusal, address)
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -113,21 +119,26 @@ class PendingConnection(asyncio.BufferedProtocol):
     # What becomes of it
 
     def go_away(self) -> None:
-        """The server shuts down."""
-        cast("ServerOpening", self._hand_over().opening).go_away()
+        """The server shuts down: a request that is on its way is refused, no request is not.
+
+        Browsers open connections in advance, and would take that for the answer to a later request.
+        """
+        self._refusal = "shutdown"
+        self._cancel_timer()
+        self._open_timer = self._loop.call_later(ON_ITS_WAY, self._transport.close)
 
     def abort(self) -> None:
         """Drop the client at once."""
         self._transport.abort()
 
     def _open_timed_out(self) -> None:
-        self._timed_out = True
+        self._refusal = "timeout"
         self._transport.abort()
 
     def _takes_fast_path(self, data: bytes) -> bool:
         """Open the connection if *data* is a request for the fast path; return whether it is."""
         options = self._host.options
-        if self._host.closing or not options.fast_path:
+        if not options.fast_path:
             return False
         upgrade = read_upgrade(data)
         handler = None if upgrade is None else self._host.find_handler(upgrade.path)

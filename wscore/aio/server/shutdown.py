@@ -41,6 +41,7 @@ async def shut_down(host: ServerHost, sockets: ServerSockets, code: int, reason:
                 wire.start_close(code, reason)
         _refuse_handshakes(host)
         await _finish(host, timeout)
+        await host.wait_for_pending(timeout)
         for wire in list(host.wires):
             await wire.wait_closed()
     finally:

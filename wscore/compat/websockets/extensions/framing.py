@@ -141,6 +141,9 @@ class FrameWriter:
         frame = Frame(Opcode(opcode), body, fin, rsv1)
         self._frames.append(frame.serialize(mask=self._masked, extensions=self._extensions))
 
+    def settle(self) -> None:
+        """Do nothing: no hub knows of a connection without I/O."""
+
     def take(self) -> list[bytes | memoryview]:
         """Return what was written, in order, and forget it."""
         frames, self._frames = self._frames, []

@@ -1,0 +1,19 @@
+"""The hub: rooms, and one message to all who are in one."""
+
+from .envelope import envelope
+from .hub import Hub
+from .publication import Gap, Position, Present, Publication, Resumed
+from .settings import Room
+from .stats import HubStats
+
+__all__ = [
+    "Gap",
+    "Hub",
+    "HubStats",
+    "Position",
+    "Present",
+    "Publication",
+    "Resumed",
+    "Room",
+    "envelope",
+]

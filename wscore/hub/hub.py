@@ -1,0 +1,307 @@
+"""`Hub`: rooms, and one message to all who are in one."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from ..aio.connection.connection import Connection
+from ..protocol.checks import check_function, check_integer, check_kind, mismatch
+from .messages import prepare, writers_of
+from .node import Node, checked_info
+from .publication import Gap, Position, Resumed
+from .settings import Rooms, check_room
+from .stats import HubStats
+from .views import MembersView, RoomsView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from .._types import Buffer
+    from .broker import Encoded
+    from .messages import PublishCall
+    from .publication import Present, Publication
+    from .settings import Room
+
+__all__ = ["Hub"]
+
+_TEXT, _BINARY = 0x1, 0x2
+
+
+class Hub:
+    """Rooms for the connections of one event loop: server's and client's, mixed as you like.
+
+    *rooms* gives the settings of rooms by the beginnings of their names; the longest that fits
+    counts, and ``""`` fits all. *encode* makes of a `Publication` what goes to the members, once
+    for all of them; without it that is the message, and an `envelope` for events. *on_slow* is
+    called with a connection and the name of its room when it meets the policy for members that do
+    not keep up; once, until it has kept up again.
+
+    The hub belongs to the event loop of its first member, or to the one that `start` was called
+    in; once that is closed and nobody is a member, to the next. Everything but `publish_threadsafe`
+    must be called in it.
+
+    Names of rooms are ``str`` of 1 to 255 bytes in UTF-8 without control characters. All methods
+    raise TypeError and ValueError for others, and have done nothing then.
+    """
+
+    __slots__ = ("__weakref__", "_channels", "_gaps", "_node", "_resumed")
+
+    def __init__(
+        self,
+        *,
+        rooms: Mapping[str, Room] | None = None,
+        encode: Callable[[Publication], str | bytes] | None = None,
+        on_slow: Callable[[Connection, str], object] | None = None,
+    ) -> None:
+        check_function("encode", encode, optional=True)
+        check_function("on_slow", on_slow, optional=True)
+        self._node = Node(Rooms(rooms), encode, on_slow)
+        self._channels = self._node.channels
+        self._resumed = self._gaps = 0
+
+    # Members
+
+    def join(self, ws: Connection, room: str, *, info: Any = None) -> bool:
+        """Make *ws* a member of *room*, until it leaves or closes; False if it is one already.
+
+        A member gets what is published from now on. *info*, whatever ``json`` can serialise, is
+        for rooms with ``presence``: what others see of this member. To join again with another
+        *info* replaces it.
+
+        Raises TypeError and ValueError; ConnectionClosed if *ws* is closed or closing;
+        RuntimeError before its opening handshake is done, if it belongs to another event loop, and
+        if the hub is closed.
+        """
+        settings, said = self._check_joining(ws, room, info)
+        return self._node.join(ws, room, settings, said)
+
+    def leave(self, ws: Connection, room: str) -> bool:
+        """End the membership of *ws*; False if it is no member.
+
+        What was published before is still sent to it.
+        """
+        _check_connection(ws)
+        check_room(room)
+        return self._node.leave(ws, room)
+
+    def members(self, room: str) -> Collection[Connection]:
+        """A view of the members of *room* here: their number, whether one is in it, and all.
+
+        It shows who is there when it is asked. Without members there is no room, and it is empty.
+        """
+        check_room(room)
+        return MembersView(self._channels, room)
+
+    def rooms(self, ws: Connection) -> Collection[str]:
+        """A view of the names of the rooms that *ws* is in."""
+        _check_connection(ws)
+        return RoomsView(self._channels, ws)
+
+    async def presence(self, room: str) -> list[Present]:
+        """Return who is in *room* on all nodes, in the order in which they came.
+
+        Raises ValueError for a room without ``presence``.
+        """
+        check_room(room)
+        if not self._node.settings.of(room).presence:
+            raise ValueError(mismatch("room", "one with presence", room))
+        return await self._node.presence.entries(room)
+
+    async def count(self, room: str) -> int:
+        """Return how many members *room* has on all nodes."""
+        return len(self.members(room))
+
+    def _check_joining(self, ws: Connection, room: str, info: Any) -> tuple[Room, Any]:
+        """Check the arguments of `join`; returns the settings of *room*, and *info* to keep."""
+        _check_connection(ws)
+        check_room(room)
+        settings = self._node.settings.of(room)
+        if info is not None and not settings.presence:
+            raise ValueError("info is for rooms with presence")
+        said = checked_info(info)
+        self._node.check_joining(ws)
+        return settings, said
+
+    # Publishing
+
+    def publish(
+        self,
+        room: str,
+        message: str | Buffer,
+        *,
+        exclude: Connection | Iterable[Connection] | None = None,
+        text: bool | None = None,
+        sender: str | None = None,
+    ) -> int:
+        """Send *message* to all members of *room* but those to *exclude*; never wait.
+
+        ``str`` is sent as text and bytes as binary, unless *text* says otherwise. *sender* is for
+        ``encode`` and the history. Returns how many members get it, as far as the policy of the
+        room allows; members that close before they got it do not.
+
+        Raises TypeError and ValueError, also when nobody is there; RuntimeError if the hub is
+        closed, or within ``encode``; whatever ``encode`` raises. Nothing was published then.
+        """
+        # Most publishes come this way: a message that goes to members as it is.
+        channel = self._channels.get(room)
+        if channel is not None and channel.owner.plain and text is None and sender is None:
+            excluded = () if exclude is None else writers_of(exclude)
+            kind = type(message)
+            if kind is str:
+                receivers = channel.publish(_TEXT, message.encode(), excluded)  # type: ignore[union-attr]
+            elif kind is bytes:
+                receivers = channel.publish(_BINARY, message, excluded)  # type: ignore[arg-type]
+            else:
+                return self._node.publish(prepare(room, message, exclude, text, sender))
+            self._node.publishes += 1
+            return receivers
+        return self._node.publish(prepare(room, message, exclude, text, sender))
+
+    def publish_threadsafe(
+        self,
+        room: str,
+        message: str | Buffer,
+        *,
+        exclude: Connection | Iterable[Connection] | None = None,
+        text: bool | None = None,
+        sender: str | None = None,
+    ) -> Future[int]:
+        """Have the event loop of the hub `publish`, from any thread; returns a future.
+
+        The arguments are checked, and *message* is copied, before this returns. Messages of one
+        thread are published in the order of its calls. Raises as `publish`; RuntimeError if the
+        hub has no event loop yet (see `start`), or it is closed. The future gets what ``encode``
+        raises.
+        """
+        call = prepare(room, message, exclude, text, sender)
+        self._node.check_open()
+        loop = self._node.loop
+        if loop is None:
+            raise RuntimeError("this hub has no event loop yet: call start() in it")
+        future: Future[int] = Future()
+        loop.call_soon_threadsafe(self._publish_for, future, call)
+        return future
+
+    def _publish_for(self, future: Future[int], call: PublishCall) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(self._node.publish(call))
+        except BaseException as error:
+            future.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+
+    async def drain(self) -> None:
+        """Wait until everything published before is with the broker: at once, in one process."""
+        await self._node.broker.drain()
+
+    # Coming back
+
+    async def resume(
+        self, ws: Connection, room: str, *, since: Position | None = None, info: Any = None
+    ) -> Resumed:
+        """Make *ws* a member of *room*, and first write to it what it has missed.
+
+        That is what was published after *since*, or all that is kept. What it gets from now on
+        follows without a gap: nothing comes twice or is left out, unless *ws* is a member already.
+        What cannot be given any more is the ``gap`` of the result. If that makes *since* worthless
+        (``"restarted"``, ``"ahead"``), all that is kept is written.
+
+        What was missed is written under the policy of the room, as what is published. Raises as
+        `join`, also if *ws* is too slow and closed for it; TypeError and ValueError for what is no
+        position.
+        """
+        if since is not None:
+            _check_position(since)
+            since = Position(*since)
+        settings, said = self._check_joining(ws, room, info)
+        node = self._node
+        encoded: tuple[Encoded, ...] = ()
+        if not settings.history:
+            gap = None if since is None else Gap(room, since, None, "no history")
+            resumed = Resumed((), gap, None)
+        else:
+            missed = await node.broker.missed(node, room, settings, since)
+            node.check_joining(ws)  # a broker may take its time
+            resumed = Resumed(missed.publications, missed.gap, missed.position)
+            encoded = missed.encoded
+        node.join(ws, room, settings, said)
+        node.give(ws, room, encoded)
+        node.check_joining(ws)  # it may have been too slow for that
+        self._resumed += 1
+        self._gaps += resumed.gap is not None
+        return resumed
+
+    # Beginning and end
+
+    def start(self) -> None:
+        """Belong to the running event loop. Raises RuntimeError without one, or after `close`."""
+        loop = asyncio.get_running_loop()
+        self._node.check_open()
+        self._node.check_loop(loop)
+        self._node.use_loop(loop)
+
+    async def close(self) -> None:
+        """End all memberships, without closing connections, and forget all history.
+
+        What was published before is still sent. From now on `join` and `publish` raise
+        RuntimeError.
+        """
+        await self._node.close()
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # Counting
+
+    def dropped(self, room: str) -> int:
+        """How many messages members of *room* were too slow for, since it was last empty."""
+        check_room(room)
+        channel = self._channels.get(room)
+        return 0 if channel is None else channel.dropped
+
+    @property
+    def stats(self) -> HubStats:
+        """What the hub holds, and what it has done. Takes a while with very many rooms."""
+        node = self._node
+        kept = node.broker.kept
+        return HubStats(
+            rooms=len(node.channels),
+            members=node.members,
+            publishes=node.publishes,
+            deliveries=node.delivered(),
+            drops=node.dropped(),
+            history_messages=kept.messages,
+            history_bytes=kept.nbytes,
+            resumed=self._resumed,
+            gaps=self._gaps,
+        )
+
+
+def _check_connection(ws: object) -> None:
+    check_kind("ws", ws, Connection, "a connection of wscore")
+
+
+def _check_position(since: object) -> None:
+    """Demand a position; it may come from a client. Raises TypeError, ValueError."""
+    check_kind("since", since, tuple, "a Position", optional=True)
+    assert isinstance(since, tuple)
+    if len(since) != 2:
+        raise TypeError(mismatch("since", "a Position or None", since))
+    check_kind("the epoch of since", since[0], str, "a str")
+    check_integer("the offset of since", since[1])
