@@ -453,7 +453,7 @@ cdef bint has_other_news(FrameWriter writer, Membership member) except -1:
     cdef Membership other
     cdef Channel channel
     if PyDict_CheckExact(writer.memberships):
-        for channel in list(member.channel.fanout.waiting):  # which may run other code
+        for channel in waiting_for(writer):
             if channel is not member.channel:
                 other = find_membership(channel, writer)
                 if other is not None and other.seen < channel.end():

@@ -333,7 +333,7 @@ class Channel:
             and writer._memberships is not None
             and writer._takes_shared
             and member._seen == self._base
-            and all(m is member or m._seen == m.channel._end for m in writer._memberships.values())
+            and all(other is member for other in members_with_news(writer._memberships))
         )
 
     def _send_batch(self, member: Membership, batch: _Batch) -> None:
