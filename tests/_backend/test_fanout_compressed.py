@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import oracles
 from support.fanning import Member, Turns, joined
 
 if TYPE_CHECKING:
@@ -53,3 +54,17 @@ def test_the_next_message_of_its_own_does_not_refer_to_what_came_before_a_shared
         member.writer.message(JSON + b"own")
         member.writer.flush()
         assert member.messages() == [JSON + b"own", JSON[::-1], JSON[::-1], JSON + b"own"]
+
+
+@pytest.mark.parametrize(("size", "is_compressed"), [(99, 0), (100, 4), (65536, 4), (65537, 0)])
+def test_small_and_large_messages_are_shared_as_they_are(
+    turns: Turns, size: int, is_compressed: int
+) -> None:
+    """Below the threshold of the codec, and where compressing would hold up the event loop."""
+    channel, members = joined(turns, 20, deflate={})
+    channel.publish(2, bytes(size))
+    turns.turn()
+    for member in members:
+        [frame] = oracles.decode(b"".join(member.written))
+        assert frame.rsv == is_compressed
+        assert member.messages() == [bytes(size)]
