@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -359,3 +361,47 @@ def test_output_that_cannot_be_sent_is_the_cause(
     ended, gone = asyncio.Event(), asyncio.Event()
     run(main())
     caplog.clear()  # the transport has told the event loop, too
+
+
+@pytest.mark.parametrize("end", ["abort", "close", "write"])
+def test_an_end_while_the_transport_tells_that_it_takes_more(run: Run, end: str) -> None:
+    """A selector transport of asyncio that fails or is closed in that very call ends twice."""
+
+    async def main() -> None:
+        complaints: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+
+        class Drained(wscore.Listener):
+            closed = 0
+
+            def on_open(self, ws: wscore.Connection) -> None:
+                self.ws = ws
+
+            def on_drain(self, ws: wscore.Connection) -> None:
+                if end == "abort":
+                    ws.abort()
+                elif end == "close":
+                    ws.start_close()
+                else:
+                    descriptor = wire_of(ws).transport.get_extra_info("socket").fileno()
+                    with socket.socket(fileno=os.dup(descriptor)) as sock:
+                        sock.shutdown(socket.SHUT_WR)
+                    ws.write(CHUNK)
+
+            def on_close(self, ws: wscore.Connection, close: wscore.Close) -> None:
+                self.closed += 1
+
+        drained = Drained()
+        options: Any = {"compression": None, "close_timeout": 0.1}
+        async with serving(drained, **options) as server, raw_client(server) as peer:
+            await until(lambda: hasattr(drained, "ws"))
+            await fill(drained.ws)
+            with suppress(ConnectionResetError):
+                await peer.reader.read()
+            peer.writer.close()
+            await until(lambda: drained.closed)
+            for _ in range(3):
+                await asyncio.sleep(0)
+        assert (complaints, drained.closed) == ([], 1)
+
+    run(main())

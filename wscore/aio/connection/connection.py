@@ -113,12 +113,12 @@ class Connection(BaseConnection):
     @property
     def close_code(self) -> int | None:
         """The code that tells how the connection ended (RFC 6455 7.1.5); None before the end."""
-        return self._wire.closed_error().code if self.state is State.CLOSED else None
+        return self._wire.protocol.closed_error().code if self.state is State.CLOSED else None
 
     @property
     def close_reason(self) -> str | None:
         """The reason that the peer gave for closing; None before the end."""
-        return self._wire.closed_error().reason if self.state is State.CLOSED else None
+        return self._wire.protocol.closed_error().reason if self.state is State.CLOSED else None
 
     @property
     def latency(self) -> float:

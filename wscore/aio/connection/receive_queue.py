@@ -198,7 +198,7 @@ class ReceiveQueue(Backlogged, MessageQueue):
         wire = self._wire
         self.settle()
         if wire.lost and not self.is_behind:
-            raise wire.closed_error()
+            raise wire.protocol.closed_error()
         if self.awaited or (self._claimed and not self._is_claimant):
             raise ConcurrencyError("another coroutine is receiving")
         self.read_on()

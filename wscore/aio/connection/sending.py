@@ -90,9 +90,11 @@ class Sender:
 
         Raises ConnectionClosed when it is gone, or when closing dropped messages.
         """
-        await self._wire.wait_until_writable()
-        if self.queue is not None and self.queue.discarded:
-            raise self._wire.closed_error()
+        wire = self._wire
+        while not self.writer.writable and not wire.lost:
+            await wire.wait_for_change()
+        if wire.lost or (self.queue is not None and self.queue.discarded):
+            raise wire.protocol.closed_error()
 
     async def _encode_text(self, message: str) -> bytes:
         """Encode text on another thread; messages that are sent meanwhile come after it."""

@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from ...codes import CloseCode, Opcode
-from ...errors import ConnectionClosed
 from ...frames import Close, Frame
 from ...protocol.connection import SEND_EOF, Sending, State
 from ..logs import log_closed, log_opened
@@ -41,9 +40,9 @@ class Wire(asyncio.BufferedProtocol):
     """
 
     __slots__ = ("_addresses", "_close_timer", "_flush_is_due", "_heartbeat", "_holds",
-                 "_sender", "_waiters", "buffer_updated", "connection", "get_buffer", "loop",
-                 "loop_data", "lost", "on_lost", "opening", "options", "paused", "pings",
-                 "protocol", "receiver", "transport")  # fmt: skip
+                 "_is_resuming", "_sender", "_waiters", "buffer_updated", "connection",
+                 "get_buffer", "loop", "loop_data", "lost", "on_lost", "opening", "options",
+                 "paused", "pings", "protocol", "receiver", "transport")  # fmt: skip
 
     # Slots instead of methods, because who takes a read changes: see `give_reads_to`.
     buffer_updated: Callable[[int], None]  # type: ignore[assignment]
@@ -73,8 +72,8 @@ class Wire(asyncio.BufferedProtocol):
         self._close_timer: asyncio.TimerHandle | None = None
         # Whether a flush at the end of this turn is on its way.
         self._flush_is_due = False
-        # Whether the transport holds more than it can send.
-        self.paused = False
+        # Whether the transport holds more than it can send; and whether it did until just now.
+        self.paused = self._is_resuming = False
         # How often `hold_reads` was called without `release_reads`.
         self._holds = 0
         # Whether the transport is gone.
@@ -152,11 +151,21 @@ class Wire(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         self.paused = True
+        self._is_resuming = False
         self.protocol.writable = False
         self.fell_behind()
 
     def resume_writing(self) -> None:
-        self.paused = False
+        # Later: asyncio's selector transports call `connection_lost` twice if one of them is
+        # aborted, or fails to write, within this.
+        self._is_resuming = True
+        self.loop_data.call_soon(self.loop, self._resume)
+
+    def _resume(self) -> None:
+        """Write on, unless the transport is full again, or gone."""
+        if not self._is_resuming or self.lost:
+            return
+        self.paused = self._is_resuming = False
         self.protocol.writable = True
         self.flush()
         if self.paused:
@@ -363,19 +372,13 @@ class Wire(asyncio.BufferedProtocol):
         assert codec is not None
         return self.loop_data.run_elsewhere(self.loop, codec.concurrency, work, *arguments)
 
-    async def wait_until_writable(self) -> None:
-        """Wait until the peer keeps up. Raises ConnectionClosed when it is gone."""
-        while not self.protocol.writer.writable and not self.lost:
-            await self._wait()
-        if self.lost:
-            raise self.closed_error()
-
     async def wait_closed(self) -> None:
         """Wait until the connection is gone."""
         while not self.lost:
-            await self._wait()
+            await self.wait_for_change()
 
-    async def _wait(self) -> None:
+    async def wait_for_change(self) -> None:
+        """Wait until the peer keeps up again, or the connection is gone."""
         waiter: asyncio.Future[None] = self.loop.create_future()
         if self._waiters is None:
             self._waiters = []
@@ -388,10 +391,6 @@ class Wire(asyncio.BufferedProtocol):
         for waiter in waiters or ():
             if not waiter.done():
                 waiter.set_result(None)
-
-    def closed_error(self) -> ConnectionClosed:
-        """What tells how the connection closed."""
-        return self.protocol.closed_error()
 
     # The end
 
