@@ -276,6 +276,36 @@ def test_a_connection_in_the_middle_of_a_message_may_join(run: Run) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("when", ["before send", "before the first fragment"])
+def test_a_fragmented_message_comes_after_what_was_published(run: Run, when: str) -> None:
+    """Also after what must be compressed on another thread first."""
+
+    async def main() -> None:
+        hub = Hub()
+        large = "published " * 20_000
+
+        def publish() -> None:
+            hub.publish("a", "first: the next waits for the end of this turn")
+            hub.publish("a", large)
+
+        async def parts() -> AsyncIterator[str]:
+            if when == "before the first fragment":
+                publish()
+            yield "a fragmented"
+            yield " message"
+
+        async with pair() as (client, ws):
+            assert hub.join(ws, "a")
+            if when == "before send":
+                publish()
+            await ws.send(parts())
+            await receive(client)
+            assert await receive(client) == large
+            assert await receive(client) == "a fragmented message"
+
+    run(main())
+
+
 @pytest.mark.parametrize("new_loop", LOOPS.values(), ids=LOOPS)
 def test_a_member_from_another_event_loop(
     run: Run, new_loop: Callable[[], asyncio.AbstractEventLoop]

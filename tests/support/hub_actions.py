@@ -283,11 +283,10 @@ class Does:
         self, member: MemberModel, message: Any, gate: asyncio.Queue[bool]
     ) -> None:
         third = len(message) // 3
-        entries: list[Entry] = []
 
         async def fragments() -> AsyncIterator[str]:
             member.in_fragments = True
-            entries.append(member.expect(message, None))
+            member.expect(message, None)
             yield message[:third]
             await gate.get()
             yield message[third : 2 * third]
@@ -297,9 +296,7 @@ class Does:
         try:
             await member.own.send(fragments())
         except ConnectionClosed:
-            member.is_loose = True
-            if entries:
-                member.withdraw(entries[0])
+            member.is_loose = True  # all of it may have been sent, and what waits behind it not
         except BaseException as error:
             self.world.errors.append(error)
         finally:

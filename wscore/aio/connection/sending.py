@@ -121,11 +121,10 @@ class Sender:
         protocol = self._wire.protocol
         begun = of_text = False
         try:
-            while not self.writer.writable:
-                await self.drain()
-            self.writer.settle()
+            await self._catch_up()
             async for part in _each(parts):
                 if not begun:
+                    await self._catch_up()
                     protocol.send(part, text=text, fin=False, compress=compress)
                     begun, of_text = True, isinstance(part, str)
                 elif isinstance(part, str) is of_text:
@@ -146,6 +145,13 @@ class Sender:
             self._release(done)
             if self.queue:  # what many get has waited for the last fragment
                 self.queue.pump()
+
+    async def _catch_up(self) -> None:
+        """Wait until everything written or published before is on its way, as `drain` does."""
+        self.writer.settle()
+        while not self.writer.writable:  # that may have brought what has to wait
+            await self.drain()
+            self.writer.settle()
 
     def _log(self, part: Any) -> None:
         """Log a fragment. A log handler that fails must not take the message with it."""
