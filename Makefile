@@ -17,8 +17,8 @@ PATIENTLY := --timeout=900
 # The newest libraries need Python 3.11: below it there are fewer libraries to accelerate and to measure.
 WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/acceleration --ignore=tests/bench" * (sys.version_info < (3, 11)))')
 
-.PHONY: help demo test coverage bench bench-quick bench-broadcast bench-end-to-end calls lint types sanitize kernels neon old-cpus \
-	test-packaging test-accelerated test-compat test-browser attack fuzz fuzz-sanitized conformance life soak matrix wheels clean
+.PHONY: help demo test coverage bench bench-quick bench-asgi bench-broadcast bench-end-to-end compare calls lint types sanitize kernels neon old-cpus \
+	test-packaging test-accelerated test-asgi test-frameworks test-compat test-browser attack fuzz fuzz-sanitized conformance life soak matrix wheels clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -74,6 +74,22 @@ bench-broadcast: $(VENV)/.dev ## rooms: one message to many, beside other librar
 	$(BIN)/python -m bench.broadcast --json bench/broadcast.json --document docs/hub.md $(ARGS); status=$$?; \
 		$(BIN)/python -m bench.charts bench/broadcast.json docs/charts && exit $$status
 
+bench-asgi: $(VENV)/.dev ## wscore under uvicorn beside uvicorn's own classes and other servers; QUICK=1 only tries it
+ifdef QUICK
+	$(BIN)/python -m bench.asgi --rounds 1 --seconds 0.2 $(ARGS)
+else
+	$(BIN)/python -m bench.asgi --json bench/asgi.json --document docs/asgi.md $(ARGS); status=$$?; \
+		$(BIN)/python -m bench.charts bench/asgi.json docs/charts && exit $$status
+endif
+
+compare: $(VENV)/.dev ## WebSocket beside server-sent events and long polling; QUICK=1 only tries it
+ifdef QUICK
+	$(BIN)/python -m bench.compare --quick $(ARGS)
+else
+	$(BIN)/python -m bench.compare --json bench/compare.json --document docs/comparison.md $(ARGS); status=$$?; \
+		$(BIN)/python -m bench.charts bench/compare.json docs/charts && exit $$status
+endif
+
 bench-quick: $(VENV)/.dev ## the kernel benchmarks in less time, with more noise
 	$(BIN)/python -m bench --quick
 
@@ -108,6 +124,21 @@ test-accelerated: $(VENV)/.dev ## the libraries' own test suites, with and witho
 test-compat: $(VENV)/.dev ## websockets' tests and examples, and packages that use it, on wscore.compat; ARGS=--short for less
 	PYTHONPATH=tests $(BIN)/python tests/compat/run.py $(ARGS)
 	PYTHONPATH=tests $(BIN)/python tests/compat/programs.py $(ARGS)
+
+test-asgi: $(VENV)/.dev ## wscore.asgi on live servers, and uvicorn's own tests; ARGS=--short for one backend only
+	$(PYTEST) tests/uvicorn_live
+	PYTHONPATH=tests $(BIN)/python tests/uvicorn_suite/run.py $(ARGS)
+
+# Not editable again; see .fuzz.
+$(VENV)/.frameworks: $(VENV)/.dev
+	$(PIP) 'wscore-engine[frameworks]'
+	touch $@
+
+# The tests of an example share its server.
+test-frameworks: $(VENV)/.frameworks ## each of examples/: FastAPI, Django Channels, Socket.IO and others
+	# For Python 3.10 there is an older Quart, whose types are narrower than its code.
+	$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 11))' || $(BIN)/mypy examples
+	$(PYTEST) --dist loadfile tests/frameworks $(ARGS)
 
 test-browser: $(VENV)/.dev ## Chromium opens the page and talks to the server
 	$(BIN)/python -m pytest tests/browser

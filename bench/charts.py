@@ -1,6 +1,7 @@
 """``python -m bench.charts RESULTS.json DIRECTORY``: draw the results of `bench.end_to_end`.
 
-Each chart is an SVG that answers the question in its title. The bars of wscore are coloured.
+Those of `bench.broadcast` and `bench.compare` as well. Each chart is an SVG that answers the
+question in its title. The bars of wscore, or of WebSocket, are coloured.
 """
 
 from __future__ import annotations
@@ -43,6 +44,20 @@ class Chart:
     cases: Mapping[str, str]
     figure: Callable[[Mapping[str, float]], float] = _rate
     small_is_good: bool = False
+    ours: str = "wscore"  # how the names of coloured bars begin
+
+
+RATES = {
+    "compare-rate-1": "1 message a second",
+    "compare-rate-10": "10 messages a second",
+    "compare-rate-100": "100 messages a second",
+}
+
+
+def _compared(
+    title: str, cases: Mapping[str, str], figure: Callable[[Mapping[str, float]], float]
+) -> Chart:
+    return Chart(title, cases, figure, small_is_good=True, ours="WebSocket")
 
 
 CHARTS = {
@@ -82,6 +97,23 @@ CHARTS = {
             "broadcast-deflate-1000": "1 KiB of JSON, compressed, to 1,000: deliveries a second",
         },
     ),
+    "asgi": Chart(
+        "ASGI echo on one core, 16 connections: messages a second, more is better",
+        {
+            "asgi-raw-1": "64 B, one message at a time",
+            "asgi-raw-32": "64 B, 32 messages at a time",
+            "asgi-fastapi-32": "the same in FastAPI",
+        },
+    ),
+    "asgi-memory": Chart(
+        "ASGI server: memory for a connection in KiB, less is better",
+        {
+            "asgi-raw-idle": "idle, after one message",
+            "asgi-fastapi-idle": "the same in FastAPI",
+        },
+        figure=_kib,
+        small_is_good=True,
+    ),
     "deflate": Chart(
         "Echo server with permessage-deflate: messages a second, more is better",
         {
@@ -107,6 +139,24 @@ CHARTS = {
     "deflate-handshakes": Chart(
         "Server on one core, deflate offered: handshakes a second, more is better",
         {"deflate-connections-20B": "one after the other"},
+    ),
+    "compare-wire": _compared(
+        "Bytes on the wire for a message, all headers included, less is better",
+        RATES,
+        lambda figures: figures["wire"],
+    ),
+    "compare-latency": _compared(
+        "Latency of a message to many clients, p99 in ms, less is better", RATES, _p99
+    ),
+    "compare-cpu": _compared(
+        "CPU of the server for a message to one of many clients, in µs, less is better",
+        RATES,
+        lambda figures: figures["cpu"] * 1e6,
+    ),
+    "compare-memory": _compared(
+        "Memory of the server for an idle client in KiB, less is better",
+        {"compare-idle": "after one message"},
+        _kib,
     ),
 }
 
@@ -147,16 +197,16 @@ def draw(chart: Chart, medians: Mapping[str, Medians], provenance: str, file: Pa
     figure.suptitle(chart.title, x=0.01, ha="left", color=INK, weight="bold")
     rows = figure.subplots(len(panels), height_ratios=heights, squeeze=False)[:, 0]
     for axes, (title, panel) in zip(rows, panels.items(), strict=True):
-        _draw_panel(axes, title, panel)
+        _draw_panel(axes, title, panel, chart.ours)
     figure.supxlabel(provenance, x=0.01, ha="left", fontsize=7, color=INK)
     # Without a date and with fixed ids, the same results give the same file.
     with rc_context({"svg.hashsalt": file.stem}):
         figure.savefig(file, metadata={"Date": None})
 
 
-def _draw_panel(axes: Any, title: str, panel: Sequence[tuple[str, float]]) -> None:
+def _draw_panel(axes: Any, title: str, panel: Sequence[tuple[str, float]], prefix: str) -> None:
     names, figures = zip(*panel, strict=True)
-    ours = [name.startswith("wscore") for name in names]
+    ours = [name.startswith(prefix) for name in names]
     drawn = axes.barh(names, figures, color=[OURS if mine else THEIRS for mine in ours])
     axes.bar_label(drawn, [_short(figure) for figure in figures], padding=3, color=INK, fontsize=8)
     for label, mine in zip(axes.get_yticklabels(), ours, strict=True):

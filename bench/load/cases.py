@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..clients import CLIENTS
 from ..servers import MIB, PLAIN, ROOMS, SERVERS, Deflate, Setting
 from . import Echo, Stream, Talk
+from .churn import Churn
 from .fan import Fan
 
 __all__ = ["Case", "Goal", "Handshakes", "Limit", "cases", "select"]
@@ -46,25 +47,27 @@ class Limit:
 
 @dataclass(frozen=True)
 class Handshakes:
-    """Connections that are opened, and the message that each has echoed; None for 20 B of text."""
+    """*count* connections, and the message that each has echoed; None for 20 B of text."""
 
     talk: Talk | None = None
+    count: int = 1000
 
 
 @dataclass(frozen=True)
 class Case:
     """A *load* for *contenders* that serve as *setting* says; None for the clients' round trips.
 
-    A sample lasts *seconds* at least.
+    A sample lasts *seconds* at least, and there are *most_rounds* of them.
     """
 
     name: str
     contenders: tuple[str, ...]
     goals: tuple[Goal, ...]
     limits: tuple[Limit, ...] = ()
-    load: Echo | Fan | Handshakes | Stream | None = None
+    load: Echo | Fan | Handshakes | Churn | Stream | None = None
     setting: Setting = PLAIN
     seconds: float = 0.0
+    most_rounds: int | None = None
 
 
 # By size of a message and messages in flight. Other echo cases are told, not judged.

@@ -87,30 +87,34 @@ static void agree(const char *head, const char *offer)
         *c = *c == '"' || *c == '\\' || *c < ' ' ? '\'' : *c;
 }
 
-static void shake_hands(int fd, int port, const char *offer)
+static void ask(int fd, int port, const char *offer)
 {
-    char head[4096];
+    char head[1024];
     int length = snprintf(head, sizeof head, REQUEST, port, offer ? EXTENSIONS : "",
                           offer ? offer : "", offer ? "\r\n" : "");
     if (send(fd, head, (size_t)length, MSG_NOSIGNAL) != length)
         die("the request was not sent: %s", strerror(errno));
-    size_t got = 0;
-    head[0] = '\0';
-    while (!strstr(head, "\r\n\r\n")) {
-        ssize_t n = recv(fd, head + got, sizeof head - 1 - got, 0);
-        if (n <= 0)
-            die("the handshake was cut short: %.200s", head);
-        got += (size_t)n;
-        head[got] = '\0';
-    }
-    if (strncmp(head, STATUS, sizeof STATUS - 1) || !strstr(head, ACCEPT))
-        die("the handshake was refused: %.200s", head);
-    agree(head, offer);
-    if (strstr(head, "\r\n\r\n") + 4 != head + got)
-        die("the server spoke before it was spoken to");
 }
 
-int ws_connect(int port, const char *offer)
+bool ws_answered(int fd, const char *offer, ws_head *head)
+{
+    ssize_t n = recv(fd, head->text + head->got, sizeof head->text - 1 - head->got, 0);
+    if (n <= 0)
+        die("the handshake was cut short: %.200s", head->text);
+    head->got += (size_t)n;
+    head->text[head->got] = '\0';
+    const char *end = strstr(head->text, "\r\n\r\n");
+    if (!end)
+        return false;
+    if (strncmp(head->text, STATUS, sizeof STATUS - 1) || !strstr(head->text, ACCEPT))
+        die("the handshake was refused: %.200s", head->text);
+    agree(head->text, offer);
+    if (end + 4 != head->text + head->got)
+        die("the server spoke before it was spoken to");
+    return true;
+}
+
+int ws_ask(int port, const char *offer)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)port),
@@ -124,7 +128,16 @@ int ws_connect(int port, const char *offer)
     /* Where BBR is the default it paces even the loopback, and paced data waits for timers. */
     setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    shake_hands(fd, port, offer);
+    ask(fd, port, offer);
+    return fd;
+}
+
+int ws_connect(int port, const char *offer)
+{
+    ws_head head = {0};
+    int fd = ws_ask(port, offer);
+    while (!ws_answered(fd, offer, &head))
+        continue;
     return fd;
 }
 

@@ -24,6 +24,16 @@ void raise_descriptor_limit(void);
  * NULL for none. */
 int ws_connect(int port, const char *offer);
 
+/* The same in two steps: a connection that has asked to become a WebSocket, and whether what is
+ * read now completes the answer, of which *head* keeps what came. */
+typedef struct {
+    char text[4096];
+    size_t got;
+} ws_head;
+
+int ws_ask(int port, const char *offer);
+bool ws_answered(int fd, const char *offer, ws_head *head);
+
 /* What the server answered to the last offer: the value of its Sec-WebSocket-Extensions. */
 const char *ws_agreed(void);
 

@@ -12,8 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
-enum { SIZE = 20, MAX_ECHO = 1 << 16, MAX_CONNECTIONS = 100000 };
+/* PATIENCE: seconds for the first echo, while a slow server takes the messages of all. */
+enum { SIZE = 20, MAX_ECHO = 1 << 16, MAX_CONNECTIONS = 100000, PATIENCE = 60 };
 
 static int connections[MAX_CONNECTIONS];
 
@@ -78,10 +80,13 @@ static void take_echo(int fd)
 /* The messages leave before the first echo is awaited: as many conversations, not one. */
 static void talk(int first, int end)
 {
-    for (int i = first; i < end; i++)
+    struct timeval patience = {.tv_sec = PATIENCE};
+    for (int i = first; i < end; i++) {
+        setsockopt(connections[i], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
         if (send(connections[i], message.sent, message.sent_size, MSG_NOSIGNAL) !=
             (ssize_t)message.sent_size)
             die("a message was not sent");
+    }
     for (int i = first; i < end; i++)
         if (message.echoes)
             take_echo(connections[i]);

@@ -7,6 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from random import Random
+from string import printable
 from tempfile import TemporaryDirectory
 
 from ..contract import Refused
@@ -18,7 +20,7 @@ from .programs import run
 
 __all__ = ["NOBODY", "Fan", "FanFigures", "Report", "Stuck", "fan"]
 
-BINARY = 0x2
+TEXT, BINARY = 0x1, 0x2
 PATIENCE = 30  # seconds beyond those that a measurement takes by itself
 HANDSHAKE = 0.005  # seconds at most that a member needs to join, on a busy machine
 STUCK_PATIENCE = 900  # for millions of messages beside members that do not read
@@ -30,7 +32,7 @@ class Fan:
     """A room of *members*: the first has *in_flight* messages of *size* bytes under way.
 
     With *everybody* each member has one instead. With *deflate* messages are JSON documents,
-    which both sides compress so; without, they are binary.
+    which both sides compress so; without, they are binary, or ASCII with *text*.
     """
 
     members: int
@@ -38,6 +40,7 @@ class Fan:
     in_flight: int = 1
     everybody: bool = False
     deflate: Deflate | None = None
+    text: bool = False
 
     @property
     def messages(self) -> int:
@@ -122,12 +125,20 @@ def _frames(load: Fan) -> list[bytes]:
         # Each refers to nothing before it: right for whichever context the server keeps.
         return [frames((text,), load.deflate)[0] for text in documents(load.messages, load.size)]
     random = keys(load.messages)
+    opcode = TEXT if load.text else BINARY
     return [
-        frame(
-            struct.pack("<H", number) + random.randbytes(load.size - 2), random.randbytes(4), BINARY
-        )
+        frame(_payload(number, load, random), random.randbytes(4), opcode)
         for number in range(load.messages)
     ]
+
+
+def _payload(number: int, load: Fan, random: Random) -> bytes:
+    """Begins with its *number*, which is ASCII up to 127."""
+    size = load.size - 2
+    more = (
+        "".join(random.choices(printable, k=size)).encode() if load.text else random.randbytes(size)
+    )
+    return struct.pack("<H", number) + more
 
 
 def _check(written: bytes, load: Fan, deflate: Deflate) -> None:

@@ -15,11 +15,11 @@ from ..interleave import Pace, Ratio, compare
 from ..servers.process import Server, serving
 from . import Connections, Echo, Stream, echo, stream
 from .cases import Case, Goal, Handshakes
+from .churn import Churn, churn
 from .fan import Fan, fan
 
-__all__ = ["Result", "run"]
+__all__ = ["Result", "Sampler", "run", "sample"]
 
-CONNECTIONS = 1000  # opened for one sample
 CLIENTS_SERVERS = ("socketify, no asyncio", "wscore Listener")  # the first that starts: the fastest
 
 # By measure: "seconds" for a message, round trip or handshake, "cpu" seconds, "bytes", ...
@@ -70,15 +70,16 @@ def run(case: Case, pace: Pace) -> Result:
     with ExitStack() as servers:
         samplers = _samplers(case, pace, servers, result)
         order = list(samplers)
-        for _ in range(pace.rounds):
+        for _ in range(min(pace.rounds, case.most_rounds or pace.rounds)):
             for name in order:
                 if name not in result.missing | result.refused:
-                    _sample(name, samplers[name], result)
+                    sample(name, samplers[name], result)
             order.reverse()
     return result
 
 
-def _sample(name: str, sampler: Sampler, result: Result) -> None:
+def sample(name: str, sampler: Sampler, result: Result) -> None:
+    """Add to *result* one sample of the contender called *name*, or why there is none."""
     try:
         figures = sampler()
     except (Missing, Refused) as error:
@@ -120,10 +121,12 @@ def _first(names: Iterable[str], servers: ExitStack, result: Result) -> Server:
     raise SystemExit(f"no server for the clients: {result.missing | result.refused}")
 
 
-def _loaded(load: Echo | Fan | Stream, server: Server, seconds: float) -> Figures:
+def _loaded(load: Echo | Fan | Churn | Stream, server: Server, seconds: float) -> Figures:
     with server.awake():
         if isinstance(load, Echo):
             return asdict(echo(load, server.port, server.pid, seconds))
+        if isinstance(load, Churn):
+            return asdict(churn(load, server.port, server.pid))
         if isinstance(load, Fan):
             report = fan(load, server.port, server.pid, seconds)
             server.facts["agreed"] = report.agreed
@@ -141,7 +144,7 @@ def _handshakes(name: str, load: Handshakes, result: Result) -> Figures:
     """By a server that is new: memory that was used once is not given back."""
     with (
         serving(name, result.case.setting) as server,
-        Connections(server.port, CONNECTIONS, load.talk) as connections,
+        Connections(server.port, load.count, load.talk) as connections,
     ):
         result.facts[name] = {**server.facts, "agreed": connections.warm()}
         before, cpu = server.resident(), server.cpu_time()
@@ -150,6 +153,6 @@ def _handshakes(name: str, load: Handshakes, result: Result) -> Figures:
         connections.talk()
         return {
             "seconds": seconds,
-            "cpu": cpu / CONNECTIONS,
-            "bytes": (server.resident() - before) / CONNECTIONS,
+            "cpu": cpu / load.count,
+            "bytes": (server.resident() - before) / load.count,
         }

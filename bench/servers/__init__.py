@@ -21,7 +21,10 @@ from wscore import BACKEND
 from ..contract import Missing
 
 __all__ = [
+    "ASGI",
+    "ASGI_MODES",
     "CROWDS",
+    "FEEDS",
     "MIB",
     "PLAIN",
     "ROOMS",
@@ -185,4 +188,57 @@ CROWDS = {
         "crowd", policy, environment={"WSCORE_BACKEND": BACKEND}, facts={"backend": BACKEND}
     )
     for policy in ("close", "drop_newest", "drop_oldest")
+}
+
+# ASGI applications: under uvicorn with each of its WebSocket classes and ours, and elsewhere.
+_WS = {"wscore": None, "websockets": "websockets", "websockets-sansio": "websockets",
+       "wsproto": "wsproto"}  # fmt: skip
+_ASGI_SERVERS = ("granian", "hypercorn", "daphne")
+_ASGI_APPS = ("raw", "fastapi", "hub", "manager")
+ASGI_MODES = tuple(f"{server}-{app}" for server in (*_WS, *_ASGI_SERVERS) for app in _ASGI_APPS)
+
+
+def _asgi(server: str, app: str, loop: str = "uvloop") -> Contender:
+    facts = {"loop": loop}
+    if server == "wscore":
+        facts |= {"ws": "wscore", "backend": "compiled"}
+    elif server == "daphne":
+        facts["loop"] = "its own"  # one of asyncio's, which Twisted runs
+    elif server in _WS:
+        facts["ws"] = f"{server.replace('-', '_')}_impl"
+    return Contender(
+        "asgi",
+        f"{server}-{app}",
+        loop,
+        distribution=_WS.get(server, server),
+        environment={"WSCORE_BACKEND": "auto"}
+        if server != "wscore"
+        else {"WSCORE_BACKEND": "compiled"},
+        facts=facts,
+    )
+
+
+ASGI = {
+    f"{server}, {app}{suffix}": _asgi(server, app, loop)
+    for app in ("raw", "fastapi")
+    for loop, suffix in (("uvloop", ""), ("asyncio", ", asyncio"))
+    for server in _WS
+}
+ASGI |= {
+    f"{server}, {app}": _asgi(server, app, "asyncio" if server == "daphne" else "uvloop")
+    for app in ("raw", "fastapi")
+    for server in _ASGI_SERVERS
+}
+ASGI |= {f"{server}, manager": _asgi(server, "manager") for server in _WS}
+ASGI["wscore, hub"] = _asgi("wscore", "hub")
+
+# The feed of `bench.compare`, on the backend of this process.
+FEEDS = {
+    "feed": Contender(
+        "feed",
+        "feed",
+        distribution="sse-starlette",
+        environment={"WSCORE_BACKEND": BACKEND},
+        facts={"backend": BACKEND, "loop": "uvloop"},
+    )
 }

@@ -18,7 +18,7 @@ from typing import Any
 
 from . import MIB, Deflate, Options
 
-__all__ = ["HOST", "Serve", "announce", "arguments", "main", "run"]
+__all__ = ["HOST", "Serve", "announce", "arguments", "main", "raise_descriptor_limit", "run"]
 
 HOST = "127.0.0.1"
 
@@ -29,10 +29,14 @@ Serve = Callable[[Options], Coroutine[Any, Any, None]]
 def main(modes: Mapping[str, Serve]) -> None:
     """Run the server that the command line asks for; *modes* are those that the peer has."""
     options = arguments(tuple(modes))
-    # Thousands of connections are opened where memory is measured.
+    raise_descriptor_limit()
+    run(modes[options.mode](options), options.loop)
+
+
+def raise_descriptor_limit() -> None:
+    """Allow for thousands of connections, which are opened where memory is measured."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    run(modes[options.mode](options), options.loop)
 
 
 def arguments(modes: tuple[str, ...]) -> Options:

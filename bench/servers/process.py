@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import IO
 
 from ..contract import Refused
-from . import CROWDS, PLAIN, ROOMS, ROOT, SERVERS, Setting
+from . import ASGI, CROWDS, FEEDS, PLAIN, ROOMS, ROOT, SERVERS, Setting
 from .cores import Role, cpu_time, pinned
 
-__all__ = ["Server", "serving"]
+__all__ = ["Server", "free_port", "resident", "serving"]
 
 PATIENCE = 15  # seconds for a server to begin
-CONTENDERS = ChainMap(SERVERS, ROOMS, CROWDS)
+CONTENDERS = ChainMap(SERVERS, ROOMS, CROWDS, ASGI, FEEDS)
 
 
 @dataclass
@@ -43,10 +43,10 @@ class Server:
 
     def resident(self) -> int:
         """Bytes of memory that the process holds. Raises Refused when it is gone."""
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        raise Refused(f"{self.name} is gone: {self.complaint()}")
+        nbytes = resident(self.pid)
+        if nbytes is None:
+            raise Refused(f"{self.name} is gone: {self.complaint()}")
+        return nbytes
 
     def cpu_time(self) -> float:
         """CPU seconds that the process has used."""
@@ -89,14 +89,22 @@ class Server:
         return facts
 
 
+def resident(pid: int) -> int | None:
+    """Bytes of memory that process *pid* holds; None when it has ended."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
 @contextmanager
-def serving(name: str, setting: Setting = PLAIN) -> Iterator[Server]:
+def serving(name: str, setting: Setting = PLAIN, port: int | None = None) -> Iterator[Server]:
     """Run the server called *name* on the servers' core until the context ends.
 
-    Raises Missing when the peer is not installed, Refused when it does not start or is not what
-    its name says.
+    Without *port* it gets a free one. Raises Missing when the peer is not installed, Refused when
+    it does not start or is not what its name says.
     """
-    port, contender = _free_port(), CONTENDERS[name]
+    port, contender = port or free_port(), CONTENDERS[name]
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
@@ -116,7 +124,8 @@ def serving(name: str, setting: Setting = PLAIN) -> Iterator[Server]:
             process.kill()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody has at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -252,8 +252,8 @@ class Stub:
         self.pings.sent(payload, None)
         self.sent += 1
 
-    def abort(self) -> None:
-        self.aborted = True
+    def give_up(self, failure: Exception) -> None:
+        self.failure, self.aborted = failure, True
 
     def get_write_buffer_size(self) -> int:
         return self.unsent

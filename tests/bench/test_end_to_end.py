@@ -14,9 +14,12 @@ from support.benched import answering, handshake, needs_cores, skip_if_missing
 
 from bench import charts, end_to_end
 from bench.clients import CLIENTS, round_trips
+from bench.compare.parts import PARTS
+from bench.compare.parts import names as names_of
 from bench.contract import Missing, Refused
 from bench.interleave import Pace
 from bench.load import Connections, Echo, EchoFigures, Stream, Talk, echo, stream
+from bench.load.asgi_cases import ASGI_CASES
 from bench.load.cases import Case, Goal, Limit, cases, select
 from bench.load.deflated import frames
 from bench.load.measure import Result, run
@@ -357,7 +360,8 @@ def test_the_best_stands_first_in_a_chart() -> None:
 
 
 def test_every_chart_shows_cases_that_exist() -> None:
-    names = {case.name for case in cases()}
+    names = {case.name for case in (*cases(), *ASGI_CASES)}
+    names |= {name for part in PARTS for name in names_of(part)}
     assert all(chart.cases.keys() <= names for chart in charts.CHARTS.values())
 
 

@@ -20,7 +20,11 @@ ROOT = HERE.parent.parent
 WSTEST = ROOT / ".peers" / "wstest" / "bin"
 # By role: the endpoints under test, and how they are started.
 ENDPOINTS = {
-    "server": {"server": "echo_server.py", "listener": "echo_server.py --listener"},
+    "server": {
+        "server": "echo_server.py",
+        "listener": "echo_server.py --listener",
+        "asgi": "asgi_server.py",
+    },
     "client": {"client": "echo_client.py"},
 }
 BACKENDS = ["compiled", "python"]

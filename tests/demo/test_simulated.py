@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.chatting import Page, chat_server
 from support.processes import free_port
+from support.rawpeer import until
 
 from wscore.demo import simulated
 from wscore.demo.chat import Chat
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 SIZE = 5
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await asyncio.sleep(0.001)
 
 
 def test_they_are_members_and_tell_what_reaches_them(run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,16 @@ if TYPE_CHECKING:
 
 
 class Gate:
-    """Forwards what comes to its port; *shut*, it swallows that, and nobody is told."""
+    """Forwards what comes to its port, and then does not, without a word to anybody.
+
+    ``shut``, it swallows what comes. ``full``, it takes nothing more, so that senders soon have
+    to wait: when the kernel holds ``full_at`` bytes, or what it likes.
+    """
+
+    full_at: int | None = None
 
     def __init__(self, port: int) -> None:
-        self.shut = False
+        self.shut = self.full = False
         self.port = 0
         self._target = port
         self._tasks: set[asyncio.Task[None]] = set()
@@ -22,6 +29,9 @@ class Gate:
 
     async def accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         other_reader, other_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        if self.full_at is not None:
+            sock = other_writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.full_at)
         self._writers += [writer, other_writer]
         for source, target in ((reader, other_writer), (other_reader, writer)):
             task = asyncio.ensure_future(self._forward(source, target))
@@ -31,6 +41,8 @@ class Gate:
     async def _forward(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         try:
             while data := await source.read(65536):
+                if self.full:
+                    await asyncio.Event().wait()  # until `stop`
                 if not self.shut:
                     target.write(data)
                     await target.drain()

@@ -252,7 +252,7 @@ def test_a_wheel_holds_types_and_extension_but_no_sources(compiled: tuple[Path, 
     assert {name.split("/")[0].split("-")[0] for name in inside} == {"wscore", "wscore_engine"}
 
 
-FOLDERS = {".ci", "bench", "docs", "scripts", "tests", "wscore"}
+FOLDERS = {".ci", "bench", "docs", "examples", "scripts", "tests", "wscore"}
 
 
 def files_in(folder: Path) -> set[str]:

@@ -8,87 +8,43 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import urllib.request
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bench.chromium import chromium, missing
 from support.processes import free_port, running, wait_until_listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-__all__ = ["RunningServer", "browser", "server"]
+__all__ = ["RunningServer", "browser", "require_browser", "server"]
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = ROOT / "tests" / "browser" / "server.py"
-SCRIPT_TIMEOUT = 30.0  # seconds for a page or a script
-
-# Background traffic, and QUIC beside it, is nothing that a test wants; root needs --no-sandbox.
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # Of several windows, one is in front; the others go on all the same.
-    "--disable-background-timer-throttling",
-    "--disable-backgrounding-occluded-windows",
-    "--disable-renderer-backgrounding",
-    # A page that is kept for the way back keeps its connections open too.
-    "--disable-features=BackForwardCache",
-]
 
 
-def _find(*names: str) -> str | None:
-    return next(filter(None, map(shutil.which, names)), None)
-
-
-CHROMIUM = _find("chromium", "chromium-browser", "google-chrome")
-DRIVER = _find("chromedriver")
-
-
-def _require_browser() -> None:
-    needed = {
-        "chromium": CHROMIUM,
-        "chromedriver": DRIVER,
-        "selenium (PyPI)": find_spec("selenium"),
-    }
-    missing = ", ".join(name for name, found in needed.items() if not found)
-    if missing and os.environ.get("WSCORE_REQUIRE_BROWSER", "") not in ("", "0"):
-        pytest.fail(f"WSCORE_REQUIRE_BROWSER is set, but there is no {missing}")
-    if missing:
-        pytest.skip(f"there is no {missing}")
+def require_browser() -> None:
+    """Skip the test, or fail it, unless there is a browser."""
+    absent = missing()
+    if absent and os.environ.get("WSCORE_REQUIRE_BROWSER", "") not in ("", "0"):
+        pytest.fail(f"WSCORE_REQUIRE_BROWSER is set, but there is no {absent}")
+    if absent:
+        pytest.skip(f"there is no {absent}")
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def browser() -> Iterator[Any]:
     """A selenium driver of headless Chromium with a fresh profile."""
-    _require_browser()
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    try:
-        driver.set_page_load_timeout(SCRIPT_TIMEOUT)
-        driver.set_script_timeout(SCRIPT_TIMEOUT)
+    require_browser()
+    with chromium() as driver:
         yield driver
-    finally:
-        driver.quit()
 
 
 @dataclass(frozen=True)

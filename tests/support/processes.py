@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import subprocess
 from contextlib import contextmanager, suppress
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+Found = TypeVar("Found")
 Process = TypeVar("Process", "subprocess.Popen[str]", "subprocess.Popen[bytes]")
 
 STARTING = 20.0  # seconds until a server accepts connections
@@ -39,6 +40,15 @@ def free_port() -> int:
     sock.bind(("127.0.0.1", 0))
     _reserved.append(sock)
     return int(sock.getsockname()[1])
+
+
+def eventually(look: Callable[[], Found], patience: float = STARTING) -> Found:
+    """What *look* finds, as soon as that is true. Raises AssertionError after so many seconds."""
+    deadline = monotonic() + patience
+    while not (found := look()):
+        assert monotonic() < deadline, f"waited in vain, and last saw {found!r}"
+        sleep(0.05)
+    return found
 
 
 def wait_until_listening(process: Process, port: int) -> None:

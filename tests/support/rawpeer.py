@@ -112,6 +112,21 @@ def uri(server: wscore.Server, path: str = "/") -> str:
 
 
 @asynccontextmanager
+async def raw_connection(
+    host: str, port: int, path: str = "/", *extra: str, status: int = 101
+) -> AsyncIterator[RawPeer]:
+    """A client that has sent its request and got an answer with *status*; 0 for none yet."""
+    peer = RawPeer(*await asyncio.open_connection(host, port), masked=True)
+    try:
+        peer.write(request(path, *extra))
+        if status:
+            assert (await peer.read_head()).startswith(b"HTTP/1.1 %d " % status)
+        yield peer
+    finally:
+        await peer.finish()
+
+
+@asynccontextmanager
 async def raw_client(
     server: wscore.Server, path: str = "/", *, shake: bool = True, extensions: str | None = None
 ) -> AsyncIterator[RawPeer]:

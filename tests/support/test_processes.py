@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from support.processes import free_port, running, wait_until_listening
+from support.processes import eventually, free_port, running, wait_until_listening
 
 WAITING = [sys.executable, "-c", "import sys; sys.stdin.read()"]
 
@@ -50,3 +50,10 @@ def test_a_server_that_does_not_start_is_told_of() -> None:
     leaving = start([sys.executable, "-c", "raise SystemExit(3)"])
     with running(leaving), pytest.raises(AssertionError, match="status 3"):
         wait_until_listening(leaving, free_port())
+
+
+def test_what_never_happens_is_told_of() -> None:
+    found = iter([0, 0, 7])
+    assert eventually(lambda: next(found)) == 7
+    with pytest.raises(AssertionError, match="last saw 0"):
+        eventually(lambda: 0, patience=0.01)

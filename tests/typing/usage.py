@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from starlette.websockets import WebSocket
 from typing_extensions import assert_type
 
 import wscore
@@ -20,7 +21,7 @@ from wscore.compat import websockets
 from wscore.compat.websockets.frames import Frame as TheirFrame
 from wscore.compat.websockets.http11 import Request as TheirRequest
 from wscore.compat.websockets.server import ServerProtocol as TheirServerProtocol
-from wscore.hub import Gap, Position, envelope
+from wscore.hub import AsgiWebSocket, Gap, Position, Resumed, envelope
 
 
 async def receives(ws: Connection) -> None:
@@ -155,6 +156,14 @@ def encode(publication: wscore.Publication) -> str:
 
 def on_slow(ws: Connection, room: str) -> None:
     ws.start_close(1013)
+
+
+async def asgi(hub: wscore.Hub, ws: WebSocket, bare: AsgiWebSocket) -> None:
+    assert_type(hub.join(ws, "a"), bool)
+    hub.publish("a", "x", exclude=ws)
+    hub.publish("a", "x", exclude=[ws, bare])
+    assert_type(hub.leave(bare, "a"), bool)
+    assert_type(await hub.resume(ws, "a"), Resumed)
 
 
 async def hubs(ws: Connection) -> None:

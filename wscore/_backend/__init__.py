@@ -51,11 +51,12 @@ if TYPE_CHECKING or _wanted == "python":
     from . import pure as _chosen
 else:
     try:
-        from .. import _speedups as _chosen
+        # `from .. import` would speak of circular imports where there is none to be imported.
+        import wscore._speedups as _chosen
     except ImportError as missing:
         if _wanted == "compiled":
             raise ImportError(
-                f"WSCORE_BACKEND=compiled, but wscore._speedups: {missing}"
+                f"WSCORE_BACKEND=compiled, but there is no compiled backend: {missing}"
             ) from missing
         from . import pure as _chosen
 

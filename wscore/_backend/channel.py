@@ -215,7 +215,7 @@ class Channel:
     def publish(self, opcode: int, payload: bytes, excluded: Iterable[FrameWriter] = ()) -> int:
         """Have all members get a message but the *excluded* ones; returns how many that are.
 
-        Raises RuntimeError in asyncio's debug mode on a wrong thread, and has done nothing then.
+        Raises RuntimeError on a wrong thread, if it is the first in a turn, and has done nothing.
         """
         if not self._members:
             return 0

@@ -94,8 +94,11 @@ class LoopData:
     def _call_if_there(self, of_loop: ref[asyncio.AbstractEventLoop]) -> None:
         loop = of_loop()
         assert self._fanout is not None
-        if loop is not None and not loop.is_closed():
-            self.call_soon(loop, self._fanout.run)
+        if loop is None or loop.is_closed():
+            return
+        if loop.is_running() and asyncio._get_running_loop() is not loop:
+            raise RuntimeError("not the thread of the event loop: call publish_threadsafe")
+        self.call_soon(loop, self._fanout.run)
 
     def done(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
         """A future with a result, which the connections that use it keep alive."""

@@ -2,11 +2,13 @@
 
 from .envelope import envelope
 from .hub import Hub
+from .members import AsgiWebSocket
 from .publication import Gap, Position, Present, Publication, Resumed
 from .settings import Room
 from .stats import HubStats
 
 __all__ = [
+    "AsgiWebSocket",
     "Gap",
     "Hub",
     "HubStats",

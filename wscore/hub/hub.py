@@ -6,8 +6,8 @@ import asyncio
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from ..aio.connection.connection import Connection
 from ..protocol.checks import check_function, check_integer, check_kind, mismatch
+from .members import member_of
 from .messages import prepare, writers_of
 from .node import Node, checked_info
 from .publication import Gap, Position, Resumed
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .._types import Buffer
+    from ..aio.connection.connection import Connection
     from .broker import Encoded
+    from .members import Member
     from .messages import PublishCall
     from .publication import Present, Publication
     from .settings import Room
@@ -66,7 +68,7 @@ class Hub:
 
     # Members
 
-    def join(self, ws: Connection, room: str, *, info: Any = None) -> bool:
+    def join(self, ws: Member, room: str, *, info: Any = None) -> bool:
         """Make *ws* a member of *room*, until it leaves or closes; False if it is one already.
 
         A member gets what is published from now on. *info*, whatever ``json`` can serialise, is
@@ -77,17 +79,17 @@ class Hub:
         RuntimeError before its opening handshake is done, if it belongs to another event loop, and
         if the hub is closed.
         """
-        settings, said = self._check_joining(ws, room, info)
-        return self._node.join(ws, room, settings, said)
+        connection, settings, said = self._check_joining(ws, room, info)
+        return self._node.join(connection, room, settings, said)
 
-    def leave(self, ws: Connection, room: str) -> bool:
+    def leave(self, ws: Member, room: str) -> bool:
         """End the membership of *ws*; False if it is no member.
 
         What was published before is still sent to it.
         """
-        _check_connection(ws)
+        connection = member_of(ws)
         check_room(room)
-        return self._node.leave(ws, room)
+        return self._node.leave(connection, room)
 
     def members(self, room: str) -> Collection[Connection]:
         """A view of the members of *room* here: their number, whether one is in it, and all.
@@ -97,10 +99,9 @@ class Hub:
         check_room(room)
         return MembersView(self._channels, room)
 
-    def rooms(self, ws: Connection) -> Collection[str]:
+    def rooms(self, ws: Member) -> Collection[str]:
         """A view of the names of the rooms that *ws* is in."""
-        _check_connection(ws)
-        return RoomsView(self._channels, ws)
+        return RoomsView(self._channels, member_of(ws))
 
     async def presence(self, room: str) -> list[Present]:
         """Return who is in *room* on all nodes, in the order in which they came.
@@ -116,16 +117,16 @@ class Hub:
         """Return how many members *room* has on all nodes."""
         return len(self.members(room))
 
-    def _check_joining(self, ws: Connection, room: str, info: Any) -> tuple[Room, Any]:
-        """Check the arguments of `join`; returns the settings of *room*, and *info* to keep."""
-        _check_connection(ws)
+    def _check_joining(self, ws: Member, room: str, info: Any) -> tuple[Connection, Room, Any]:
+        """Check the arguments of `join`; returns who joins, the settings of *room*, and *info*."""
+        connection = member_of(ws)
         check_room(room)
         settings = self._node.settings.of(room)
         if info is not None and not settings.presence:
             raise ValueError("info is for rooms with presence")
         said = checked_info(info)
-        self._node.check_joining(ws)
-        return settings, said
+        self._node.check_joining(connection)
+        return connection, settings, said
 
     # Publishing
 
@@ -134,7 +135,7 @@ class Hub:
         room: str,
         message: str | Buffer,
         *,
-        exclude: Connection | Iterable[Connection] | None = None,
+        exclude: Member | Iterable[Member] | None = None,
         text: bool | None = None,
         sender: str | None = None,
     ) -> int:
@@ -167,7 +168,7 @@ class Hub:
         room: str,
         message: str | Buffer,
         *,
-        exclude: Connection | Iterable[Connection] | None = None,
+        exclude: Member | Iterable[Member] | None = None,
         text: bool | None = None,
         sender: str | None = None,
     ) -> Future[int]:
@@ -204,7 +205,7 @@ class Hub:
     # Coming back
 
     async def resume(
-        self, ws: Connection, room: str, *, since: Position | None = None, info: Any = None
+        self, ws: Member, room: str, *, since: Position | None = None, info: Any = None
     ) -> Resumed:
         """Make *ws* a member of *room*, and first write to it what it has missed.
 
@@ -220,7 +221,7 @@ class Hub:
         if since is not None:
             _check_position(since)
             since = Position(*since)
-        settings, said = self._check_joining(ws, room, info)
+        connection, settings, said = self._check_joining(ws, room, info)
         node = self._node
         encoded: tuple[Encoded, ...] = ()
         if not settings.history:
@@ -228,12 +229,12 @@ class Hub:
             resumed = Resumed((), gap, None)
         else:
             missed = await node.broker.missed(node, room, settings, since)
-            node.check_joining(ws)  # a broker may take its time
+            node.check_joining(connection)  # a broker may take its time
             resumed = Resumed(missed.publications, missed.gap, missed.position)
             encoded = missed.encoded
-        node.join(ws, room, settings, said)
-        node.give(ws, room, encoded)
-        node.check_joining(ws)  # it may have been too slow for that
+        node.join(connection, room, settings, said)
+        node.give(connection, room, encoded)
+        node.check_joining(connection)  # it may have been too slow for that
         self._resumed += 1
         self._gaps += resumed.gap is not None
         return resumed
@@ -291,10 +292,6 @@ class Hub:
             resumed=self._resumed,
             gaps=self._gaps,
         )
-
-
-def _check_connection(ws: object) -> None:
-    check_kind("ws", ws, Connection, "a connection of wscore")
 
 
 def _check_position(since: object) -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from .._backend import is_utf8
-from ..aio.connection.connection import Connection
 from ..codes import Opcode
 from ..protocol.checks import check_kind, mismatch
 from ..protocol.connection import as_bytes
 from .broker import Encoded
+from .members import SupportsAsgi, find_member
 from .settings import check_room
 
 if TYPE_CHECKING:
     from .._backend import FrameWriter
     from .._types import Buffer
+    from .members import Member
 
 __all__ = ["PublishCall", "as_encoded", "prepare", "writers_of"]
 
@@ -37,7 +38,7 @@ class PublishCall(NamedTuple):
 def prepare(
     room: str,
     message: str | Buffer,
-    exclude: Connection | Iterable[Connection] | None,
+    exclude: Member | Iterable[Member] | None,
     text: bool | None,
     sender: str | None,
 ) -> PublishCall:
@@ -66,13 +67,20 @@ def as_encoded(message: str | Buffer, text: bool | None = None) -> Encoded:
     return Encoded(Opcode.TEXT, payload)
 
 
-def writers_of(exclude: Connection | Iterable[Connection]) -> tuple[FrameWriter, ...]:
+def writers_of(exclude: Member | Iterable[Member]) -> tuple[FrameWriter, ...]:
     """The writers of the connections that are to be left out. Raises TypeError."""
-    if isinstance(exclude, Connection):
-        return (exclude._writer,)
+    member = find_member(exclude)
+    if member is not None:
+        return (member._writer,)
+    if isinstance(exclude, SupportsAsgi):
+        return ()  # it never was a member
     expected = "a connection or an iterable of them"
     check_kind("exclude", exclude, Iterable, f"{expected} or None")
-    connections = tuple(exclude)
-    for connection in connections:
-        check_kind("exclude", connection, Connection, f"{expected} or None")
-    return tuple(connection._writer for connection in connections)
+    found = []
+    for one in tuple(cast("Iterable[Member]", exclude)):
+        member = find_member(one)
+        if member is not None:
+            found.append(member._writer)
+        elif not isinstance(one, SupportsAsgi):
+            raise TypeError(mismatch("exclude", f"{expected} or None", one))
+    return tuple(found)

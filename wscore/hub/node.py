@@ -15,6 +15,7 @@ from ..aio.loop import loop_data
 from ..protocol.checks import mismatch
 from ..protocol.connection import Sending, State
 from .envelope import envelope
+from .members import shown_member
 from .memory_broker import MemoryBroker
 from .memory_presence import MemoryPresence
 from .messages import as_encoded
@@ -193,7 +194,7 @@ class Node:
     def _tell_slow(self, connection: Connection, name: str) -> None:
         assert self._on_slow is not None
         try:
-            self._on_slow(connection, name)
+            self._on_slow(shown_member(connection), name)
         except Exception:
             log_error(connection, "on_slow failed")
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from ..aio.connection.connection import Connection
+from .members import find_member, shown_member
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,17 +30,16 @@ class MembersView(Collection[Connection]):
         return 0 if channel is None else len(channel)
 
     def __contains__(self, connection: object) -> bool:
-        channel = self._channels.get(self._room)
+        channel, member = self._channels.get(self._room), find_member(connection)
         return (
-            channel is not None
-            and isinstance(connection, Connection)
-            and channel.find(connection._writer) is not None
+            channel is not None and member is not None and channel.find(member._writer) is not None
         )
 
     def __iter__(self) -> Iterator[Connection]:
         channel = self._channels.get(self._room)
         members = () if channel is None else channel.members
-        return iter([member.writer.owner.connection for member in members])
+        connections = [member.writer.owner.connection for member in members]
+        return iter([shown_member(connection) for connection in connections])
 
     def __repr__(self) -> str:
         return f"<{len(self)} members of {self._room!r}>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from .extensions import negotiate
-from .handshake import accept_key
+from .handshake import upgrade_response
 from .headers import build_extensions, parse_extension_list
 
 if TYPE_CHECKING:
@@ -23,10 +23,13 @@ _MAX_HEAD, _MAX_HEADERS = 8192, 128
 
 
 class Accepted(NamedTuple):
-    """The answer to an `Upgrade`: the response as bytes, and the codec that was negotiated."""
+    """The answer to an `Upgrade`."""
 
     response: bytes
+    lines: str
+    """Lines of the response that are not the same for all: see `upgrade_response`."""
     codec: MessageCodec | None
+    """What was negotiated."""
 
 
 def allows_fast_path(options: HandshakeOptions) -> bool:
@@ -58,8 +61,4 @@ def accept_upgrade(
                 headers = f"Sec-WebSocket-Extensions: {chosen}\r\n{headers}"
     except Exception:
         return None  # the slow path answers with the right error
-    head = (
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Accept: {accept_key(upgrade.key)}\r\n{headers}\r\n"
-    )
-    return Accepted(head.encode("latin-1"), codec)
+    return Accepted(upgrade_response(upgrade.key, headers), headers, codec)

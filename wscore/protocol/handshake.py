@@ -49,6 +49,7 @@ __all__ = [
     "Origins",
     "accept_key",
     "accept_response",
+    "added_headers",
     "build_request",
     "check_request",
     "check_response",
@@ -56,6 +57,7 @@ __all__ = [
     "generate_key",
     "reject_response",
     "select_subprotocol",
+    "upgrade_response",
 ]
 
 VERSION = "13"
@@ -93,7 +95,16 @@ def accept_key(key: str) -> str:
     return binascii.b2a_base64(digest, newline=False).decode()
 
 
-def _added(headers: HeadersLike, own: frozenset[str] = _OWN_FIELDS) -> Headers:
+def upgrade_response(key: str, lines: str) -> bytes:
+    """The response that accepts a request with *key*; *lines* are further lines of its head."""
+    head = (
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Accept: {accept_key(key)}\r\n{lines}\r\n"
+    )
+    return head.encode("latin-1")
+
+
+def added_headers(headers: HeadersLike, own: frozenset[str] = _OWN_FIELDS) -> Headers:
     """Copy the headers that the user adds. Raises ValueError for a field of *own*."""
     added = Headers(headers)
     if not own.isdisjoint(added):
@@ -228,7 +239,7 @@ def accept_response(
             raise ValueError(f"subprotocol {subprotocol!r} was not offered")
         answer["Sec-WebSocket-Protocol"] = subprotocol
     if headers:
-        answer.update(_added(headers))
+        answer.update(added_headers(headers))
     return Response(101, "Switching Protocols", answer)
 
 
@@ -245,7 +256,7 @@ def reject_response(status: int, text: str = "", headers: HeadersLike = ()) -> R
     body = text.encode()
     if known < 200 or (body and known in (204, 304)):
         raise ValueError(f"a response with status {known:d} cannot have this text")
-    answer = _added(headers, _FRAMING)
+    answer = added_headers(headers, _FRAMING)
     # RFC 9110 7.8: a sender of Upgrade must name it in Connection.
     answer["Connection"] = "Upgrade, close" if "Upgrade" in answer else "close"
     if known not in (204, 304):
@@ -283,7 +294,7 @@ def build_request(
     *headers* may replace Host, Origin, Authorization and User-Agent. Raises ValueError for headers
     that the handshake sets itself and for names or values that a header cannot have.
     """
-    added = _added(headers)
+    added = added_headers(headers)
     optional = {
         "Host": build_host(uri),
         "Origin": origin,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .connection import Move, Protocol, State
+from .handshake import upgrade_response
 from .headers import parse_extensions
 from .http11 import Request, Response, parse_request, parse_response
 
@@ -17,8 +18,8 @@ __all__ = ["HandshakingProtocol"]
 class HandshakingProtocol(Protocol):
     """A `Protocol` with the part of the opening handshake that both roles share.
 
-    Once the connection is open, both heads are kept as bytes and parsed again on request. As
-    objects they took half of the memory of an idle connection, 5 KiB with a browser's headers.
+    Once the connection is open, both heads are kept in a small form and parsed again on request.
+    As objects they took half of the memory of an idle connection, 5 KiB with a browser's headers.
     """
 
     ends_stream: ClassVar[bool]
@@ -29,24 +30,33 @@ class HandshakingProtocol(Protocol):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._trailing_data = b""
-        self._request: Request | bytes | None = None
-        self._response: Response | bytes | None = None
+        # Also as bytes, or as the path and the fields, which a caller may have and share.
+        self._request: Request | bytes | tuple[Any, ...] | None = None
+        # Also as bytes, or as the lines that `upgrade_response` needs.
+        self._response: Response | bytes | str | None = None
         self.subprotocol: str | None = None
         self.handshake_error: Exception | None = None
 
     @property
     def request(self) -> Request | None:
         """The request of the opening handshake, None before it is complete."""
-        if isinstance(self._request, bytes):
-            self._request = parse_request(self._request)
-        return self._request
+        kept = self._request
+        if isinstance(kept, tuple):
+            kept = _head_of(*kept)
+        if isinstance(kept, bytes):
+            kept = self._request = parse_request(kept)
+        return kept
 
     @property
     def response(self) -> Response | None:
         """The response of the opening handshake, None before it is complete."""
-        if isinstance(self._response, bytes):
-            self._response = parse_response(self._response)
-        return self._response
+        kept = self._response
+        if isinstance(kept, str):
+            assert self.request is not None
+            kept = upgrade_response(self.request.headers["Sec-WebSocket-Key"], kept)
+        if isinstance(kept, bytes):
+            kept = self._response = parse_response(kept)
+        return kept
 
     @property
     def may_end_stream(self) -> bool:
@@ -81,6 +91,12 @@ class HandshakingProtocol(Protocol):
         if self._trailing_data and self.state is not State.CONNECTING:
             self.receive_data(self.take_trailing_data())
 
-    def _opened(self, request: bytes, response: bytes) -> None:
+    def _opened(self, request: bytes | tuple[Any, ...], response: bytes | str) -> None:
         self._request, self._response = request, response
         self._move(Move.ACCEPTED)
+
+
+def _head_of(path: str, *fields: tuple[bytes, bytes]) -> bytes:
+    lines = [b"GET %b HTTP/1.1" % path.encode("ascii")]
+    lines += [b"%b: %b" % field for field in fields]
+    return b"\r\n".join([*lines, b"\r\n"])

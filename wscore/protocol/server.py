@@ -140,7 +140,28 @@ class ServerProtocol(HandshakingProtocol):
     def open_upgrade(self, upgrade: Upgrade, data: bytes, accepted: Accepted) -> None:
         """Open with a handshake that is already answered: *data*, parsed as *upgrade*."""
         self._trailing_data = data[upgrade.size :]
-        self._opened(data[: upgrade.size], accepted.response)
+        self._opened(data[: upgrade.size], accepted.lines)
+        self.use_codec(accepted.codec)
+        self._handshake = _OVER
+
+    def take_upgrade(
+        self, upgrade: Upgrade, data: bytes, fields: Iterable[tuple[bytes, bytes]]
+    ) -> None:
+        """Take *data*, parsed as *upgrade*; `open_taken` or `send_response` answers it later.
+
+        Of the request only its path and *fields*, those of the head, are kept.
+        """
+        self._head = data[: upgrade.size]
+        self._request = (upgrade.path, *fields)
+        self._trailing_data = data[upgrade.size :]
+
+    def open_taken(self, accepted: Accepted) -> None:
+        """Accept what `take_upgrade` took: write the response, and open."""
+        self._output = (accepted.response,)
+        # Somebody may have asked for the request, which made an object of it.
+        kept = self._request
+        self._opened(kept if isinstance(kept, tuple) else self._head, accepted.lines)
+        self._head = b""
         self.use_codec(accepted.codec)
         self._handshake = _OVER
 

@@ -34,6 +34,7 @@ from support.rawpeer import (
 
 import wscore
 from wscore import ConnectionClosedError, ConnectionClosedOK, State
+from wscore.testing import FakeClock, pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +55,20 @@ def test_our_close_survives_a_peer_that_goes_on_sending(run: Run, handler: Any) 
             assert await peer.close_code() == 1002
 
     run(main())
+
+
+def test_the_answer_to_our_close_does_not_wait_for_answers(run_asyncio: Run) -> None:
+    """A Close is put off behind messages that may be answered; after our own none may be."""
+
+    async def main() -> None:
+        async with FakeClock() as clock, pair() as ends:
+            ends.client.write("crosses the Close")
+            ends.server.start_close()
+            await clock.advance(0)
+            assert ends.server.state is State.CLOSED
+            assert await ends.server.recv() == "crosses the Close"
+
+    run_asyncio(main())
 
 
 def test_what_comes_after_a_violation_never_reaches_the_listener(run: Run) -> None:

@@ -134,6 +134,50 @@ def test_a_dead_peer_is_found_once_we_read_again(run_asyncio: Run) -> None:
     run_asyncio(main())
 
 
+@pytest.mark.parametrize("first", ["reads are held", "writes wait"])
+def test_a_peer_that_takes_nothing_while_we_do_not_read_either(
+    run_asyncio: Run, first: str
+) -> None:
+    """Nothing moves in either direction, and nobody would ever find out."""
+
+    async def main() -> None:
+        async with FakeClock() as clock, pair(**BEAT) as ends:
+            wire = wire_of(ends.client)
+            if first == "reads are held":
+                wire.hold_reads()
+                await clock.advance(100)
+            ends.link.cut()
+            await fill(ends.client)
+            sending = asyncio.ensure_future(ends.client.send("x"))
+            if first == "writes wait":
+                await clock.advance(10)
+                wire.hold_reads()
+            await clock.advance(19)
+            assert not sending.done()
+            await clock.advance(32)
+            assert_unanswered(sending.exception(), "20")
+            ends.link.reset()
+
+    run_asyncio(main())
+
+
+def test_a_peer_that_takes_a_little_is_alive_while_we_do_not_read(run_asyncio: Run) -> None:
+    plain = {"compression": None, **BEAT}
+
+    async def main() -> None:
+        async with FakeClock() as clock, pair(server={"max_queue": 1}, **plain) as ends:
+            wire_of(ends.client).hold_reads()
+            for _ in range(200):
+                await fill(ends.client)
+                await clock.advance(5)
+                await ends.server.recv()
+                await clock.advance(0)
+            assert ends.client.state is State.OPEN
+            ends.link.reset()
+
+    run_asyncio(main())
+
+
 def test_a_clock_that_jumps_cuts_nobody(run_asyncio: Run) -> None:
     async def main() -> None:
         async with FakeClock() as clock, pair(**BEAT) as ends:

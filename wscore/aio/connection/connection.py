@@ -56,6 +56,10 @@ class Connection(BaseConnection):
         self._id: UUID | None = None
         wire.connection = self
 
+    def __deepcopy__(self, memo: object) -> Self:
+        """There is no other one: copies of what holds the connection hold it, too."""
+        return self
+
     # Properties
 
     @property
@@ -292,8 +296,13 @@ class Connection(BaseConnection):
         self._wire.abort()
 
 
-def open_connection(connection: Connection, listener: Listener | None, trailing: bytes) -> None:
-    """Open the connection: pass what comes in to *listener*, or queue it for `recv`.
+def open_connection(
+    connection: Connection,
+    listener: Listener | None,
+    trailing: bytes,
+    queue: type[ReceiveQueue] = ReceiveQueue,
+) -> None:
+    """Open the connection: pass what comes in to *listener*, or put it in a *queue* for `recv`.
 
     *trailing* is what was read together with the end of the opening handshake.
     """
@@ -302,7 +311,7 @@ def open_connection(connection: Connection, listener: Listener | None, trailing:
     if logs:
         wire.protocol.writer.tap = tap(connection)
     if listener is None:
-        connection._queue = ReceiveQueue(wire, logs)
+        connection._queue = queue(wire, logs)
         wire.open(connection._queue)
     else:
         receiver = ListenerReceiver(wire, listener, logs)

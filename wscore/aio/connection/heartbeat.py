@@ -31,8 +31,9 @@ class Heartbeat:
         |-- timeout, some byte came: alive          the next ping is due at the next interval
 
     Any byte that came since the ping is an answer. The deadline is put off while we have stopped
-    reading, and when something blocked the loop. What had come by then may still be unread when
-    the deadline is seen (uvloop runs timers first), so it takes a second look to give up.
+    reading, and when something blocked the loop; but not while the peer takes nothing either, for
+    then nothing would ever move again. What had come by then may still be unread when the deadline
+    is seen (uvloop runs timers first), so it takes a second look to give up.
     """
 
     __slots__ = (
@@ -78,8 +79,7 @@ class Heartbeat:
         if wire.protocol.state is not State.OPEN:
             return  # `close_timeout` bounds the rest
         if self._is_dead(now):
-            wire.protocol.failure = TimeoutError(f"no answer to ping within {self._timeout:g} s")
-            wire.abort()
+            wire.give_up(TimeoutError(f"no answer to ping within {self._timeout:g} s"))
             return
         if now >= self._next:
             self._ping(now)
@@ -91,15 +91,25 @@ class Heartbeat:
         if self._signs_of_life() != self._life:
             self._deadline = inf
         elif self._deadline < inf and self._nothing_could_come(now):
-            self._deadline = now + self._timeout
+            self._expect_life(now)
         elif now >= self._deadline:
             self._suspected = True
             self._deadline = now + _SECOND_LOOK
         return was_suspected and self._suspected
 
     def _nothing_could_come(self, now: float) -> bool:
-        """Whether nothing was read because of us: the loop was blocked, or reading paused."""
-        return now - self.tick / TICKS > _LATE or self._wire.reads_are_held
+        """Whether there was no sign of life because of us: blocked the loop, or stopped reading.
+
+        A peer that does not keep up gives another sign: it takes what we have sent.
+        """
+        is_late = now - self.tick / TICKS > _LATE
+        return is_late or (self._wire.reads_are_held and not self._stuck)
+
+    def _expect_life(self, now: float) -> None:
+        """Wait for a sign of life from now on."""
+        self._stuck = self._wire.paused
+        self._life = self._signs_of_life()
+        self._deadline = now + self._timeout
 
     def _signs_of_life(self) -> int:
         """A number that grows with what the peer sends.
@@ -119,9 +129,7 @@ class Heartbeat:
         self._next += self._interval * (1 + (now - self._next) // self._interval)
         wire = self._wire
         if self._deadline == inf:
-            self._stuck = wire.paused
-            self._life = self._signs_of_life()
-            self._deadline = now + self._timeout
+            self._expect_life(now)
         pings = wire.pings
         if pings is not None:
             if wire.paused and self._payload in pings:

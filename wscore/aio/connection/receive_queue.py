@@ -102,7 +102,7 @@ class ReceiveQueue(Backlogged, MessageQueue):
             kind = type(event)
             if kind is str or kind is bytes:
                 items.append(event)
-            elif kind is not Frame and (items or self.waiting):
+            elif kind is not Frame and (items or self.waiting) and self._may_answer():
                 self._put_off(event)
             elif not _is_part(event):
                 self._wire.react(event)
@@ -117,6 +117,10 @@ class ReceiveQueue(Backlogged, MessageQueue):
                     return []
         self._wire.flush()
         return items
+
+    def _may_answer(self) -> bool:
+        """Whether the application may still send: we have not closed."""
+        return self._wire.protocol.state is State.OPEN
 
     def _put_off(self, event: Any) -> None:
         """Let the application answer what came before a Close or a violation."""

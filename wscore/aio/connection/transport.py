@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sequence
 
-__all__ = ["Transport", "addresses_of", "fileno_of", "write_several"]
+__all__ = ["Transport", "address_of", "addresses_of", "fileno_of", "write_several"]
 
 
 class Transport(Protocol):
@@ -49,6 +49,18 @@ def fileno_of(transport: Transport) -> Callable[[], int] | None:
     if type(transport).__module__ not in _PLAIN_SOCKETS or transport.get_extra_info("sslcontext"):
         return None
     return transport.get_extra_info("socket").fileno  # type: ignore[no-any-return]
+
+
+def address_of(transport: Transport, name: str) -> Any:
+    """The "peername" or "sockname" of *transport*, as an object that it has anyway; or None."""
+    if not type(transport).__module__.startswith("uvloop"):
+        return transport.get_extra_info(name)
+    # uvloop's makes a new one each time; its sockets keep theirs.
+    socket = transport.get_extra_info("socket")
+    try:
+        return socket.getpeername() if name == "peername" else socket.getsockname()
+    except (AttributeError, OSError):
+        return None
 
 
 def addresses_of(transport: Transport) -> dict[str, Any]:

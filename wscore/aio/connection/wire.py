@@ -409,9 +409,8 @@ class Wire(asyncio.BufferedProtocol):
             self.bound_the_end()
         else:
             self.protocol.close(code, reason)
-            if self.lost:
-                return
-            self.end()
+            if not self.lost:
+                self.end()
         if self.receiver is not None:
             self.receiver.read_on()
 
@@ -429,6 +428,11 @@ class Wire(asyncio.BufferedProtocol):
         if not self.lost:
             self.transport.abort()
 
+    def give_up(self, failure: Exception) -> None:
+        """Drop the connection of a peer that is gone; *failure* tells how that was noticed."""
+        self.protocol.failure = self.protocol.failure or failure
+        self.abort()
+
     def end(self) -> None:
         """Send the Close or the refusal, then end the stream, and bound the wait for the peer."""
         self._discard_unsent()
@@ -439,11 +443,7 @@ class Wire(asyncio.BufferedProtocol):
         """Drop the connection unless it ends within ``close_timeout``."""
         timeout = self.options.close_timeout
         if self._close_timer is None and timeout is not None and not self.lost:
+            late = TimeoutError("the peer did not close in time")
             self._close_timer = self.loop.call_later(
-                timeout, self._close_timed_out, context=self.loop_data.context
+                timeout, self.give_up, late, context=self.loop_data.context
             )
-
-    def _close_timed_out(self) -> None:
-        if self.protocol.failure is None:
-            self.protocol.failure = TimeoutError("the peer did not close in time")
-        self.abort()

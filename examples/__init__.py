@@ -1,0 +1,1 @@
+"""Applications of ASGI frameworks on wscore; README.md says how each is started."""

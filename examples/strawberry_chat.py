@@ -1,0 +1,69 @@
+"""Strawberry: a chat in GraphQL, whose messages are subscribed to over graphql-transport-ws.
+
+$ uvicorn examples.strawberry_chat:app --ws wscore.asgi:WebSocketProtocol
+
+Open http://127.0.0.1:8000/ for GraphiQL, in two windows:
+
+subscription { messages(room: "lobby") { name text } }
+mutation { say(room: "lobby", name: "Ada", text: "hello") }
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+
+import strawberry
+from strawberry.asgi import GraphQL
+
+
+@strawberry.type
+class Message:
+    name: str
+    text: str
+
+
+rooms: defaultdict[str, set[asyncio.Queue[Message]]] = defaultdict(set)
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def listeners(self, room: str) -> int:
+        return len(rooms.get(room, ()))
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    async def say(self, room: str, name: str, text: str) -> int:
+        """Returns how many hear it."""
+        listeners = rooms.get(room, set())
+        for queue in listeners:
+            queue.put_nowait(Message(name=name, text=text))
+        return len(listeners)
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription
+    async def messages(self, room: str) -> AsyncIterator[Message]:
+        queue: asyncio.Queue[Message] = asyncio.Queue()
+        rooms[room].add(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            rooms[room].discard(queue)
+            if not rooms[room]:
+                del rooms[room]
+
+    @strawberry.subscription
+    async def countdown(self, start: int) -> AsyncIterator[int]:
+        if start < 0:
+            raise ValueError("cannot count down from less than nothing")
+        for number in range(start, -1, -1):
+            yield number
+            await asyncio.sleep(0)
+
+
+app = GraphQL(strawberry.Schema(Query, Mutation, Subscription))

@@ -1,0 +1,82 @@
+"""Examples under uvicorn, in processes of their own, started as their files say."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from support.asgi_servers import AsgiServer, uvicorn
+from support.rawpeer import until
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from websockets.asyncio.client import ClientConnection
+
+__all__ = ["EXAMPLES", "PATIENCE", "ROOT", "Served", "app_of", "closed", "serving"]
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("[!_]*.py"))
+PATIENCE = 30.0  # seconds until what has to happen has happened
+
+_command = re.compile(r"^\$ uvicorn (\S+) --ws wscore\.asgi:WebSocketProtocol$", re.MULTILINE)
+
+
+def app_of(example: str) -> str:
+    """What the command in the docstring of an example has uvicorn serve."""
+    found = _command.findall((ROOT / "examples" / f"{example}.py").read_text(encoding="utf-8"))
+    assert len(found) == 1, f"{example} does not say how it is started"
+    return str(found[0])
+
+
+async def closed(ws: ClientConnection) -> tuple[int | None, str | None]:
+    """Read on until the connection is closed; returns code and reason, 1006 for no Close."""
+    with suppress(ConnectionClosed):
+        while True:
+            await ws.recv()
+    return ws.close_code, ws.close_reason
+
+
+class Served:
+    """An application that is served."""
+
+    def __init__(self, server: AsgiServer) -> None:
+        self.server = server
+        self.host = f"127.0.0.1:{server.port}"
+        self._read = 0
+
+    def connect(self, path: str = "/", **options: Any) -> connect:
+        """A client of the library websockets."""
+        return connect(f"ws://{self.host}{path}", proxy=None, **options)
+
+    def log(self) -> str:
+        """What the server has logged and nobody has looked at yet."""
+        return self.server.log[self._read :]
+
+    async def logged(self, text: str) -> str:
+        """Wait until the server logs a line with *text*; returns what follows it in the line.
+
+        Whatever was logged until then is expected.
+        """
+        await until(lambda: "\n" in self.log().partition(text)[2])
+        before, _, after = self.log().partition(text)
+        rest = after.partition("\n")[0]
+        self._read += len(before + text + rest)
+        return rest
+
+    def read_log(self) -> str:
+        """As `log`; it has been looked at then."""
+        log = self.log()
+        self._read += len(log)
+        return log
+
+
+@contextmanager
+def serving(app: str, ws: str, folder: Path, apps: Path = ROOT) -> Iterator[Served]:
+    """Start uvicorn with the class *ws*, as an example says; it logs to *folder*."""
+    with uvicorn(app, folder=folder, apps=apps, ws=ws) as server:
+        yield Served(server)
