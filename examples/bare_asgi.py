@@ -27,13 +27,13 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close"})  # the handshake is refused with 403
         return
     await send({"type": "websocket.accept"})
-    await relay(AsgiWebSocket(scope, receive, send), room)
+    await relay(AsgiWebSocket(scope, receive, send), receive, room)
 
 
-async def relay(ws: AsgiWebSocket, room: str) -> None:
+async def relay(ws: AsgiWebSocket, receive: Receive, room: str) -> None:
     """Publish what the client sends, until it leaves."""
     hub.join(ws, room)
-    while (event := await ws.receive())["type"] == "websocket.receive":
+    while (event := await receive())["type"] == "websocket.receive":
         text = event.get("text")
         hub.publish(room, event["bytes"] if text is None else text, exclude=ws)
     hub.leave(ws, room)
