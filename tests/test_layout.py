@@ -24,6 +24,8 @@ TESTED_AS = {
         "_backend.fanout_compressed",
         "_backend.fanout_disturbed",
     ],
+    "_backend.membership": ["_backend.fanout", "_backend.fanout_disturbed"],
+    "_backend.shared": ["_backend.fanout", "_backend.fanout_compressed"],
     "_backend.keys": ["_backend.writer_keys"],
     "_backend.primitives": ["_backend.mask", "_backend.utf8", "_backend.header"],
     "_backend.pure": ["_backend.backend"],

@@ -11,77 +11,19 @@ first what was published before it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from .primitives import encode_frame
-from .rules import LARGE, MAX_FRAME
+from .membership import Membership, members_with_news
+from .rules import MAX_FRAME
+from .shared import SharedMessage, batch_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
     from .fanout import Fanout
+    from .shared import Batch
     from .writer import FrameWriter
-
-
-class SharedMessage:
-    """A message that many get: its payload in UTF-8 or binary, and what codecs made of it.
-
-    ``channel`` is None if it was published in none.
-    """
-
-    __slots__ = {
-        "_encoded": None,
-        "_order": None,
-        "channel": "Channel or None: where it was published.",
-        "opcode": "int: 1 for text, 2 for binary.",
-        "payload": "bytes: the message.",
-    }
-
-    def __init__(self, opcode: int, payload: bytes, channel: Channel | None = None) -> None:
-        self.opcode = opcode
-        self.payload = payload
-        self.channel = channel
-        # Among the messages of all channels.
-        self._order = 0
-        # What codecs made of it, by what they share.
-        self._encoded: dict[Any, bytes] | None = None
-
-    def encoded_for(self, codec: Any) -> bytes | None:
-        """What *codec* makes of it, once for all codecs that share; None if it is sent plain."""
-        if not codec.threshold <= len(self.payload) <= LARGE:
-            return None
-        if self._encoded is None:
-            self._encoded = {}
-        found = self._encoded.get(codec.sharing)
-        if found is None:
-            found = self._encoded[codec.sharing] = codec.encode_shared(self.payload)
-        return found
-
-
-class Membership:
-    """A connection in a channel: it has got, or was not to get, what was published so far."""
-
-    __slots__ = {
-        "_index": None,
-        "_seen": None,
-        "channel": "Channel: what it is a member of.",
-        "writer": "FrameWriter: who writes to the member.",
-    }
-
-    def __init__(self, channel: Channel, writer: FrameWriter) -> None:
-        self.channel = channel
-        self.writer = writer
-        # Where it stands among all members, and the number of the first message not yet got.
-        self._index = len(channel._members)
-        self._seen = channel._end
-
-    def _take(self) -> list[SharedMessage]:
-        """What is still to go to this member, which from now on has got it."""
-        channel = self.channel
-        taken = channel._log[max(self._seen - channel._base, 0) :]
-        self._seen = channel._end
-        return taken
 
 
 class Channel:
@@ -136,7 +78,7 @@ class Channel:
         self._fits = False
         # Members that do not keep up: the others do not wait for what that takes.
         self._slow: list[Membership] = []
-        self._batches: dict[Any, _Batch] = {}
+        self._batches: dict[Any, Batch] = {}
 
     def __len__(self) -> int:
         return len(self._members)
@@ -306,7 +248,7 @@ class Channel:
             writer._fail(error)
             self.fanout.report(error)
 
-    def _batch_for(self, member: Membership) -> _Batch | None:
+    def _batch_for(self, member: Membership) -> Batch | None:
         """What *member* gets now if it is what others get, too; else None."""
         if not self._is_batched(member):
             return None
@@ -316,12 +258,7 @@ class Channel:
             return None
         batch = self._batches.get(kind)
         if batch is None:
-            frames = [_frame(message, codec) for message in self._log[: self._begun - self._base]]
-            batch = _Batch(
-                b"".join([frame for frame, _ in frames]),
-                any(encoded for _, encoded in frames),
-                len(frames),
-            )
+            batch = batch_of(self._log[: self._begun - self._base], codec)
             self._batches[kind] = batch
         # The codec may have run other code.
         return batch if self._is_batched(member) else None
@@ -336,34 +273,7 @@ class Channel:
             and all(other is member for other in members_with_news(writer._memberships))
         )
 
-    def _send_batch(self, member: Membership, batch: _Batch) -> None:
+    def _send_batch(self, member: Membership, batch: Batch) -> None:
         member._seen = self._begun
         self.delivered += batch.messages
         member.writer._send_shared(batch.frames, batch.messages)
-
-
-class _Batch(NamedTuple):
-    """The frames of a pass, as members of one kind get them."""
-
-    frames: bytes
-    encoded: bool  # whether any is
-    messages: int
-
-
-def _frame(message: SharedMessage, codec: Any) -> tuple[bytes, bool]:
-    """A frame, and whether it is encoded."""
-    encoded = None if codec is None else message.encoded_for(codec)
-    payload = message.payload if encoded is None else encoded
-    return encode_frame(message.opcode, payload, rsv1=encoded is not None), encoded is not None
-
-
-def members_with_news(memberships: dict[Channel, Membership] | None) -> list[Membership]:
-    """Those of a connection's *memberships* with something that has not reached it."""
-    if not memberships:
-        return []
-    waiting = next(iter(memberships)).fanout._waiting
-    return [
-        member
-        for channel in list(waiting if len(waiting) < len(memberships) else memberships)
-        if (member := memberships.get(channel)) is not None and member._seen < channel._end
-    ]

@@ -12,7 +12,8 @@ from .share import FEW_MEMBERS, MEMBERS_BETWEEN_LOOKS, MOST_GATHERED, TURN_MESSA
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from .channel import Channel, SharedMessage
+    from .channel import Channel
+    from .shared import SharedMessage
     from .writer import FrameWriter
 
 

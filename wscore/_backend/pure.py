@@ -1,9 +1,10 @@
 """The pure-Python twin of `_speedups`: same names, signatures and results, no compiler."""
 
-from .channel import Channel, Membership, SharedMessage
+from .channel import Channel
 from .delivery import BaseConnection, MessageQueue
 from .dispatcher import Dispatcher
 from .fanout import Fanout
+from .membership import Membership
 from .primitives import (
     CPU_FEATURES,
     Utf8Validator,
@@ -19,6 +20,7 @@ from .primitives import (
     use_kernel,
 )
 from .reader import MessageReader, ReadBuffer
+from .shared import SharedMessage
 from .writer import FrameWriter
 
 __all__ = [

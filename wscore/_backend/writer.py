@@ -8,8 +8,8 @@ from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from .channel import members_with_news
 from .keys import keys
+from .membership import members_with_news
 from .primitives import contiguous, encode_frame
 from .reader import ReadBuffer
 from .rules import MAX_FRAME, writer_failed
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from .._types import Buffer
     from ..protocol.extensions import MessageCodec
-    from .channel import Channel, Membership, SharedMessage
+    from .channel import Channel
+    from .membership import Membership
+    from .shared import SharedMessage
 
 
 # More bytes than this do not wait for the end of a turn.
