@@ -27,7 +27,7 @@ def test_the_whole_scope(run: Run, http: str, offered: list[str]) -> None:
         extra: tuple[str, ...] = "X-Twice: 1", "x-TWICE: 2", "X-Latin: caf\xe9", "X-Empty:  "
         if offered:
             extra = *extra, f"Sec-WebSocket-Protocol: {', '.join(offered)}"
-        options: Any = {"http": http, "app_state": state, "root_path": "/root"}
+        options: Any = {"http": http, "app_state": state, "root_path": "/mounted"}
         path = "/caf%C3%A9%2F?q=%20&r"
         async with hosted(app, **options) as under, under.raw(path, *extra):
             address = under.address
@@ -38,10 +38,10 @@ def test_the_whole_scope(run: Run, http: str, offered: list[str]) -> None:
             "asgi": {"version": "3.0", "spec_version": "2.5"},
             "http_version": "1.1",
             "scheme": "ws",
-            "path": "/root/caf\xe9/",
-            "raw_path": b"/root/caf%C3%A9%2F",
+            "path": "/mounted/caf\xe9/",
+            "raw_path": b"/mounted/caf%C3%A9%2F",
             "query_string": b"q=%20&r",
-            "root_path": "/root",
+            "root_path": "/mounted",
             "headers": [
                 (b"host", b"localhost"),
                 (b"upgrade", b"websocket"),
