@@ -178,6 +178,30 @@ def test_a_slow_member_meets_the_policy(run: Run, overflow: Any) -> None:
     run(main())
 
 
+def test_the_oldest_go_of_their_own_room_only_and_the_newest_always_waits(run: Run) -> None:
+    """As on our own protocol: other rooms have limits of their own, and perhaps another policy."""
+
+    async def main() -> None:
+        hub = Hub(rooms={"oldest:": Room(max_unsent=30, overflow="drop_oldest")})
+        ws = Socket(most=0)
+        hub.join(ws, "oldest:1")
+        hub.join(ws, "other")
+        hub.publish("other", "in the hands of the server, and larger than the limit")
+        await asyncio.sleep(0.001)
+        kept = ["other 1", "other 2"]
+        for message in kept:
+            hub.publish("other", message)
+        for number in range(3):
+            hub.publish("oldest:1", f"oldest {number}")
+            await asyncio.sleep(0.001)
+        ws.go_on()
+        await until(lambda: "oldest 2" in ws.taken)
+        assert ws.taken[1:] == [*kept, "oldest 2"]
+        assert (hub.dropped("oldest:1"), hub.dropped("other")) == (2, 0)
+
+    run(main())
+
+
 def test_a_client_that_is_gone_leaves_all_rooms(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "wscore")
 

@@ -60,9 +60,7 @@ class UvicornHost:
         self._defaults: list[tuple[bytes, bytes]] | None = None
         self._fields: list[tuple[str, str]] = []
         self._lines = ""
-        # One of each for all connections.
-        self.forget = self._forget
-        self._discard = self.tasks.discard
+        self._discard = self.tasks.discard  # one for all connections
         self._context = Context()
 
     def find_handler(self, path: str) -> Handler | None:
@@ -79,7 +77,8 @@ class UvicornHost:
     def saw_cookies(self) -> None:
         """Origins are looked at by the application."""
 
-    def _forget(self, wire: Wire) -> None:
+    def forget(self, wire: Wire) -> None:
+        """A connection is gone."""
         self.connections.discard(wire)
 
     def _add_headers(self, headers: Headers) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from .._backend import FrameWriter
+from ..aio.connection.send_queue import counted
 from ..aio.logs import about, log_error
 from ..aio.options import ConnectionOptions
 from ..codes import CloseCode, Opcode
@@ -116,14 +117,23 @@ class AsgiMember:
             self._is_slow = True
             channel.owner.slow(self)
         if channel.overflow == "drop_oldest":
-            while self._queue and self._unsent + size > channel.max_unsent:
-                self._drop(self._queue.popleft())
-            if self._unsent + size <= channel.max_unsent:
-                return True
+            self._drop_oldest(channel, size)
+            return True
         channel.dropped += 1
         if channel.overflow == "close":
             self._close()
         return False
+
+    def _drop_oldest(self, channel: Channel, size: int) -> None:
+        """Make room for *size* bytes among what waits of *channel*; the newest waits anyway."""
+        kept: deque[SharedMessage] = deque()
+        while self._queue and self._unsent + size > channel.max_unsent:
+            message = self._queue.popleft()
+            if message.channel is channel:
+                self._drop(message)
+            else:
+                kept.append(message)
+        self._queue.extendleft(reversed(kept))
 
     def _put(self, message: SharedMessage) -> None:
         self._queue.append(message)
@@ -136,7 +146,7 @@ class AsgiMember:
         self._unsent -= len(message.payload)
         if message.channel is not None:
             message.channel.dropped += 1
-            _counted(message.channel)
+            counted(message.channel)
 
     async def _send_all(self) -> None:
         """Send what is queued, and wait as long as the server wants to."""
@@ -154,7 +164,7 @@ class AsgiMember:
             self._unsent -= len(message.payload)
             if message.channel is not None:
                 message.channel.delivered += 1
-                _counted(message.channel)
+                counted(message.channel)
         self._is_sending = self._is_slow = False
 
     def _log(self, error: Exception) -> None:
@@ -195,9 +205,3 @@ def _event(message: SharedMessage) -> dict[str, Any]:
     if message.opcode == Opcode.TEXT:
         return {"type": "websocket.send", "text": message.payload.decode()}
     return {"type": "websocket.send", "bytes": message.payload}
-
-
-def _counted(channel: Channel) -> None:
-    """Tell the owner of a channel that has no members any more, who has looked at it already."""
-    if not len(channel):
-        channel.owner.counted(channel)

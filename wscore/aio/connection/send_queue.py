@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..options import Overflow
     from .wire import Wire
 
-__all__ = ["LARGE", "MAX_FRAME", "SendQueue", "utf8_in_slices"]
+__all__ = ["LARGE", "MAX_FRAME", "SendQueue", "counted", "utf8_in_slices"]
 
 # How many bytes are gathered for one write.
 _GATHERED = 65536
@@ -135,7 +135,7 @@ class SendQueue:
         self.dropped += 1
         if channel is not None:
             channel.dropped += 1
-            _counted(channel)
+            counted(channel)
 
     def pump(self) -> None:
         """Write what waits, as far as the peer keeps up.
@@ -313,7 +313,7 @@ class SendQueue:
                 writer.write(item.opcode, encoded, True, True)
             if item.channel is not None:
                 item.channel.delivered += 1
-                _counted(item.channel)
+                counted(item.channel)
             if not self.discarded:
                 self._queue.popleft()
                 self.size -= _size(payload)
@@ -357,7 +357,7 @@ def _size(payload: str | bytes | memoryview) -> int:
     return len(payload)
 
 
-def _counted(channel: Channel) -> None:
+def counted(channel: Channel) -> None:
     """Tell the owner of a channel that has no members any more, who has looked at it already."""
     if not len(channel):
         channel.owner.counted(channel)
