@@ -11,7 +11,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.asgi import HTTP, Hosted, Recorder, accepting, hosted
+from support.asgi import HTTP, Hosted, Recorder, accepting, accepting_late, hosted
 from support.isolated import start
 from support.oracles import WireFrame
 from support.rawpeer import CLOSE, PING, TEXT, close_payload, fill, until
@@ -126,12 +126,7 @@ def test_shutdown_delivers_what_was_sent_before(run: Run) -> None:
 
 def test_shutdown_before_the_answer_refuses_with_500(run: Run) -> None:
     async def main() -> None:
-        async def waiting(app: Recorder) -> None:
-            await app.next()
-            await app.next()
-            await app.send("websocket.accept")
-
-        app = Recorder(waiting)
+        app = accepting_late()
         async with hosted(app) as under, under.raw(status=0) as peer:
             await until(lambda: under.state.tasks)
             under.shutdown()

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.asgi import Recorder, accepting, answer_close, hosted
+from support.asgi import Recorder, accepting, accepting_late, answer_close, hosted
 from support.oracles import WireFrame
 from support.rawpeer import BINARY, CLOSE, CONT, TEXT, close_payload, until
 from uvicorn.protocols.utils import ClientDisconnected
@@ -85,12 +85,7 @@ def test_a_client_that_is_lost(run: Run, how: str) -> None:
 
 def test_a_client_that_is_lost_before_the_answer(run: Run) -> None:
     async def main() -> None:
-        async def waiting(app: Recorder) -> None:
-            await app.next()
-            await app.next()
-            await app.send("websocket.accept")
-
-        app = Recorder(waiting)
+        app = accepting_late()
         async with hosted(app) as under, under.raw(status=0):
             await until(lambda: app.events)
         assert app.events == [CONNECT, LOST]

@@ -7,17 +7,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from support.asgi_servers import AsgiServer, uvicorn
 from support.rawpeer import until
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from websockets.asyncio.client import ClientConnection
 
-__all__ = ["EXAMPLES", "PATIENCE", "ROOT", "Served", "app_of", "closed", "serving"]
+__all__ = ["EXAMPLES", "PATIENCE", "ROOT", "Served", "app_of", "chat_of_two", "closed",
+           "refused_with_403", "serving"]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("[!_]*.py"))
@@ -80,3 +82,21 @@ def serving(app: str, ws: str, folder: Path, apps: Path = ROOT) -> Iterator[Serv
     """Start uvicorn with the class *ws*, as an example says; it logs to *folder*."""
     with uvicorn(app, folder=folder, apps=apps, ws=ws) as server:
         yield Served(server)
+
+
+async def chat_of_two(served: Served, path: str) -> None:
+    """What one says in the room at *path*, as ``?name=``, both hear."""
+    async with served.connect(f"{path}?name=Ada") as ada:
+        await ada.send("alone")
+        assert await ada.recv() == "Ada: alone"
+        async with served.connect(f"{path}?name=Grace") as grace:
+            await grace.send("Grüße 👋")
+            for ws in (ada, grace):
+                assert await ws.recv() == "Grace: Grüße 👋"
+
+
+async def refused_with_403(served: Served, path: str, **options: Any) -> None:
+    """The handshake at *path* is refused."""
+    with pytest.raises(InvalidStatus) as refused:
+        await served.connect(path, **options)
+    assert refused.value.response.status_code == 403

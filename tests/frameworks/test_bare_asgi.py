@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import aiohttp
 import pytest
-from frameworks.serving import app_of, closed
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from frameworks.serving import app_of, closed, refused_with_403
+from websockets.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,12 +55,7 @@ def test_text_and_binary(run: Run, served: Served, message: str | bytes) -> None
 
 @pytest.mark.parametrize("path", ["/", "/a/b", "/" + "x" * 41, "/" + quote("a\n")])
 def test_a_refused_handshake(run: Run, served: Served, path: str) -> None:
-    async def main() -> None:
-        with pytest.raises(InvalidStatus) as refused:
-            await served.connect(path)
-        assert refused.value.response.status_code == 403
-
-    run(main())
+    run(refused_with_403(served, path))
 
 
 def test_a_message_above_uvicorns_limit(run: Run, served: Served) -> None:

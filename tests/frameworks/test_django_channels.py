@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-from frameworks.serving import app_of, closed
+from frameworks.serving import app_of, closed, refused_with_403
 from websockets.exceptions import InvalidStatus
 
 if TYPE_CHECKING:
@@ -64,12 +64,7 @@ def test_rooms_hear_nothing_of_each_other(run: Run, served: Served) -> None:
 
 @pytest.mark.parametrize("origin", [None, "http://evil.example", "null"])
 def test_another_origin(run: Run, served: Served, origin: str | None) -> None:
-    async def main() -> None:
-        with pytest.raises(InvalidStatus) as refused:
-            await served.connect("/shout/", origin=origin)
-        assert refused.value.response.status_code == 403
-
-    run(main())
+    run(refused_with_403(served, "/shout/", origin=origin))
 
 
 def test_no_route(run: Run, served: Served) -> None:

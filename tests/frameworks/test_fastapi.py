@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-from frameworks.serving import PATIENCE, app_of, closed
+from frameworks.serving import PATIENCE, app_of, closed, refused_with_403
 from selenium.webdriver.support.wait import WebDriverWait
-from websockets.exceptions import InvalidStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,12 +66,7 @@ def test_rooms_hear_nothing_of_each_other(run: Run, served: Served) -> None:
     ],
 )
 def test_a_refused_handshake(run: Run, served: Served, path: str) -> None:
-    async def main() -> None:
-        with pytest.raises(InvalidStatus) as refused:
-            await served.connect(path)
-        assert refused.value.response.status_code == 403
-
-    run(main())
+    run(refused_with_403(served, path))
 
 
 def test_http_beside_it(run: Run, served: Served) -> None:

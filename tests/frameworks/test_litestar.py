@@ -7,8 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from frameworks.serving import app_of, closed
-from websockets.exceptions import InvalidStatus
+from frameworks.serving import app_of, chat_of_two, closed, refused_with_403
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,26 +20,12 @@ APP = app_of("litestar_chat")
 
 
 def test_a_chat(run: Run, served: Served) -> None:
-    async def main() -> None:
-        async with served.connect("/chat/lobby?name=Ada") as ada:
-            await ada.send("alone")
-            assert await ada.recv() == "Ada: alone"
-            async with served.connect("/chat/lobby?name=Grace") as grace:
-                await grace.send("Grüße 👋")
-                for ws in (ada, grace):
-                    assert await ws.recv() == "Grace: Grüße 👋"
-
-    run(main())
+    run(chat_of_two(served, "/chat/lobby"))
 
 
 @pytest.mark.parametrize("query", ["", "?name="])
 def test_a_guard_refuses(run: Run, served: Served, query: str) -> None:
-    async def main() -> None:
-        with pytest.raises(InvalidStatus) as refused:
-            await served.connect(f"/chat/lobby{query}")
-        assert refused.value.response.status_code == 403
-
-    run(main())
+    run(refused_with_403(served, f"/chat/lobby{query}"))
 
 
 def test_a_typed_listener(run: Run, served: Served) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from frameworks.serving import app_of
+from frameworks.serving import app_of, chat_of_two
 from websockets.exceptions import InvalidStatus
 
 if TYPE_CHECKING:
@@ -20,16 +20,7 @@ APP = app_of("quart_chat")
 
 
 def test_a_chat(run: Run, served: Served) -> None:
-    async def main() -> None:
-        async with served.connect("/chat?name=Ada") as ada:
-            await ada.send("alone")
-            assert await ada.recv() == "Ada: alone"
-            async with served.connect("/chat?name=Grace") as grace:
-                await grace.send("Grüße 👋")
-                for ws in (ada, grace):
-                    assert await ws.recv() == "Grace: Grüße 👋"
-
-    run(main())
+    run(chat_of_two(served, "/chat"))
 
 
 @pytest.mark.parametrize("message", ["", b"\x00\xff", "ä" * 1_000_000, b"\xff" * 1_000_000])

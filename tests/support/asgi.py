@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from support.rawpeer import RawPeer
 
-__all__ = ["HTTP", "Hosted", "Recorder", "accepting", "answer_close", "hosted"]
+__all__ = ["HTTP", "Hosted", "Recorder", "accepting", "accepting_late", "answer_close", "hosted"]
 
 # uvicorn's implementations of HTTP, which pass requests on in their own ways.
 HTTP = ["h11", "httptools"]
@@ -170,3 +170,14 @@ def accepting(script: Callable[[Recorder], Any]) -> Recorder:
         return await script(app)
 
     return Recorder(accepted)
+
+
+def accepting_late() -> Recorder:
+    """An application that accepts when the client, or the server, has given up already."""
+
+    async def late(app: Recorder) -> None:
+        await app.next()
+        await app.next()
+        await app.send("websocket.accept")
+
+    return Recorder(late)
