@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,7 @@ from wscore.hub.memory_broker import MemoryBroker
 from wscore.testing import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from wscore.hub.broker import Missed
 
@@ -229,11 +230,18 @@ def test_a_history_that_holds_nothing_can_be_resumed_too(run: Run) -> None:
 # Time ------------------------------------------------------------------------------------------
 
 
+@asynccontextmanager
+async def timed(**settings: Any) -> AsyncIterator[tuple[FakeClock, Rooms]]:
+    """Rooms with these *settings*, in a loop whose time the test makes."""
+    async with FakeClock() as clock:
+        rooms = Rooms(**settings)
+        rooms.broker.bind(asyncio.get_running_loop())
+        yield clock, rooms
+
+
 def test_publications_expire(run_asyncio: Run) -> None:
     async def main() -> None:
-        async with FakeClock() as clock:
-            rooms = Rooms(history=9, ttl=10)
-            rooms.broker.bind(asyncio.get_running_loop())
+        async with timed(history=9, ttl=10) as (clock, rooms):
             rooms.join()
             rooms.publish("1")
             await clock.advance(6)
@@ -255,9 +263,7 @@ def test_publications_expire(run_asyncio: Run) -> None:
 
 def test_silent_rooms_are_freed_and_then_no_timer_is_left(run_asyncio: Run) -> None:
     async def main() -> None:
-        async with FakeClock() as clock:
-            rooms = Rooms(history=9, ttl=10)
-            rooms.broker.bind(asyncio.get_running_loop())
+        async with timed(history=9, ttl=10) as (clock, rooms):
             for number in range(1000):
                 rooms.publish("x", room=f"{number}")
             rooms.join("joined")
@@ -278,9 +284,7 @@ def test_many_rooms_are_freed_some_at_a_time(
     monkeypatch.setattr(memory_broker, "LATE", 50)
 
     async def main() -> None:
-        async with FakeClock() as clock:
-            rooms = Rooms(history=9, ttl=10)
-            rooms.broker.bind(asyncio.get_running_loop())
+        async with timed(history=9, ttl=10) as (clock, rooms):
             for number in range(1000):
                 rooms.publish("x", room=f"{number}")
             await clock.advance(10)
@@ -299,9 +303,7 @@ def test_an_empty_room_is_forgotten_after_a_while(run_asyncio: Run, ttl: int | N
 
     async def main() -> None:
         while_ = 10 if ttl else 300
-        async with FakeClock() as clock:
-            rooms = Rooms(history=9, ttl=ttl)
-            rooms.broker.bind(asyncio.get_running_loop())
+        async with timed(history=9, ttl=ttl) as (clock, rooms):
             rooms.join()
             await clock.advance(1000)
             position = (await rooms.missed()).position
@@ -348,9 +350,7 @@ def test_a_history_that_expired_comes_back_with_a_new_epoch(run_asyncio: Run) ->
 
 def test_a_history_that_is_used_is_not_forgotten_although_nothing_fits(run_asyncio: Run) -> None:
     async def main() -> None:
-        async with FakeClock() as clock:
-            rooms = Rooms(history=9, history_bytes=1, ttl=10)
-            rooms.broker.bind(asyncio.get_running_loop())
+        async with timed(history=9, history_bytes=1, ttl=10) as (clock, rooms):
             begin = (await rooms.missed()).position
             await clock.advance(6)
             rooms.publish("too long")
@@ -380,9 +380,7 @@ def test_every_event_loop_has_timers(run: Run, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_shorter_time_to_live_is_not_kept_waiting_by_a_longer_one(run_asyncio: Run) -> None:
     async def main() -> None:
-        async with FakeClock() as clock:
-            rooms = Rooms(history=9, ttl=1000)
-            rooms.broker.bind(asyncio.get_running_loop())
+        async with timed(history=9, ttl=1000) as (clock, rooms):
             rooms.publish("1", room="long")
             rooms.settings = Room(history=9, ttl=1)
             rooms.publish("1", room="short")
@@ -418,6 +416,7 @@ def test_without_a_loop_of_the_hub_time_passes_all_the_same(run_asyncio: Run) ->
 def test_the_timer_keeps_nothing_alive(run_asyncio: Run) -> None:
     async def main() -> None:
         async with FakeClock() as clock:
+            # Not `timed`, which would keep them.
             rooms = Rooms(history=9, ttl=10)
             rooms.broker.bind(asyncio.get_running_loop())
             rooms.publish("x")
@@ -435,9 +434,7 @@ def test_the_timer_keeps_nothing_alive(run_asyncio: Run) -> None:
 
 def test_closing_forgets_everything(run_asyncio: Run) -> None:
     async def main() -> None:
-        async with FakeClock() as clock:
-            rooms = Rooms(history=9, ttl=10)
-            rooms.broker.bind(asyncio.get_running_loop())
+        async with timed(history=9, ttl=10) as (clock, rooms):
             rooms.join()
             rooms.publish("x")
             await rooms.broker.drain()
