@@ -19,7 +19,7 @@ from ..contract import Refused
 from ..servers import ROOT
 from ..servers.cores import Role, cpu_time, pinned
 from ..servers.process import Server, resident
-from .crowd import Crowd
+from .clients import Crowd
 from .log import Source
 
 __all__ = ["REST", "Figures", "Load", "measure", "quantile", "stats"]

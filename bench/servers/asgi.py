@@ -35,16 +35,16 @@ def application(name: str) -> App:
 
 async def uvicorn(ws: str, app: App, options: Options) -> None:
     """Serve with uvicorn's class *ws*, or with ours."""
-    from uvicorn import Config, Server
+    from uvicorn import Config
 
-    class Announcing(Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            library = ws.partition("-")[0]
-            told = {"ws": self.config.ws_protocol_class.__module__.rpartition(".")[2]}
-            if library == "wscore":
-                told = {"ws": "wscore", "wscore": wscore.__version__, "backend": wscore.BACKEND}
-            entry.announce("uvicorn", *([] if library == "wscore" else [library]), **told)
+    from .announcing import Announcing
+
+    def announce() -> None:
+        library = ws.partition("-")[0]
+        told = {"ws": config.ws_protocol_class.__module__.rpartition(".")[2]}
+        if library == "wscore":
+            told = {"ws": "wscore", "wscore": wscore.__version__, "backend": wscore.BACKEND}
+        entry.announce("uvicorn", *([] if library == "wscore" else [library]), **told)
 
     config = Config(
         app,
@@ -57,7 +57,7 @@ async def uvicorn(ws: str, app: App, options: Options) -> None:
         ws_max_size=options.max_size,
         ws_ping_interval=SELDOM,
     )
-    await Announcing(config).serve()
+    await Announcing(config, announce).serve()
 
 
 async def granian(app: App, options: Options) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
 
 import uvicorn
 
@@ -12,21 +11,13 @@ import wscore
 from ..compare.app import make_app
 from ..compare.wire import ETHERNET_MSS
 from . import Options, entry
+from .announcing import Announcing
 
 
-class Announcing(uvicorn.Server):
-    """Tells when it is listening."""
-
-    async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
-        entry.announce(
-            "uvicorn",
-            "starlette",
-            "sse-starlette",
-            "httptools",
-            wscore=wscore.__version__,
-            backend=wscore.BACKEND,
-        )
+def announce() -> None:
+    """Tell that the server listens, and what it is made of."""
+    told = {"wscore": wscore.__version__, "backend": wscore.BACKEND}
+    entry.announce("uvicorn", "starlette", "sse-starlette", "httptools", **told)
 
 
 async def feed(options: Options) -> None:
@@ -41,7 +32,7 @@ async def feed(options: Options) -> None:
     )
     with socket.create_server((entry.HOST, options.port), backlog=config.backlog) as listening:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, ETHERNET_MSS)
-        await Announcing(config).serve(sockets=[listening])
+        await Announcing(config, announce).serve(sockets=[listening])
 
 
 if __name__ == "__main__":

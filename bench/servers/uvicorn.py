@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import uvicorn
 
 from . import Options, entry
+from .announcing import Announcing
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -43,14 +45,6 @@ class Room:
         self._members.discard(send)
 
 
-class Announcing(uvicorn.Server):
-    """Tells when it is listening."""
-
-    async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
-        entry.announce("uvicorn", "wsproto")
-
-
 async def coroutine(options: Options) -> None:
     await _serve(app, options)
 
@@ -72,7 +66,7 @@ async def _serve(application: Any, options: Options) -> None:
         ws_max_size=options.max_size,
         ws_ping_interval=None,
     )
-    await Announcing(config).serve()
+    await Announcing(config, partial(entry.announce, "uvicorn", "wsproto")).serve()
 
 
 if __name__ == "__main__":
