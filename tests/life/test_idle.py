@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,9 +16,11 @@ CONNECTIONS, FEWER = 10_000, 1_000
 SPARE = 200
 # Bytes of resident memory for each; `Listener` and coroutine.
 LIMITS = {True: 8192, False: 12288}
-MAX_CPU = 0.02
+# Times the processor time of a server that only sends pings, beside it. 1.1 to 1.4 here.
+MAX_CPU = 3
 # What else the machine does adds to that, so one of these has to be below it.
 LOOKS = 3
+ROUNDS = 2  # of heartbeats in each
 
 
 def _settled(server: Child, count: int, tasks: int) -> dict[str, int]:
@@ -62,7 +65,7 @@ def test_ten_thousand_idle_connections(
                 if len(peaks) == 1:
                     figure(f"{count} connections, {(peaks[0] - empty) / count:.0f} bytes each")
                     assert (peaks[0] - empty) / count < LIMITS[listener]
-                    _assert_rests(server, crowd, rest, figure)
+                    _assert_rests(server, count, rest, figure)
                     assert crowd.ask("alive") == count
             after = _settled(server, 0, 1)
             assert descriptors(server.pid) == base_files
@@ -74,13 +77,22 @@ def test_ten_thousand_idle_connections(
         assert peaks[1] < peaks[0] * 1.05
 
 
-def _assert_rests(server: Child, crowd: Child, rest: float, figure: Callable[[str], None]) -> None:
-    share = 1.0
-    for _ in range(LOOKS):
-        before = cpu_seconds(server.pid)
-        time.sleep(rest)
-        share = min(share, (cpu_seconds(server.pid) - before) / rest)
-        if share < MAX_CPU:
-            break
-    figure(f"{share:.2%} of a processor at rest, a heartbeat every {rest:g} s")
-    assert share < MAX_CPU
+def _assert_rests(server: Child, count: int, rest: float, figure: Callable[[str], None]) -> None:
+    """Heartbeats cost little more than the pings themselves."""
+    with (
+        Child("bare_server.py", descriptors=count + SPARE, interval=rest) as bare,
+        _fill(bare, count),
+    ):
+        ratio = inf
+        for _ in range(LOOKS):
+            before = cpu_seconds(server.pid), cpu_seconds(bare.pid)
+            time.sleep(rest * ROUNDS)
+            spent = cpu_seconds(server.pid) - before[0]
+            ratio = min(ratio, spent / (cpu_seconds(bare.pid) - before[1]))
+            if ratio < MAX_CPU:
+                break
+    figure(
+        f"{spent / rest / ROUNDS:.2%} of a processor at rest, a heartbeat every {rest:g} s: "
+        f"{ratio:.2f} times what its pings cost"
+    )
+    assert ratio < MAX_CPU
