@@ -17,8 +17,8 @@ PATIENTLY := --timeout=900
 # The newest libraries need Python 3.11: below it there are fewer libraries to accelerate and to measure.
 WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/acceleration --ignore=tests/bench" * (sys.version_info < (3, 11)))')
 
-.PHONY: help demo test coverage bench bench-quick bench-asgi bench-broadcast bench-end-to-end compare calls lint types sanitize kernels neon old-cpus \
-	test-packaging test-accelerated test-asgi test-frameworks test-compat test-browser attack fuzz fuzz-sanitized conformance life soak matrix wheels clean
+.PHONY: help demo demo-cluster test coverage bench bench-quick bench-asgi bench-broadcast bench-end-to-end bench-nodes compare calls lint types sanitize kernels neon old-cpus \
+	test-packaging test-accelerated test-asgi test-frameworks test-compat test-browser test-cluster attack fuzz fuzz-sanitized conformance life soak matrix wheels clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -48,6 +48,11 @@ ifdef CHECK
 else
 	$(BIN)/python -m wscore serve
 endif
+
+PORT ?= 8765
+demo-cluster: $(VENV)/.demo ## the chat on three nodes behind nginx, with Redis between them; PORT=8765
+	@$(BIN)/python -c 'import redis, hiredis' 2>/dev/null || $(PIP) --editable '.[redis]'
+	$(BIN)/python -m scripts.demo_cluster $(PORT)
 
 test: $(VENV)/.dev ## the fast tests, on the backend that is there and on the pure twin
 	WSCORE_BACKEND=auto $(PYTEST) $(WITHOUT_PEERS)
@@ -80,6 +85,13 @@ ifdef QUICK
 else
 	$(BIN)/python -m bench.asgi --json bench/asgi.json --document docs/asgi.md $(ARGS); status=$$?; \
 		$(BIN)/python -m bench.charts bench/asgi.json docs/charts && exit $$status
+endif
+
+bench-nodes: $(VENV)/.dev ## hubs of many nodes beside redis-py and a hub alone; QUICK=1 only tries it
+ifdef QUICK
+	$(BIN)/python -m bench.nodes --rounds 1 --seconds 0.5 --waiting 20000 $(ARGS)
+else
+	$(BIN)/python -m bench.nodes --json bench/nodes.json --document docs/scaling.md $(ARGS)
 endif
 
 compare: $(VENV)/.dev ## WebSocket beside server-sent events and long polling; QUICK=1 only tries it
@@ -142,6 +154,9 @@ test-frameworks: $(VENV)/.frameworks ## each of examples/: FastAPI, Django Chann
 
 test-browser: $(VENV)/.dev ## Chromium opens the page and talks to the server
 	$(BIN)/python -m pytest tests/browser
+
+test-cluster: $(VENV)/.dev ## three nodes on Redis under load, which fails in many ways; CLUSTER=short for less
+	CLUSTER=$(CLUSTER) $(BIN)/python -m pytest $(PATIENTLY) tests/cluster
 
 conformance: $(VENV)/.dev ## the Autobahn test suite
 	$(BIN)/python tests/conformance/run.py $(ARGS)

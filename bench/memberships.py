@@ -81,10 +81,11 @@ class Sink(asyncio.Transport):
 
 
 class Crowd(Network):
-    """Many connections of a server whose other ends do not exist."""
+    """Many connections of a server whose other ends do not exist; *sink* makes their transports."""
 
-    def __init__(self) -> None:
+    def __init__(self, sink: Callable[[], Sink] = Sink) -> None:
         super().__init__()
+        self._sink = sink
         self._factory: Callable[[], asyncio.BufferedProtocol]
         self._servers = AsyncExitStack()
 
@@ -109,7 +110,7 @@ class Crowd(Network):
         return opened
 
     def _open_one(self) -> None:
-        protocol, transport = self._factory(), Sink()
+        protocol, transport = self._factory(), self._sink()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         # What is current now has changed when the handshake is done.

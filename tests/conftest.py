@@ -68,8 +68,12 @@ def _compiled_is_expected() -> bool:
 
 
 # Tests that do not look at WSCORE_BACKEND: they ask for each backend by name, or for none. After
-# they have run on all backends, `make test` need not run them again on the twin.
-_ANY_BACKEND = ("_backend", "conformance", "support", "test_docs.py", "test_layout.py")
+# they have run on all backends, `make test` need not run them again on the twin. Workers are
+# processes, which begin and end the same on either.
+_ANY_BACKEND = (
+    *("_backend", "conformance", "support", "workers"),
+    *("test_deployment.py", "test_docs.py", "test_layout.py"),
+)
 # These look at what the switch has chosen.
 _CHOSEN_BACKEND = ("test_backend.py", "test_upgrade.py")
 

@@ -136,7 +136,12 @@ def options_of(parser: argparse.ArgumentParser) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize(
-    ("command", "heading"), [("connect", "Options of `connect`"), ("serve", "A server")]
+    ("command", "heading"),
+    [
+        ("connect", "Options of `connect`"),
+        ("serve", "A server"),
+        ("nginx", "A configuration of nginx"),
+    ],
 )
 def test_every_option_of_the_command_line_is_documented(command: str, heading: str) -> None:
     text = (DOCS / "command-line.md").read_text(encoding="utf-8")

@@ -9,117 +9,13 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from support.mirrors import ABOUT_ALL, OTHER_TESTS, TESTED_AS, UNTESTED
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "wscore"
 TESTS = ROOT / "tests"
 
 # Modules -------------------------------------------------------------------------------------
-
-# Test files, without "test_", of modules that have no test file of their own name.
-TESTED_AS = {
-    "_speedups": ["_backend.mask", "_backend.utf8", "_backend.header", "_backend.threads"],
-    "_backend.channel": [
-        "_backend.fanout",
-        "_backend.fanout_compressed",
-        "_backend.fanout_disturbed",
-    ],
-    "_backend.membership": ["_backend.fanout", "_backend.fanout_disturbed"],
-    "_backend.shared": ["_backend.fanout", "_backend.fanout_compressed"],
-    "_backend.keys": ["_backend.writer_keys"],
-    "_backend.primitives": ["_backend.mask", "_backend.utf8", "_backend.header"],
-    "_backend.pure": ["_backend.backend"],
-    "_backend.reader": ["_backend.reader", "_backend.reader_limits", "_backend.reader_buffers",
-                        "_backend.spares",
-                        "_backend.interrupted_reader", "_backend.no_memory", "_backend.corpus"],
-    "_backend.writer": ["_backend.writer", "_backend.writer_attached", "_backend.writer_encoded",
-                        "_backend.writer_keys", "_backend.writer_socket",
-                        "_backend.interrupted", "_backend.payloads"],
-    "_backend.delivery": ["_backend.base_connection", "_backend.delivery",
-                          "_backend.delivery_steps", "_backend.delivery_turns"],
-    "codes": ["frames"],
-    # Re-exports of what `protocol` tests.
-    "deflate": ["protocol.deflate"],
-    "extensions": ["protocol.extensions"],
-    "headers": ["protocol.headers"],
-    "protocol.connection": ["protocol.connection", "protocol.interrupted"],
-    "protocol.handshake": ["protocol.handshake", "protocol.subprotocols"],
-    "protocol.http11": ["protocol.http11", "protocol.http11_responses"],
-    "protocol.server": ["protocol.opening"],
-    "protocol.client": ["protocol.opening"],
-    "protocol.fastpath": ["_backend.upgrade"],
-    "protocol.deflate": ["protocol.deflate", "protocol.deflate_negotiation"],
-    "aio.connection.receiver": ["aio.connection.wire"],
-    "aio.connection.transport": ["aio.connection.wire"],
-    "aio.client.opening": ["aio.client.connect"],
-    "aio.server.host": ["aio.server.server"],
-    "aio.server.opening": ["aio.server.opening", "aio.server.server"],
-    "aio.connection.sending": ["aio.connection.connection", "aio.connection.send_queue"],
-    "aio.client.connect": ["aio.client.connect", "aio.client.redirects"],
-    "aio.client.connection": ["aio.client.connect"],
-    "aio.client.reconnect": ["aio.client.reconnect", "aio.client.reconnect_listener"],
-    "aio.client.options": ["aio.options"],
-    "aio.server.options": ["aio.options"],
-    "aio.server.serve": ["aio.server.server"],
-    "aio.server.server": ["aio.server.server", "aio.server.server_life"],
-    "aio.server.connection": ["aio.server.server", "aio.stats"],
-    "acceleration.base": ["acceleration.table"],
-    "compat.metadata": ["compat.standing_in"],
-    "compat.websockets.auth": ["compat.websockets.legacy.server"],
-    "compat.websockets.sync.client": ["compat.standing_in"],
-    "compat.websockets.sync.server": ["compat.standing_in"],
-    "compat.websockets.version": ["compat.standing_in"],
-    "compat.websockets.asyncio.connection": ["compat.names"],
-    "compat.websockets.legacy.auth": ["compat.websockets.legacy.server"],
-    "compat.websockets.legacy.client": ["compat.websockets.legacy.server"],
-    "compat.websockets.legacy.exceptions": ["compat.websockets.exceptions"],
-    "compat.websockets.legacy.protocol": ["compat.websockets.legacy.server"],
-    "compat.websockets.connection": ["compat.websockets.protocol"],
-    "compat.websockets.datastructures": ["compat.websockets.headers"],
-    "compat.websockets.http": ["compat.websockets.http11"],
-    "compat.websockets.speedups": ["compat.websockets.utils"],
-    "asgi.events": ["asgi.bad_input"],
-    "asgi.handshakes": ["asgi.opening", "asgi.scope"],
-    "asgi.host": ["asgi.protocol"],
-    "asgi.queue": ["asgi.session"],
-    "demo.server": ["demo.demo_server"],
-    "hub.broker": ["hub.memory_broker"],
-    "hub.members": ["hub.asgi_member"],
-    "hub.messages": ["hub.bad_input"],
-    "hub.node": ["hub.node", "hub.slow_members"],
-    "hub.presence": ["hub.memory_presence"],
-    "hub.publication": ["hub.resume"],
-    "hub.stats": ["hub.node"],
-    "hub.views": ["hub.hub"],
-}  # fmt: skip
-# Nothing in them runs that could be tested apart from what uses it.
-UNTESTED = {"_types", "_version"}
-# Test files that are about no one module.
-ABOUT_ALL = {
-    "docs",
-    "layout",
-    "public",
-    "failing",
-    "aio.connection.cancellation",
-    "aio.connection.corpus_live",
-    "aio.connection.delivery_live",
-    "aio.connection.delivery_load",
-    "aio.connection.ending",
-    "aio.connection.fragments",
-    "aio.connection.interrupted",
-    "aio.connection.limits",
-    "aio.connection.shared",
-    "aio.tls",
-    "hub.closing",
-    "hub.many_rooms",
-    "hub.shared_compression",
-    "hub.state_machine",
-}
-# Folders of tests against something other than modules, each with a make target or a README, and
-# of what tests share.
-OTHER_TESTS = {"accelerated", "attack", "bench", "browser", "conformance", "frameworks", "fuzz",
-               "interop", "kernels_c", "life", "node", "packaging", "soak", "support", "typing",
-               "uvicorn_live", "uvicorn_suite"}  # fmt: skip
 
 
 def name_of(path: Path, root: Path) -> str:
@@ -299,7 +195,7 @@ def test_the_measures_find_functions() -> None:
 # From the lowest to the highest, each with the modules of it: a name stands for all below it,
 # the longest name that fits counts.
 LAYERS = [
-    ("words", ["errors", "codes", "frames", "_types", "_version"]),
+    ("words", ["errors", "codes", "frames", "_types", "_version", "workers.environment"]),
     ("kernels", ["_backend", "_speedups"]),
     ("protocol", ["protocol", "deflate", "extensions", "headers"]),
     ("aio base", ["aio.wheel", "aio.loop", "aio.logs", "aio.stats", "aio.options"]),
@@ -307,7 +203,7 @@ LAYERS = [
     ("aio roles", ["aio.server", "aio.client"]),
     ("aio", ["aio"]),
     ("scale", ["hub"]),
-    ("edges", ["__main__", "acceleration", "asgi", "cli", "compat", "demo", "testing"]),
+    ("edges", ["__main__", "acceleration", "asgi", "cli", "compat", "demo", "testing", "workers"]),
 ]
 NAMES_OF_LAYERS = [name for name, _ in LAYERS]
 KERNELS, PROTOCOL, EDGES = (NAMES_OF_LAYERS.index(n) for n in ("kernels", "protocol", "edges"))
@@ -384,6 +280,26 @@ def test_no_layer_imports_a_higher_one() -> None:
         if layer_of(imported) > layer_of(name)
     ]
     assert not upwards
+
+
+def test_the_map_of_the_redis_hub_is_right() -> None:
+    """Its docstring names every module; none imports, not even for types, one of a line below."""
+    folder = PACKAGE / "hub" / "redis"
+    described = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
+    lines = re.findall(r"^- (.*?):", described or "", re.MULTILINE)
+    line_of = {name: n for n, line in enumerate(lines) for name in re.findall(r"``(\w+)``", line)}
+    assert set(line_of) == {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    downwards = [
+        f"{name} imports {imported}"
+        for name, line in line_of.items()
+        for imported in re.findall(
+            r"^ *from \.(\w+) import",
+            (folder / f"{name}.py").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+        if line_of[imported] > line
+    ]
+    assert not downwards
 
 
 def test_compiled_code_imports_words_and_rules_only() -> None:

@@ -18,7 +18,7 @@ CONNECTION = {
 }  # fmt: skip
 NAMES = {
     wscore.Connection: CONNECTION,
-    wscore.ServerConnection: CONNECTION | {"respond", "server", "username"},
+    wscore.ServerConnection: CONNECTION | {"respond", "scheme", "server", "username"},
     wscore.ClientConnection: CONNECTION | {"attempt", "reconnections"},
     wscore.Server: {
         "close", "connections", "get_loop", "is_serving", "logger", "serve_forever", "sockets",
@@ -28,8 +28,8 @@ NAMES = {
         "on_close", "on_drain", "on_message", "on_open", "on_ping", "on_pong",
     },
     wscore.Hub: {
-        "close", "count", "drain", "dropped", "join", "leave", "members", "presence", "publish",
-        "publish_threadsafe", "resume", "rooms", "start", "stats",
+        "close", "connected", "count", "drain", "dropped", "join", "leave", "members", "presence",
+        "publish", "publish_threadsafe", "resume", "rooms", "start", "stats",
     },
     wscore.serve: set(),
     wscore.connect: {"close", "connection", "wait_closed"},

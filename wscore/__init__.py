@@ -24,6 +24,7 @@ from ._backend import (
 from ._version import __version__
 from .codes import CloseCode, Opcode
 from .errors import (
+    BrokerUnavailable,
     ConcurrencyError,
     ConnectionClosed,
     ConnectionClosedError,
@@ -43,6 +44,7 @@ from .errors import (
     PayloadTooBig,
     ProtocolError,
     ProxyError,
+    PublishRefused,
     ReconnectionFailed,
     SecurityError,
     SendQueueFull,
@@ -108,6 +110,7 @@ __all__ = [
     "BACKEND",
     "KERNEL",
     "Backoff",
+    "BrokerUnavailable",
     "ClientConnection",
     "ClientProtocol",
     "Close",
@@ -159,6 +162,7 @@ __all__ = [
     "ProtocolError",
     "ProxyError",
     "Publication",
+    "PublishRefused",
     "ReadBuffer",
     "ReconnectionFailed",
     "Request",

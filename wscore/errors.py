@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .protocol.http11 import Response
 
 __all__ = [
+    "BrokerUnavailable",
     "ConcurrencyError",
     "ConnectionClosed",
     "ConnectionClosedError",
@@ -31,6 +32,7 @@ __all__ = [
     "PayloadTooBig",
     "ProtocolError",
     "ProxyError",
+    "PublishRefused",
     "ReconnectionFailed",
     "SecurityError",
     "SendQueueFull",
@@ -159,6 +161,20 @@ class ConcurrencyError(WebSocketError, RuntimeError):
 
 class SendQueueFull(WebSocketError):
     """A message was written while ``max_unsent`` bytes wait for a slow peer."""
+
+
+class BrokerUnavailable(WebSocketError, ConnectionError):
+    """The broker of a hub cannot be used now; the text says why, and what may help.
+
+    It never contains a password. The error that was met is the ``__cause__``.
+    """
+
+
+class PublishRefused(WebSocketError):
+    """A message was published in a room with history while too many others wait for the broker.
+
+    It is not published, here or elsewhere. What was accepted before still will be.
+    """
 
 
 class InvalidURI(WebSocketError, ValueError):

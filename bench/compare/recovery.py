@@ -26,6 +26,7 @@ DELAY = 0.25  # seconds before an attempt to connect
 RATE = 20.0  # messages a second
 SIZE = 100
 PATIENCE = 30.0  # seconds for the feed to go on
+TURNS = 20  # of the loop, until every client has read what its socket holds
 
 # Of one client: the number of each message, and seconds of the monotonic clock.
 Arrivals = list[tuple[int, float]]
@@ -147,7 +148,9 @@ async def _measure(clients: int, seconds: float) -> tuple[dict[str, list[Figures
             running = _start(port, seen)
             await _until(lambda: all(map(all, seen.values())), "the feed did not begin")
             await asyncio.sleep(seconds)
-        # Only now can nothing be on its way from the server that has ended.
+        # Only when clients have read what had come is nothing on its way from the server any more.
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
         gone = monotonic()
         async with _serving(port):
             away = monotonic() - gone

@@ -90,8 +90,17 @@ class Report:
     stuck: tuple[int, ...]
 
 
-def fan(load: Fan, port: int, server: int, seconds: float, stuck: Stuck = NOBODY) -> Report:
+def fan(
+    load: Fan,
+    port: int,
+    server: int,
+    seconds: float,
+    stuck: Stuck = NOBODY,
+    entry: int | None = None,
+) -> Report:
     """Load the server with process id *server* for *seconds*, and as many rounds as *stuck* says.
+
+    Messages go to port *entry* if that is another one, from someone who is no member.
 
     Raises Refused when a member gets something else than what was sent, or twice, or not within
     5 seconds; and when the server does not keep to the window that was offered.
@@ -104,7 +113,7 @@ def fan(load: Fan, port: int, server: int, seconds: float, stuck: Stuck = NOBODY
         sent.write_bytes(b"".join(load.frames()))
         found = run(
             "fan_load", port, load.members, stuck.members, seconds, stuck.rounds, server,
-            "all" if load.everybody else "one", sent, offer, echoes,
+            "all" if load.everybody else entry or "one", sent, offer, echoes,
             timeout=patience,
         )  # fmt: skip
         if load.deflate:

@@ -1,8 +1,9 @@
-/* fan_load PORT MEMBERS STUCK SECONDS ROUNDS SERVER_PID all|one FRAMES OFFER ECHOES
+/* fan_load PORT MEMBERS STUCK SECONDS ROUNDS SERVER_PID all|one|ENTRY FRAMES OFFER ECHOES
  *
  * Loads a server that sends every message to everybody. In a round the first member sends all
- * frames of file FRAMES in one write ("one"), or each member sends its own ("all"); the round ends
- * when every member has everything. Rounds follow each other for SECONDS, at least ROUNDS of them.
+ * frames of file FRAMES in one write ("one"), or each member sends its own ("all"), or someone who
+ * is no member sends them to port ENTRY; the round ends when every member has everything. Rounds
+ * follow each other for SECONDS, at least ROUNDS of them.
  *
  * The first to finish a round has each of its frames compared with what was sent: a plain payload
  * begins with the number of its frame, 16 bits with the lowest first. The others' bytes have to be
@@ -55,7 +56,7 @@ static struct {
     double begin;
 } current;
 
-static int poller, members;
+static int poller, members, sender;
 static member *member_list;
 static FILE *echoes;
 
@@ -179,10 +180,10 @@ static ssize_t receive(member *m, int flags)
 
 /* Rounds */
 
-static void send_frames(const member *m, int from, int end)
+static void send_frames(int fd, int from, int end)
 {
     size_t size = load.sent.starts[end] - load.sent.starts[from];
-    if (send(m->fd, load.sent.bytes + load.sent.starts[from], size, MSG_NOSIGNAL) != (ssize_t)size)
+    if (send(fd, load.sent.bytes + load.sent.starts[from], size, MSG_NOSIGNAL) != (ssize_t)size)
         die("send: %s", strerror(errno));
 }
 
@@ -199,9 +200,9 @@ static void start_round(void)
     current.unfinished = members;
     current.begin = now();
     if (!load.everybody)
-        send_frames(member_list, 0, load.sent.count);
+        send_frames(sender, 0, load.sent.count);
     for (int i = 0; load.everybody && i < members; i++)
-        send_frames(&member_list[i], i, i + 1);
+        send_frames(member_list[i].fd, i, i + 1);
 }
 
 static void turn(int patience)
@@ -287,7 +288,7 @@ static void measure(double seconds, double rounds, pid_t server)
 int main(int argc, char **argv)
 {
     if (argc != 11)
-        die("usage: fan_load PORT MEMBERS STUCK SECONDS ROUNDS SERVER_PID all|one FRAMES OFFER ECHOES");
+        die("usage: fan_load PORT MEMBERS STUCK SECONDS ROUNDS SERVER_PID all|one|ENTRY FRAMES OFFER ECHOES");
     int port = (int)number("PORT", argv[1], 1, 65535);
     members = (int)number("MEMBERS", argv[2], 1, 100000);
     int stuck = (int)number("STUCK", argv[3], 0, 1000);
@@ -298,8 +299,8 @@ int main(int argc, char **argv)
     load.sent = ws_load_frames(argv[8]);
     const char *offer = *argv[9] ? argv[9] : NULL;
     load.compressed = offer != NULL;
-    if (!load.everybody && strcmp(argv[7], "one"))
-        die("all or one, not %s", argv[7]);
+    bool is_member = load.everybody || !strcmp(argv[7], "one");
+    int entry = is_member ? port : (int)number("ENTRY", argv[7], 1, 65535);
     if (load.everybody && load.sent.count != members)
         die("%d frames for %d members", load.sent.count, members);
 
@@ -312,6 +313,7 @@ int main(int argc, char **argv)
         die("cannot write %s", argv[10]);
     for (int i = 0; i < members + stuck; i++)
         open_member(&member_list[i], i, port, offer, i < members);
+    sender = is_member ? member_list[0].fd : ws_connect(entry, NULL);
     usleep(SETTLE); /* a handler may begin, and join, after the handshake */
     for (double end = now() + seconds * WARM_UP; now() < end || current.number < KEPT_ROUNDS;)
         play_round();

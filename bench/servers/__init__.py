@@ -26,6 +26,7 @@ __all__ = [
     "CROWDS",
     "FEEDS",
     "MIB",
+    "NODES",
     "PLAIN",
     "ROOMS",
     "ROOT",
@@ -189,6 +190,15 @@ CROWDS = {
     )
     for policy in ("close", "drop_newest", "drop_oldest")
 }
+
+# A hub alone, or nodes that meet in Redis; see `bench.nodes`.
+NODES = {
+    f"wscore node, {mode}": Contender(
+        "nodes", mode, environment={"WSCORE_BACKEND": BACKEND}, facts={"backend": BACKEND}
+    )
+    for mode in ("alone", "member", "entry")
+}
+NODES["python-socketio"] = Contender("socketio", "member", distribution="python-socketio")
 
 # ASGI applications: under uvicorn with each of its WebSocket classes and ours, and elsewhere.
 _WS = {"wscore": None, "websockets": "websockets", "websockets-sansio": "websockets",

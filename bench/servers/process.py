@@ -10,20 +10,20 @@ import socket
 import subprocess
 import tempfile
 from collections import ChainMap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from ..contract import Refused
-from . import ASGI, CROWDS, FEEDS, PLAIN, ROOMS, ROOT, SERVERS, Setting
+from . import ASGI, CROWDS, FEEDS, NODES, PLAIN, ROOMS, ROOT, SERVERS, Setting
 from .cores import Role, cpu_time, pinned
 
 __all__ = ["Server", "free_port", "resident", "serving"]
 
 PATIENCE = 15  # seconds for a server to begin
-CONTENDERS = ChainMap(SERVERS, ROOMS, CROWDS, ASGI, FEEDS)
+CONTENDERS = ChainMap(SERVERS, ROOMS, CROWDS, NODES, ASGI, FEEDS)
 
 
 @dataclass
@@ -98,11 +98,19 @@ def resident(pid: int) -> int | None:
 
 
 @contextmanager
-def serving(name: str, setting: Setting = PLAIN, port: int | None = None) -> Iterator[Server]:
-    """Run the server called *name* on the servers' core until the context ends.
+def serving(
+    name: str,
+    setting: Setting = PLAIN,
+    port: int | None = None,
+    *,
+    role: Role = Role.SERVER,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+    """Run the server called *name* on the core of *role* until the context ends.
 
-    Without *port* it gets a free one. Raises Missing when the peer is not installed, Refused when
-    it does not start or is not what its name says.
+    Without *port* it gets a free one. *environment* is added to what it needs itself. Raises
+    Missing when the peer is not installed, Refused when it does not start or is not what its name
+    says.
     """
     port, contender = port or free_port(), CONTENDERS[name]
     with (
@@ -110,10 +118,10 @@ def serving(name: str, setting: Setting = PLAIN, port: int | None = None) -> Ite
         subprocess.Popen(
             contender.command(port, setting),
             cwd=ROOT,
-            env={**os.environ, **contender.environment},
+            env={**os.environ, **contender.environment, **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=errors,
-            preexec_fn=pinned(Role.SERVER),
+            preexec_fn=pinned(role),
         ) as process,
     ):
         try:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import oracles
-from support.interrupting import interrupted
+from support.interrupting import collecting_at_will, interrupted
 from support.isolated import run
 from support.numbered import NumberedCodec
 
@@ -166,7 +166,7 @@ def test_a_finalizer_that_writes_where_an_object_is_made(stream: Stream, size: i
             written.append(b"n")
 
     expected = 0
-    try:
+    with collecting_at_will():
         for number in range(300):
             Garbage()
             gc.set_threshold(1 + number % 13)
@@ -175,8 +175,6 @@ def test_a_finalizer_that_writes_where_an_object_is_made(stream: Stream, size: i
             stream.writer.uncork()
             gc.set_threshold(100_000)
             expected += 1
-    finally:
-        gc.set_threshold(700)
     gc.collect()
     payloads = stream.payloads()
     assert (payloads.count(b"o" * size), payloads.count(b"n")) == (expected, len(written))
@@ -194,15 +192,13 @@ def test_a_finalizer_that_takes_where_an_object_is_made(backend: ModuleType) -> 
         def __del__(self) -> None:
             taken.extend(writer.take())
 
-    try:
+    with collecting_at_will():
         for number in range(200):
             Garbage()
             gc.set_threshold(1 + number % 4)
             writer.message(b"o" * (10 if number % 2 else 70_000))
             taken += writer.take()
             gc.set_threshold(100_000)
-    finally:
-        gc.set_threshold(700)
     gc.collect()
     assert len(oracles.decode(b"".join([*taken, *writer.take()]))) == 200
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.feeding import wire
+from support.interrupting import collecting_at_will
 from support.isolated import run
 from support.oracles import WireFrame
 
@@ -96,7 +97,7 @@ def test_a_finalizer_that_feeds_where_an_object_is_made(backend: ModuleType) -> 
 
     data = wire(WireFrame(PING, b"?"), WireFrame(TEXT, b"x" * 200_000), WireFrame(PING, b"!"))
     heard = []
-    try:
+    with collecting_at_will():
         for number in range(100):
             Garbage()
             gc.set_threshold(1 + number % 5)
@@ -107,8 +108,6 @@ def test_a_finalizer_that_feeds_where_an_object_is_made(backend: ModuleType) -> 
                 heard += reader.commit(len(piece))
             gc.set_threshold(100_000)
             gc.collect()
-    finally:
-        gc.set_threshold(700)
     assert [event for event in heard if isinstance(event, str)] == ["x" * 200_000] * 100
 
 

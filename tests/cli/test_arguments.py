@@ -33,6 +33,9 @@ pytestmark = pytest.mark.any_backend
         (arguments.credentials, "ann:se:cret", ("ann", "se:cret")),
         (arguments.credentials, "ann:", ("ann", "")),
         (arguments.credentials, "ann", ("ann", None)),
+        (arguments.trusted_proxy, "10.0.0.0/8", "10.0.0.0/8"),
+        (arguments.trusted_proxy, "::1", "::1"),
+        (arguments.trusted_proxy, "unix:", "unix:"),
     ],
 )
 def test_values(parse: Callable[[str], Any], text: str, value: object) -> None:
@@ -56,6 +59,11 @@ def test_values(parse: Callable[[str], Any], text: str, value: object) -> None:
         (arguments.header, "X: a\r\nY: b", "the value of X has control characters"),
         (arguments.token, "a b", "must be a name without spaces and separators, not 'a b'"),
         (arguments.message, "\udcff", "is not UTF-8"),
+        (
+            arguments.trusted_proxy,
+            "10.0.0.1/8",
+            "must be an address, a network such as 10.0.0.0/8, or unix:, not '10.0.0.1/8'",
+        ),
     ],
 )
 def test_mistakes(parse: Callable[[str], Any], text: str, told: str) -> None:

@@ -281,7 +281,7 @@ def test_a_person_who_types_too_fast(run: Run) -> None:
         async with chat_server() as uri:
             page = await Page.enter(uri, "Ada")
             await asyncio.gather(*(page.say(str(n)) for n in range(SAYS[1] * 2)))
-            kinds = [(await page._get()) for _ in range(SAYS[1] * 2)]
+            kinds = [(await page.get()) for _ in range(SAYS[1] * 2)]
             refused = [got for got in kinds if got.get("type") == "refused"]
             assert refused
             assert all("too fast" in got["reason"] for got in refused)

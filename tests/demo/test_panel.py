@@ -45,7 +45,7 @@ def test_figures_are_of_the_last_seconds() -> None:
     panel = Panel(hub, lambda: {"connections": 3})
     panel.publish(100.0)
     assert hub.published == [
-        {"type": "figures", "messages": 0.0, "deliveries": 0, "connections": 3}
+        {"type": "figures", "node": "", "messages": 0.0, "deliveries": 0, "connections": 3}
     ]
     for _ in range(5):
         panel.count()
@@ -61,6 +61,12 @@ def test_nothing_is_published_for_nobody() -> None:
     hub: Any = FakeHub(looking=False)
     Panel(hub, dict).publish(100.0)
     assert not hub.published
+
+
+def test_a_node_of_many_tells_its_own_to_those_of_others() -> None:
+    hub: Any = FakeHub(looking=False)
+    Panel(hub, dict, "node 2").publish(100.0)
+    assert hub.published[0]["node"] == "node 2"
 
 
 def test_the_engine() -> None:

@@ -9,11 +9,12 @@ import pytest
 from frameworks.serving import Served, serving
 from support.asgi_servers import OURS
 from support.chromium import browser
+from support.redis import _shared_redis, redis_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
-__all__ = ["browser"]
+__all__ = ["_shared_redis", "browser", "redis_server"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -25,7 +25,9 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("[!_]*.py"))
 PATIENCE = 30.0  # seconds until what has to happen has happened
 
-_command = re.compile(r"^\$ uvicorn (\S+) --ws wscore\.asgi:WebSocketProtocol$", re.MULTILINE)
+_command = re.compile(
+    r"^\$ uvicorn (\S+)(?: --workers \d)? --ws wscore\.asgi:WebSocketProtocol$", re.MULTILINE
+)
 
 
 def app_of(example: str) -> str:
@@ -78,9 +80,9 @@ class Served:
 
 
 @contextmanager
-def serving(app: str, ws: str, folder: Path, apps: Path = ROOT) -> Iterator[Served]:
+def serving(app: str, ws: str, folder: Path, *options: str, apps: Path = ROOT) -> Iterator[Served]:
     """Start uvicorn with the class *ws*, as an example says; it logs to *folder*."""
-    with uvicorn(app, folder=folder, apps=apps, ws=ws) as server:
+    with uvicorn(app, *options, folder=folder, apps=apps, ws=ws) as server:
         yield Served(server)
 
 

@@ -21,7 +21,8 @@ PACKAGES = {
 }
 
 _row = re.compile(
-    r"^\|.*\((?:\.\./examples/)?(\w+)\.py\).*`uvicorn (\S+) --ws (\S+)`", re.MULTILINE
+    r"^\|.*\((?:\.\./examples/)?(\w+)\.py\).*`uvicorn (\S+)(?: --workers \d)? --ws (\S+)`",
+    re.MULTILINE,
 )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from frameworks.serving import Served
+    from support.redis import RedisServer
     from websockets.asyncio.client import ClientConnection
 
     Run = Callable[[Any], Any]
@@ -41,6 +42,7 @@ TALKS = {
         "/chat/lobby/", {"origin": "http://localhost"}, word='{"text": "hello"}'
     ),
     "fastapi_chat": Talk("/rooms/lobby?name=Ada"),
+    "fastapi_nodes": Talk("/rooms/lobby?name=Ada", answers=1),
     "litestar_chat": Talk("/chat/lobby?name=Ada"),
     "quart_chat": Talk("/chat?name=Ada"),
     "socketio_chat": Talk(
@@ -111,9 +113,15 @@ async def speak(ws: ClientConnection, talk: Talk, during: asyncio.Future[None]) 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_vanishing_clients_and_a_shutdown(
-    run: Run, ws_class: str, tmp_path: Path, example: str
+    run: Run,
+    ws_class: str,
+    tmp_path: Path,
+    example: str,
+    redis_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     talk = TALKS[example]
+    monkeypatch.setenv("REDIS_URL", redis_server.url())
 
     async def main() -> None:
         with serving(app_of(example), ws_class, tmp_path) as served:

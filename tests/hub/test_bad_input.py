@@ -363,7 +363,12 @@ def test_an_event_loop_that_was_closed_with_members(run: Run) -> None:
     [
         ({"encode": 1}, TypeError, "encode must be a function"),
         ({"on_slow": "f"}, TypeError, "on_slow must be a function"),
-        ({"url": "redis://"}, TypeError, "url"),
+        ({"url": 1}, TypeError, "url"),
+        ({"url": "http://example.com"}, ValueError, "redis"),
+        ({"url": "redis://h", "prefix": "a\n"}, ValueError, "prefix"),
+        ({"url": "redis://h", "max_waiting": 0}, ValueError, "max_waiting"),
+        ({"require": 1}, TypeError, "require"),
+        ({"on_gap": 1}, TypeError, "on_gap"),
     ],
 )
 def test_options_of_a_hub(options: Any, error: type[Exception], match: str) -> None:

@@ -337,13 +337,17 @@ def test_statistics_for_prometheus() -> None:
         f"wscore_hub_{name}"
         for name in (
             "rooms", "members", "publishes", "deliveries", "drops", "history_messages",
-            "history_bytes", "resumed", "gaps",
+            "history_bytes", "resumed", "gaps", "link_up", "reconnects", "waiting_messages",
+            "waiting_bytes", "publishes_dropped", "missed", "foreign",
         )
     }  # fmt: skip
     [sample] = families["wscore_hub_history_bytes"].samples
     assert (sample.labels, sample.value) == ({"node": "a"}, 5)
     stats = dataclasses.replace(hub.stats, drops={"close": 1, "drop_oldest": 3})
     assert 'wscore_hub_drops_total{policy="drop_oldest"} 3' in wscore.prometheus(stats)
+    assert "lag" not in told, "nobody knows it"
+    stats = dataclasses.replace(hub.stats, lag=0.002)
+    assert "\nwscore_hub_lag_seconds 0.002\n" in wscore.prometheus(stats)
 
 
 def test_nothing_is_left_of_rooms_that_are_empty_and_connections_that_are_gone() -> None:

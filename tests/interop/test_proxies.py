@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.processes import free_port, running, wait_until_listening
+from support.programs import program
 
 import wscore
 
@@ -29,15 +28,6 @@ MaxClients 20
 Allow 127.0.0.1
 BasicAuth me secret
 """
-
-
-def program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        if os.environ.get("WSCORE_REQUIRE_PROXIES"):
-            pytest.fail(f"{name} is not installed")
-        pytest.skip(f"{name} is not installed")
-    return found
 
 
 @contextmanager

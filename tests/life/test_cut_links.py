@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from life.gate import gate_to
+from support.gate import gate_to
 from support.rawpeer import address, serving, until, uri
 
 import wscore

@@ -7,8 +7,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from life.gate import gate_to
 from life.processes import Child
+from support.gate import gate_to
 from support.oracles import WireFrame
 from support.rawpeer import BINARY, raw_connection
 

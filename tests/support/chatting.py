@@ -51,7 +51,7 @@ class Page:
     async def join(self, room: str, since: Any = None) -> None:
         await self.ask("join", room=f"chat:{room}", since=since)
         self.missed = []
-        while (got := await self._get()).get("type") != "joined":
+        while (got := await self.get()).get("type") != "joined":
             if got.get("kind") == "message" and got["room"] != "panel":
                 self.missed.append(json.loads(got["data"])["text"])
         self.joined = got
@@ -72,7 +72,7 @@ class Page:
         Figures, which come at any time, are passed over; anything else has to be the next.
         """
         while True:
-            got = await self._get()
+            got = await self.get()
             if got.get("room") == "panel" and room != "panel":
                 continue
             assert kind == (got.get("type") or got["kind"]), got
@@ -86,11 +86,12 @@ class Page:
     async def figures(self, kind: str) -> dict[str, Any]:
         """The next figures that have *kind*; whatever comes before is passed over."""
         while True:
-            got = await self._get()
+            got = await self.get()
             if got.get("room") == "panel" and kind in (figures := json.loads(got["data"])):
                 return figures
 
-    async def _get(self) -> dict[str, Any]:
+    async def get(self) -> dict[str, Any]:
+        """Whatever comes next."""
         return json.loads(await self.ws.recv())
 
     async def close(self) -> None:

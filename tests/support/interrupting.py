@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -45,3 +46,18 @@ def interrupted(step: int, action: Callable[[], object]) -> Iterator[Interruptio
         yield interruption
     finally:
         sys.settrace(before)
+
+
+@contextmanager
+def collecting_at_will() -> Iterator[None]:
+    """Thresholds of the garbage collector may be set within; it sees new objects only.
+
+    What other tests have left would be looked at over and over.
+    """
+    threshold = gc.get_threshold()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*threshold)
+        gc.unfreeze()

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 _PATHS = [str(Path(__file__).parents[1]), str(Path(wscore.__file__).parents[1])]
 
 
+def preamble() -> str:
+    """What a script begins with that imports wscore and these helpers."""
+    return f"import sys; sys.path[:0] = {_PATHS!r}\n"
+
+
 def start(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run *script*, which finds wscore and these helpers, under *environment* and nothing else
     that wscore reads."""
     inherited = {name: value for name, value in os.environ.items() if name[:6] != "WSCORE"}
     return subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path[:0] = {_PATHS!r}\n{script}"],
+        [sys.executable, "-c", preamble() + script],
         capture_output=True,
         text=True,
         timeout=60,

@@ -121,6 +121,8 @@ def test_sockets_and_tls_are_refused(run: Run, server_tls: ssl.SSLContext) -> No
         network = Network()
         with pytest.raises(ValueError, match="no TLS"):
             await network.serve(echo, ssl=server_tls)
+        with pytest.raises(ValueError, match="no TLS"):
+            await network.serve(echo, ssl=server_tls, proxy_protocol=True)
         with pytest.raises(ValueError, match="no sockets"):
             await network.serve(echo, path="/somewhere")
         async with network.serve(echo, "secure", 443):

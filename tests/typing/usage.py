@@ -22,6 +22,7 @@ from wscore.compat.websockets.frames import Frame as TheirFrame
 from wscore.compat.websockets.http11 import Request as TheirRequest
 from wscore.compat.websockets.server import ServerProtocol as TheirServerProtocol
 from wscore.hub import AsgiWebSocket, Gap, Position, Resumed, envelope
+from wscore.workers import App, Worker, current
 
 
 async def receives(ws: Connection) -> None:
@@ -211,3 +212,10 @@ def stands_in(server: TheirServerProtocol) -> None:
             server.send_pong(event.payload)  # type: ignore[attr-defined]
     assert_type(server.data_to_send(), list[bytes])
     server.send_close(code="1000")  # type: ignore[arg-type]
+
+
+def serves_in_many_processes() -> App:
+    assert_type(current(), Worker | None)
+    App({"/": receives}, max_size="big")  # type: ignore[arg-type]
+    App(7)  # type: ignore[arg-type]
+    return App({"/": receives}, origins=["https://example.org"], max_size=1 << 16)

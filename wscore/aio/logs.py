@@ -55,10 +55,16 @@ def log_refusal(connection: Connection, reason: str) -> None:
         log.info("handshake refused: %s%s", reason, text, extra=about(connection))
 
 
-def log_overload(log: AnyLogger, remote_address: Any, reason: str) -> None:
-    """Log that the server refused a client, or lost it, before there was a connection."""
+def log_overload(
+    log: AnyLogger, remote_address: Any, reason: str, error: Exception | None = None
+) -> None:
+    """Log that the server refused a client, or lost it, before there was a connection.
+
+    The text of *error* is not text from the peer.
+    """
     fields = {"websocket": None, "remote_address": remote_address}
-    log.info("handshake refused: %s", reason, extra=fields)
+    detail = f": {error}" if error is not None and str(error) else ""
+    log.info("handshake refused: %s%s", reason, detail, extra=fields)
 
 
 def tap(connection: Connection) -> Callable[[str | Buffer], None]:

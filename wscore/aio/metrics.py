@@ -99,6 +99,8 @@ def _families(
 ) -> Iterator[str]:
     for metric in metrics:
         value = getattr(stats, metric.attribute)
+        if value is None:  # not known yet
+            continue
         yield f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.kind}\n"
         if not metric.label:
             yield _sample(metric.name, labels, value)
@@ -107,7 +109,7 @@ def _families(
             yield _sample(metric.name, {**labels, metric.label: str(key)}, number)
 
 
-def _sample(name: str, labels: Mapping[str, str], value: int) -> str:
+def _sample(name: str, labels: Mapping[str, str], value: float) -> str:
     pairs = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
     return f"{name}{{{pairs}}} {value}\n" if pairs else f"{name} {value}\n"
 

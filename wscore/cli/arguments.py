@@ -7,9 +7,43 @@ from collections.abc import Callable
 from math import inf, isnan
 from typing import Any
 
+from ..protocol.forwarded import TrustedProxies
 from ..protocol.headers import is_field_value, is_token
 
-__all__ = ["credentials", "header", "message", "number", "port", "time_limit", "token"]
+__all__ = [
+    "application",
+    "credentials",
+    "header",
+    "message",
+    "number",
+    "origin",
+    "port",
+    "time_limit",
+    "token",
+    "trusted_proxy",
+]
+
+
+def application(text: str) -> str:
+    """Parse ``MODULE:NAME``."""
+    from ..workers.app import AppError, check_target
+
+    try:
+        check_target(text)
+    except AppError as error:
+        raise ArgumentTypeError(str(error)) from None
+    return text
+
+
+def origin(text: str) -> str:
+    """Parse an origin: ``https://example.org``."""
+    from ..protocol.server import allowed_origins
+
+    try:
+        allowed_origins([text])
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+    return text
 
 
 def port(text: str) -> int:
@@ -74,3 +108,14 @@ def credentials(text: str) -> tuple[str, str | None]:
     """Parse ``USER:PASSWORD`` or ``USER``."""
     user, colon, password = text.partition(":")
     return user, password if colon else None
+
+
+def trusted_proxy(text: str) -> str:
+    """Parse an address, a network or ``unix:``, as the option *trusted_proxies* has them."""
+    try:
+        TrustedProxies([text])
+    except ValueError:
+        raise ArgumentTypeError(
+            f"must be an address, a network such as 10.0.0.0/8, or unix:, not {text!r}"
+        ) from None
+    return text

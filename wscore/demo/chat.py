@@ -5,7 +5,7 @@ Pages send JSON objects with a "type". They get two kinds of JSON: what the hub 
 
 | request | answer |
 |---|---|
-| hello: name, token | welcome: name, who, engine, limits |
+| hello: name, token | welcome: name, who, engine, limits, node |
 | join: room, since | what was missed, in envelopes; then joined: room, missed, gap, people |
 | leave: room | none; a page is in one room at a time |
 | say: id, text | none but the publication, in the room; refused: id, reason |
@@ -25,7 +25,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..aio import Listener
-from ..errors import ConnectionClosed, SendQueueFull
+from ..cli.output import note
+from ..errors import BrokerUnavailable, ConnectionClosed, PublishRefused, SendQueueFull
 from ..hub import Hub, Position, Room, envelope
 from .crowd import Crowd
 from .limits import (
@@ -85,13 +86,18 @@ class Visitor:
 
 
 class Chat(Listener):
-    """One chat with all its rooms; all of its connections share it."""
+    """One chat with all its rooms; all of its connections share it.
 
-    def __init__(self) -> None:
-        self.hub = Hub(rooms=HUB_ROOMS, encode=envelope)
+    With the *url* of a hub, it is one with the chats of other nodes; *node* is the name of this
+    one. Names of visitors differ on each node; simulated members with *ticket* may come from any.
+    """
+
+    def __init__(self, url: str | None = None, *, node: str = "", ticket: str = "") -> None:
+        self.hub = Hub(url, rooms=HUB_ROOMS, encode=envelope)
+        self.node = node
         self.visitors: dict[ServerConnection, Visitor] = {}
-        self.crowd = Crowd(changed=self._crowd_changed, told=self._crowd_told)
-        self.panel = Panel(self.hub, self._figures)
+        self.crowd = Crowd(changed=self._crowd_changed, told=self._crowd_told, ticket=ticket)
+        self.panel = Panel(self.hub, self._figures, node)
         self._uri = ""
         self._connections: Callable[[], int] = lambda: len(self.visitors)
         self._requests = {
@@ -141,7 +147,7 @@ class Chat(Listener):
             if not visitor.who and kind != "hello":
                 raise ValueError("the first request is a hello")
             self._requests[kind](visitor, request)
-        except Refused as refusal:
+        except (Refused, PublishRefused) as refusal:
             visitor.tell("refused", to=kind, id=request.get("id"), reason=str(refusal))
         except ValueError as error:
             ws.start_close(1008, str(error)[:100])
@@ -168,7 +174,10 @@ class Chat(Listener):
             who=visitor.who,
             engine=engine(),
             limits={"name": MAX_NAME, "text": MAX_TEXT},
+            node=self.node,
         )
+        if self.node and not known:
+            note(f"{visitor.name} is on {self.node}")
         self.hub.join(visitor.ws, PANEL)
         if known and visitor.room is not None:  # under another name
             self.hub.join(visitor.ws, f"chat:{visitor.room}", info=_info(visitor))
@@ -210,8 +219,12 @@ class Chat(Listener):
     async def _resume(self, visitor: Visitor, room: str, since: Position | None) -> None:
         name = f"chat:{room}"
         with suppress(ConnectionClosed, SendQueueFull):
-            resumed = await self.hub.resume(visitor.ws, name, since=since, info=_info(visitor))
-            present = await self.hub.presence(name)
+            try:
+                resumed = await self.hub.resume(visitor.ws, name, since=since, info=_info(visitor))
+                present = await self.hub.presence(name)
+            except BrokerUnavailable:
+                visitor.ws.start_close(1013, "the other nodes cannot be reached")
+                return
             if visitor.room != room:  # it has gone on to another one meanwhile
                 self.hub.leave(visitor.ws, name)
                 return
@@ -281,10 +294,10 @@ class Chat(Listener):
 
     def _crowd_changed(self) -> None:
         if self.hub.members(PANEL):
-            self.hub.publish(PANEL, json.dumps({"type": "crowd", "crowd": self.crowd.facts}))
+            self.panel.tell("crowd", crowd=self.crowd.facts)
 
     def _crowd_told(self, fact: dict[str, Any]) -> None:
-        self.hub.publish(PANEL, json.dumps({"type": "measured", **fact}))
+        self.panel.tell("measured", **fact)
 
 
 def _info(visitor: Visitor) -> dict[str, Any]:

@@ -24,16 +24,21 @@ class Crowd:
     """Starts and ends the process.
 
     ``changed()`` is called when `facts` changed, ``told(fact)`` with what the members measured:
-    see `wscore.demo.simulated`.
+    see `wscore.demo.simulated`. Members prove who they are by *ticket*, a secret.
     """
 
-    def __init__(self, changed: Callable[[], None], told: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        changed: Callable[[], None],
+        told: Callable[[dict[str, Any]], None],
+        ticket: str = "",
+    ) -> None:
         self._changed = changed
         self._told = told
         self._stdin: asyncio.StreamWriter | None = None
         self._living: asyncio.Task[None] | None = None
         self._end = asyncio.Event()
-        self.ticket = secrets.token_hex(16)
+        self.ticket = ticket or secrets.token_hex(16)
         """Who has it is a simulated member; only the process gets it."""
         self.room: str | None = None
         self.size = 0

@@ -36,11 +36,16 @@ def engine() -> dict[str, str]:
 
 
 class Panel:
-    """Publishes the figures of *hub*; *others* returns those that the hub does not know."""
+    """Publishes the figures of *hub*; *others* returns those that the hub does not know.
 
-    def __init__(self, hub: Hub, others: Callable[[], dict[str, Any]]) -> None:
+    Pages add up those of all nodes, so one of several, with the name *node*, tells its own even if
+    nobody looks at them there.
+    """
+
+    def __init__(self, hub: Hub, others: Callable[[], dict[str, Any]], node: str = "") -> None:
         self._hub = hub
         self._others = others
+        self._node = node
         self._said = 0
         """Messages of visitors so far."""
         self._samples: deque[tuple[float, int, int]] = deque(maxlen=WINDOW + 1)
@@ -61,10 +66,14 @@ class Panel:
         self._samples.append((now, self._said, self._hub.stats.deliveries))
         then, said, deliveries = self._samples[0]
         passed = max(now - then, PERIOD)
-        figures = {
-            "type": "figures",
-            "messages": round((self._samples[-1][1] - said) / passed, 1),
-            "deliveries": round((self._samples[-1][2] - deliveries) / passed),
-        }
-        if self._hub.members(PANEL):
-            self._hub.publish(PANEL, json.dumps(figures | self._others()))
+        if self._node or self._hub.members(PANEL):
+            self.tell(
+                "figures",
+                messages=round((self._samples[-1][1] - said) / passed, 1),
+                deliveries=round((self._samples[-1][2] - deliveries) / passed),
+                **self._others(),
+            )
+
+    def tell(self, kind: str, **facts: Any) -> None:
+        """Publish *facts* for all pages."""
+        self._hub.publish(PANEL, json.dumps({"type": kind, "node": self._node, **facts}))

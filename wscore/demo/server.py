@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import os
 import re
 import signal
 import sys
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 
 from ..aio import Listener, serve
 from ..cli.output import note, write
+from ..workers.app import App
 from .chat import Chat
 from .echo import Echo
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from ..aio import Server, ServerConnection
     from ..protocol.http11 import Request, Response
 
-__all__ = ["Front", "demo_server", "run"]
+__all__ = ["Front", "demo_server", "node", "run"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _CHAT = "/chat"
@@ -118,6 +120,22 @@ async def demo_server(
         uri = f"{scheme}://{_own_address(server)}{_CHAT}"
         async with chat.serving(uri, lambda: len(server.connections)):
             yield server
+
+
+@asynccontextmanager
+async def node() -> AsyncIterator[App]:
+    """The chat as one of several nodes: ``wscore serve wscore.demo:node``.
+
+    In the environment, REDIS_URL is that of the hub, CHAT_NODE the name of this node, CHAT_URI
+    where simulated members connect, and CHAT_TICKET the secret by which any node knows them.
+    """
+    chat = Chat(
+        os.environ.get("REDIS_URL"),
+        node=os.environ.get("CHAT_NODE", ""),
+        ticket=os.environ.get("CHAT_TICKET", ""),
+    )
+    async with chat.serving(os.environ.get("CHAT_URI", ""), lambda: len(chat.visitors)):
+        yield App(Front(chat), process_request=answer_http)
 
 
 def _own_address(server: Server) -> str:

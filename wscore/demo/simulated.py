@@ -74,7 +74,8 @@ class Members(Listener):
         for start in range(0, allowed, AT_ONCE):
             batch = min(AT_ONCE, allowed - start)
             made = await asyncio.gather(
-                *(self._connect(uri) for _ in range(batch)), return_exceptions=True
+                *(self._connect(f"{uri}?client={start + n}") for n in range(batch)),
+                return_exceptions=True,
             )
             errors = [error for error in made if isinstance(error, Exception)]
             self._tell({"connected": len(self.connections)})

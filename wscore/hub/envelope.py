@@ -19,7 +19,7 @@ def envelope(publication: Publication) -> str:
 
     All have ``room``, ``kind``, ``position`` (a pair of epoch and offset, or null) and ``sender``.
     Messages have ``data``, a string, or ``base64`` if they are binary; ``"join"`` and ``"leave"``
-    have ``id`` and ``info``.
+    have ``id`` and ``info``; ``"gap"`` has ``after``, ``before`` and ``reason``, as a `Gap`.
     """
     told: dict[str, Any] = {
         "room": publication.room,
@@ -27,7 +27,10 @@ def envelope(publication: Publication) -> str:
         "position": publication.position,
         "sender": publication.sender,
     }
-    if publication.kind != "message":
+    if publication.kind == "gap":
+        gap = publication.info
+        told |= {"after": gap.after, "before": gap.before, "reason": gap.reason}
+    elif publication.kind != "message":
         told["id"], told["info"] = publication.id, publication.info
     elif isinstance(publication.message, str):
         told["data"] = publication.message

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..protocol.checks import check_function, check_integer, check_kind, mismatch
+from ..workers.environment import demand_one_process
 from .members import member_of
 from .messages import prepare, writers_of
 from .node import Node, checked_info
@@ -23,9 +26,10 @@ if TYPE_CHECKING:
 
     from .._types import Buffer
     from ..aio.connection.connection import Connection
-    from .broker import Encoded
+    from .broker import Broker, Encoded
     from .members import Member
     from .messages import PublishCall
+    from .presence import Presence
     from .publication import Present, Publication
     from .settings import Room
 
@@ -43,28 +47,58 @@ class Hub:
     called with a connection and the name of its room when it meets the policy for members that do
     not keep up; once, until it has kept up again.
 
+    With a *url* of Redis or Valkey, all hubs that have it are one, whatever process they are in.
+    It needs the extra ``redis``. Its keys and channels there begin with *prefix*. *on_gap* is
+    called with a `Gap` when publications were missed for good. At most *max_waiting* bytes of
+    commands wait while Redis is away; more are dropped and counted, or refused in rooms with
+    history. ``async with`` a hub with *require* raises BrokerUnavailable if it cannot connect;
+    without that it goes on alone, and connects when it can.
+
     The hub belongs to the event loop of its first member, or to the one that `start` was called
     in; once that is closed and nobody is a member, to the next. Everything but `publish_threadsafe`
     must be called in it.
 
     Names of rooms are ``str`` of 1 to 255 bytes in UTF-8 without control characters. All methods
     raise TypeError and ValueError for others, and have done nothing then.
+
+    In one of several workers of ``wscore serve``, raises RuntimeError: it would reach the members
+    of one process only.
     """
 
-    __slots__ = ("__weakref__", "_channels", "_gaps", "_node", "_resumed")
+    __slots__ = ("__weakref__", "_channels", "_gaps", "_node", "_require", "_resumed")
 
     def __init__(
         self,
+        url: str | None = None,
         *,
         rooms: Mapping[str, Room] | None = None,
         encode: Callable[[Publication], str | bytes] | None = None,
         on_slow: Callable[[Connection, str], object] | None = None,
+        on_gap: Callable[[Gap], object] | None = None,
+        require: bool = False,
+        prefix: str = "wscore:",
+        max_waiting: int = 67108864,
     ) -> None:
         check_function("encode", encode, optional=True)
         check_function("on_slow", on_slow, optional=True)
-        self._node = Node(Rooms(rooms), encode, on_slow)
+        check_function("on_gap", on_gap, optional=True)
+        check_kind("url", url, str, "a str", optional=True)
+        check_kind("require", require, bool, "a bool")
+        check_room(prefix, "prefix")
+        check_integer("max_waiting", max_waiting, least=1)
+        if url is None:
+            demand_one_process()
+        self._require = require
+        connect = None if url is None else _connector(url, prefix, max_waiting)
+        self._node = Node(Rooms(rooms), encode, on_slow, on_gap, connect)
         self._channels = self._node.channels
         self._resumed = self._gaps = 0
+
+    def __del__(self, warn: Callable[..., None] = warnings.warn) -> None:
+        node: Node | None = getattr(self, "_node", None)
+        if node is not None and node.is_linked:
+            warn(f"unclosed hub {self!r}", ResourceWarning, source=self)
+            node.abandon()
 
     # Members
 
@@ -106,16 +140,24 @@ class Hub:
     async def presence(self, room: str) -> list[Present]:
         """Return who is in *room* on all nodes, in the order in which they came.
 
-        Raises ValueError for a room without ``presence``.
+        Raises ValueError for a room without ``presence``; BrokerUnavailable if the other nodes
+        cannot be reached; RuntimeError if the hub has a URL and is closed.
         """
         check_room(room)
         if not self._node.settings.of(room).presence:
             raise ValueError(mismatch("room", "one with presence", room))
+        self._node.connect()
         return await self._node.presence.entries(room)
 
     async def count(self, room: str) -> int:
-        """Return how many members *room* has on all nodes."""
-        return len(self.members(room))
+        """Return how many members *room* has on all nodes.
+
+        Raises BrokerUnavailable if the other nodes cannot be reached; RuntimeError if the hub
+        has a URL and is closed.
+        """
+        check_room(room)
+        self._node.connect()
+        return await self._node.broker.count(self._node, room)
 
     def _check_joining(self, ws: Member, room: str, info: Any) -> tuple[Connection, Room, Any]:
         """Check the arguments of `join`; returns who joins, the settings of *room*, and *info*."""
@@ -199,7 +241,13 @@ class Hub:
                 raise
 
     async def drain(self) -> None:
-        """Wait until everything published before is with the broker: at once, in one process."""
+        """Wait until everything published before is with the broker: at once, in one process.
+
+        That takes as long as the broker is away. Raises ConnectionError if the hub is closed
+        meanwhile, RuntimeError in another event loop than that of the hub.
+        """
+        if not self._node.closed:
+            self._node.connect()
         await self._node.broker.drain()
 
     # Coming back
@@ -228,6 +276,7 @@ class Hub:
             gap = None if since is None else Gap(room, since, None, "no history")
             resumed = Resumed((), gap, None)
         else:
+            node.connect()
             missed = await node.broker.missed(node, room, settings, since)
             node.check_joining(connection)  # a broker may take its time
             resumed = Resumed(missed.publications, missed.gap, missed.position)
@@ -248,16 +297,30 @@ class Hub:
         self._node.check_loop(loop)
         self._node.use_loop(loop)
 
+    async def connected(self) -> None:
+        """Wait for the link to the other nodes. Raises BrokerUnavailable if that fails now."""
+        self.start()
+        await self._node.broker.connected()
+
     async def close(self) -> None:
         """End all memberships, without closing connections, and forget all history.
 
         What was published before is still sent. From now on `join` and `publish` raise
-        RuntimeError.
+        RuntimeError. Who is cancelled while waiting for the end does not stop it. Raises
+        RuntimeError in another event loop than that of the hub.
         """
         await self._node.close()
 
     async def __aenter__(self) -> Self:
         self.start()
+        if self._require:
+            try:
+                await self.connected()
+            except GeneratorExit:  # the loop is gone, and nothing can be awaited any more
+                raise
+            except BaseException:
+                await self.close()
+                raise
         return self
 
     async def __aexit__(
@@ -266,7 +329,8 @@ class Hub:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.close()
+        if kind is not GeneratorExit:  # see `__aenter__`
+            await self.close()
 
     # Counting
 
@@ -280,7 +344,7 @@ class Hub:
     def stats(self) -> HubStats:
         """What the hub holds, and what it has done. Takes a while with very many rooms."""
         node = self._node
-        kept = node.broker.kept
+        kept, link = node.broker.kept, node.broker.link
         return HubStats(
             rooms=len(node.channels),
             members=node.members,
@@ -291,7 +355,25 @@ class Hub:
             history_bytes=kept.nbytes,
             resumed=self._resumed,
             gaps=self._gaps,
+            link=link.state,
+            reconnects=link.reconnects,
+            lag=link.lag,
+            waiting_messages=link.waiting_messages,
+            waiting_bytes=link.waiting_bytes,
+            publishes_dropped=link.dropped,
+            missed=link.gaps,
+            foreign=link.foreign,
         )
+
+
+def _connector(
+    url: str, prefix: str, max_waiting: int
+) -> Callable[[Node], tuple[Broker, Presence]]:
+    """What connects a node to Redis. Raises ValueError, and ImportError without the extra."""
+    from .redis.connecting import connect
+    from .redis.target import RedisTarget
+
+    return partial(connect, target=RedisTarget.parse(url), prefix=prefix, max_waiting=max_waiting)
 
 
 def _check_position(since: object) -> None:

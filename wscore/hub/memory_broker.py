@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..aio.loop import loop_data
-from .broker import Encoded, Kept, Missed
+from .broker import Encoded, Kept, LinkStats, Missed
 from .publication import Gap, Position, Publication
 
 if TYPE_CHECKING:
@@ -157,6 +157,9 @@ class MemoryBroker:
 
     __slots__ = ("__weakref__", "_due", "_histories", "_loop", "_numbers", "_timer", "_totals")
 
+    is_shared = False
+    link = LinkStats()
+
     def __init__(self) -> None:
         self._histories: dict[str, _History] = {}
         self._totals = _Totals()
@@ -210,6 +213,12 @@ class MemoryBroker:
         self._look_later(publication.room, history)
         return encoded
 
+    def publish_as_is(
+        self, outlet: Outlet, room: str, encoded: Encoded, excluded: tuple[FrameWriter, ...]
+    ) -> int:
+        """Deliver it at once."""
+        return outlet.deliver(room, encoded, excluded)
+
     async def missed(
         self, outlet: Outlet, room: str, settings: Room, since: Position | None
     ) -> Missed:
@@ -226,10 +235,17 @@ class MemoryBroker:
             history.position,
         )
 
+    async def count(self, outlet: Outlet, room: str) -> int:
+        """How many members *room* has: all are here."""
+        return outlet.count_members(room)
+
     @property
     def kept(self) -> Kept:
         """How much history is in memory."""
         return Kept(self._totals.messages, self._totals.nbytes)
+
+    async def connected(self) -> None:
+        """Do nothing: there are no other nodes."""
 
     async def drain(self) -> None:
         """Do nothing: nothing leaves this process."""

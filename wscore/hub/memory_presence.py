@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import asyncio
+
     from .publication import Present
 
 __all__ = ["MemoryPresence"]
@@ -34,9 +36,16 @@ class MemoryPresence:
             self._rooms.pop(room, None)
         return present
 
+    def rooms(self) -> list[tuple[str, list[Present]]]:
+        """All rooms with somebody in them."""
+        return [(room, list(entries.values())) for room, entries in self._rooms.items()]
+
     async def entries(self, room: str) -> list[Present]:
         """Everybody in *room*, in the order in which they came."""
         return list(self._rooms.get(room, {}).values())
+
+    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Do nothing: nothing expires here."""
 
     async def close(self) -> None:
         """Forget everybody."""

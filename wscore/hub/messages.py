@@ -44,7 +44,10 @@ def prepare(
 ) -> PublishCall:
     """Check the arguments of `Hub.publish`. Raises TypeError, ValueError."""
     check_room(room)
-    encoded = as_encoded(message, text)
+    if text is None and type(message) is bytes:
+        encoded = Encoded(Opcode.BINARY, message)  # there is nothing to check
+    else:
+        encoded = as_encoded(message, text)
     check_kind("sender", sender, str, "a str", optional=True)
     return PublishCall(room, encoded, () if exclude is None else writers_of(exclude), sender)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import os
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -12,8 +15,10 @@ from uuid import uuid4
 from .._backend import Channel
 from ..aio.logs import log_error
 from ..aio.loop import loop_data
+from ..codes import CloseCode, Opcode
 from ..protocol.checks import mismatch
 from ..protocol.connection import Sending, State
+from .broker import Encoded
 from .envelope import envelope
 from .members import shown_member
 from .memory_broker import MemoryBroker
@@ -26,16 +31,21 @@ if TYPE_CHECKING:
 
     from .._backend import Fanout, FrameWriter
     from ..aio.connection.connection import Connection
-    from .broker import Broker, Encoded
+    from .broker import Broker
     from .messages import PublishCall
     from .presence import Presence
-    from .publication import Kind
+    from .publication import Gap, Kind
     from .settings import Room, Rooms
 
 __all__ = ["Node", "OpenRoom", "checked_info"]
 
 # Members that leave in one turn of the loop when the hub is closed.
 LEAVING = 500
+
+# What callbacks of applications raise: CancelledError comes from a future that was cancelled.
+RAISED = Exception, asyncio.CancelledError
+
+logger = logging.getLogger("wscore")
 
 
 class OpenRoom:
@@ -47,7 +57,7 @@ class OpenRoom:
         self.node = node
         self.name = name
         self.settings = settings
-        self.plain = not settings.history and not node.keeps_encoded
+        self.plain = not (settings.history or node.keeps_encoded or node.broker.is_shared)
         """Whether a message goes to members as it is, and nowhere else."""
 
     def ended(self, connection: Connection) -> None:
@@ -74,24 +84,43 @@ class Node:
         rooms: Rooms,
         encode: Callable[[Publication], str | bytes] | None,
         on_slow: Callable[[Connection, str], object] | None,
+        on_gap: Callable[[Gap], object] | None,
+        connect: Callable[[Node], tuple[Broker, Presence]] | None,
     ) -> None:
-        self.id = uuid4().hex
+        self.name = uuid4()
+        self._connect = connect
+        self._process = os.getpid()
         self.settings = rooms
         self.channels: dict[str, Channel] = {}
         """The rooms with members, by name."""
-        self.broker: Broker = MemoryBroker()
-        self.presence: Presence = MemoryPresence()
+        self.broker: Broker
+        self.presence: Presence
+        self._link()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.closed = False
+        self._closing: asyncio.Task[None] | None = None
         self.members = self.publishes = 0
         self._encode = encode
         self._on_slow = on_slow
+        self._on_gap = on_gap
         self._fanout: Fanout | None = None
         # Whether the application's function is at work.
         self._is_encoding = False
         # What channels have counted that are not here any more.
         self._delivered = 0
         self._dropped: Counter[str] = Counter()
+
+    def _link(self) -> None:
+        """Make a broker and a presence store, for the name that this hub has."""
+        if self._connect is None:
+            self.broker, self.presence = MemoryBroker(), MemoryPresence()
+        else:
+            self.broker, self.presence = self._connect(self)
+
+    @property
+    def id(self) -> str:
+        """A random name of this hub, which no other has."""
+        return self.name.hex
 
     # The event loop
 
@@ -109,9 +138,24 @@ class Node:
     def use_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Belong to *loop*, which was checked, from now on."""
         if loop is not self.loop:
+            if self.broker.is_shared and (self.loop, self._process) != (None, os.getpid()):
+                # The links of another loop are of no use, and in a fork of the process that made
+                # this hub two nodes would have one name.
+                self.name, self._process = uuid4(), os.getpid()
+                self._link()
             self.loop = loop
             self._fanout = loop_data(loop).fanout(loop)
             self.broker.bind(loop)
+            self.presence.bind(loop)
+
+    def connect(self) -> None:
+        """Connect to the other nodes, if there may be any. Raises RuntimeError."""
+        if self.broker.is_shared:
+            self.check_open()
+            loop = asyncio.get_running_loop()
+            if loop is not self.loop:
+                self.check_loop(loop)
+                self.use_loop(loop)
 
     # Members
 
@@ -150,9 +194,9 @@ class Node:
             self._announce(connection, name, settings, info)
         return is_new
 
-    def give(self, connection: Connection, name: str, encoded: tuple[Encoded, ...]) -> None:
+    def give(self, connection: Connection, room: str, encoded: tuple[Encoded, ...]) -> None:
         """Send messages to one member, if it is still one."""
-        channel = self.channels.get(name)
+        channel = self.channels.get(room)
         if channel is not None and channel.find(connection._writer) is not None:
             channel.give(connection._writer, encoded)
 
@@ -168,6 +212,7 @@ class Node:
         channel = self.channels.get(name)
         if channel is None or not channel.leave(connection._writer):
             return False
+        self._forget_links()
         settings = channel.owner.settings
         self.members -= 1
         if not len(channel):
@@ -207,12 +252,16 @@ class Node:
             raise RuntimeError("encode must not publish in its own hub")
         channel = self.channels.get(call.room)
         settings = self.settings.of(call.room) if channel is None else channel.owner.settings
-        receivers = 0
-        if channel is not None and channel.owner.plain:
-            receivers = channel.publish(*call.encoded, call.excluded)
-        elif channel is not None or settings.history:
-            publication = Publication(call.room, call.message, None, self.id, call.sender)
-            receivers = self.broker.publish(self, publication, settings, call.excluded)
+        receivers, is_shared = 0, self.broker.is_shared
+        if channel is not None or settings.history or is_shared:
+            self.connect()
+            # Nobody here sees the sender of a message that is not encoded anew.
+            nameless = call.sender is None or not is_shared
+            if nameless and not settings.history and self._encode is None:
+                receivers = self.broker.publish_as_is(self, call.room, call.encoded, call.excluded)
+            else:
+                publication = Publication(call.room, call.message, None, self.id, call.sender)
+                receivers = self.broker.publish(self, publication, settings, call.excluded)
         self.publishes += 1
         return receivers
 
@@ -221,12 +270,12 @@ class Node:
     ) -> None:
         """Tell the other members who has come or gone."""
         others = len(self.channels.get(name, ())) - (kind == "join")
-        if not settings.events or self.closed or not others:
+        if not settings.events or self.closed or not (others or self.broker.is_shared):
             return
         event = Publication(name, "", None, self.id, None, kind, present.info, present.id)
         try:
             self.broker.publish(self, event, settings, (connection._writer,))
-        except Exception:
+        except RAISED:
             # Coming and going must not fail over what others are told about it.
             log_error(connection, f"telling others of a {kind} failed")
 
@@ -238,8 +287,12 @@ class Node:
     def encode(self, publication: Publication) -> Encoded:
         """What goes to sockets for *publication*. Raises what the application's encoder raises."""
         if self._encode is None:
-            is_message = publication.kind == "message"
-            return as_encoded(publication.message if is_message else envelope(publication))
+            if publication.kind != "message":
+                return as_encoded(envelope(publication))
+            message = publication.message  # checked when it was published
+            if isinstance(message, str):
+                return Encoded(Opcode.TEXT, message.encode())
+            return Encoded(Opcode.BINARY, message)
         was_encoding, self._is_encoding = self._is_encoding, True
         try:
             made = self._encode(publication)
@@ -249,10 +302,46 @@ class Node:
             raise TypeError(mismatch("what encode returns", "a str or bytes", made))
         return as_encoded(made)
 
-    def deliver(self, room: str, encoded: Encoded, excluded: tuple[FrameWriter, ...]) -> int:
+    def deliver(
+        self, room: str, encoded: tuple[int, bytes], excluded: tuple[FrameWriter, ...]
+    ) -> int:
         """Give it to the members that are here; returns how many that are."""
         channel = self.channels.get(room)
         return 0 if channel is None else channel.publish(*encoded, excluded)
+
+    def count_members(self, room: str, excluded: tuple[FrameWriter, ...] = ()) -> int:
+        """How many members are here, without the *excluded* ones."""
+        channel = self.channels.get(room)
+        if channel is None:
+            return 0
+        return len(channel) - sum(channel.find(writer) is not None for writer in set(excluded))
+
+    def members_of(self, room: str) -> list[Connection]:
+        """The members that are here."""
+        channel = self.channels.get(room)
+        members = () if channel is None else channel.members
+        return [member.writer.owner.connection for member in members]
+
+    def report(self, gap: Gap) -> None:
+        """Publications are missing for good: tell the application and members that want it."""
+        if self._on_gap is not None:
+            try:
+                self._on_gap(gap)
+            except RAISED:
+                logger.exception("on_gap failed")
+        channel = self.channels.get(gap.room)
+        if channel is None:
+            return
+        policy = channel.owner.settings.on_gap
+        if policy == "close":
+            for connection in self.members_of(gap.room):
+                connection.start_close(CloseCode.SERVICE_RESTART)
+        elif policy == "tell":
+            publication = Publication(gap.room, "", None, self.id, None, "gap", gap)
+            try:
+                self.deliver(gap.room, self.encode(publication), ())
+            except RAISED:
+                logger.exception("telling members of a gap failed")
 
     # Counting
 
@@ -275,11 +364,43 @@ class Node:
 
     # The end
 
+    @property
+    def is_linked(self) -> bool:
+        """Whether there are links to other nodes, which `close` would end."""
+        return self.broker.is_shared and self.loop is not None and not self.closed
+
+    def abandon(self) -> None:
+        """Close in the event loop, if it still runs, since nobody else can."""
+        with suppress(RuntimeError):  # the loop is closed
+            assert self.loop is not None
+            self.loop.call_soon_threadsafe(self._begin_to_close, self.loop)
+
     async def close(self) -> None:
-        """Have all members leave, some at a time, and forget everything."""
+        """Have all members leave, some at a time, and forget everything.
+
+        Who is cancelled meanwhile waits no more, but nothing is left half closed. Raises
+        RuntimeError in another event loop.
+        """
+        loop = asyncio.get_running_loop()
+        if self.loop is not None and not self.loop.is_closed():
+            self.check_loop(loop)
+        await asyncio.shield(self._begin_to_close(loop))
+
+    def _begin_to_close(self, loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
         self.closed = True
         for channel in self.channels.values():
             channel.owner.plain = False  # so that `publish` comes here, and is refused
+        closing = self._closing
+        if closing is None or closing.cancelled() or closing.get_loop() is not loop:
+            closing = self._closing = loop.create_task(self._close(), name="wscore hub: closing")
+        return closing
+
+    def _forget_links(self) -> None:
+        """Links whose event loop was closed have ended with it."""
+        if self.broker.is_shared and self.loop is not None and self.loop.is_closed():
+            self._link()
+
+    async def _close(self) -> None:
         left = 0
         for name, channel in list(self.channels.items()):
             for member in channel.members:
@@ -287,6 +408,7 @@ class Node:
                 left += 1
                 if left % LEAVING == 0:
                     await asyncio.sleep(0)
+        self._forget_links()
         await self.presence.close()
         await self.broker.close()
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import asyncio
+
     from .publication import Present
 
 __all__ = ["Presence"]
@@ -15,6 +17,9 @@ __all__ = ["Presence"]
 
 class Presence(Protocol):
     """Who is in which room, with what the application said about them."""
+
+    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Set timers on *loop* from now on."""
 
     def put(self, room: str, present: Present) -> None:
         """Somebody is here, or there is something new to say. Never waits."""

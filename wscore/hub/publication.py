@@ -6,10 +6,10 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 __all__ = ["Gap", "Kind", "Position", "Present", "Publication", "Reason", "Resumed"]
 
-# What is told: a message, or that somebody has come or gone.
-Kind: TypeAlias = Literal["message", "join", "leave"]
+# What is told: a message, that somebody has come or gone, or that messages are missing.
+Kind: TypeAlias = Literal["message", "join", "leave", "gap"]
 # Why publications are missing for good.
-Reason: TypeAlias = Literal["expired", "restarted", "ahead", "no history"]
+Reason: TypeAlias = Literal["expired", "restarted", "ahead", "no history", "lost"]
 
 
 class Position(NamedTuple):
@@ -37,7 +37,8 @@ class Publication(NamedTuple):
     """What the application passed to `Hub.publish`."""
     kind: Kind = "message"
     info: Any = None
-    """With ``"join"`` and ``"leave"``: what the application said about who has come or gone."""
+    """With ``"join"`` and ``"leave"``: what the application said about who has come or gone. With
+    ``"gap"``: the `Gap`."""
     id: str | None = None
     """With ``"join"`` and ``"leave"``: who that is, as `Present.id`."""
 
@@ -46,13 +47,15 @@ class Gap(NamedTuple):
     """Publications that somebody has missed for good: those after *after* and before *before*."""
 
     room: str
-    after: Position
+    after: Position | None
+    """None in a room that keeps no history."""
     before: Position | None
     """The first publication that is kept; None if none is."""
     reason: Reason
     """``"expired"``: they are not kept any more. ``"restarted"``: *after* is of another epoch, so
     nobody knows how many they are. ``"ahead"``: nothing was published at *after* yet, so it is not
-    from here. ``"no history"``: the room keeps nothing."""
+    from here. ``"no history"``: the room keeps nothing, and somebody has asked for what was missed.
+    ``"lost"``: the room keeps nothing, and the link to the other nodes was down."""
 
 
 class Present(NamedTuple):

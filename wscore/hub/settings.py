@@ -15,6 +15,9 @@ __all__ = ["Room", "RoomOverflow", "Rooms", "check_room"]
 # What happens to a member that has too much unsent: nobody waits for one in a hub.
 RoomOverflow: TypeAlias = Literal["close", "drop_newest", "drop_oldest"]
 
+# What members get that lack something: the end of their connection, or a message about it.
+RoomGap: TypeAlias = Literal["close", "tell", "ignore"]
+
 # Bytes of a room's name in UTF-8.
 LONGEST_NAME = 255
 _is_printable = re.compile(r"[^\x00-\x1f\x7f-\x9f]+").fullmatch
@@ -40,6 +43,16 @@ class Room:
     """What happens beyond *max_unsent*: the member is closed with 1013, the new message is
     dropped, or the oldest that wait are."""
 
+    gap: RoomGap | None = None
+    """What happens to members when publications are missing for good: they are closed with 1012, so
+    that they come back and load anew; told through ``encode``; or nothing. None is ``"close"`` in
+    rooms with history, and ``"ignore"`` in others."""
+
+    @property
+    def on_gap(self) -> RoomGap:
+        """What *gap* says, or stands for."""
+        return self.gap or ("close" if self.history else "ignore")
+
     def __post_init__(self) -> None:
         check_integer("history", self.history)
         check_integer("history_bytes", self.history_bytes)
@@ -49,11 +62,16 @@ class Room:
         if self.events and not self.presence:
             raise ValueError("events need presence=True")
         check_integer("max_unsent", self.max_unsent, most=sys.maxsize)
-        known = get_args(RoomOverflow)
-        expected = f"one of {', '.join(map(repr, known))}"
-        check_kind("overflow", self.overflow, str, expected)
-        if self.overflow not in known:
-            raise ValueError(mismatch("overflow", expected, self.overflow))
+        _check_choice("overflow", self.overflow, get_args(RoomOverflow))
+        if self.gap is not None:
+            _check_choice("gap", self.gap, get_args(RoomGap))
+
+
+def _check_choice(name: str, value: object, known: tuple[str, ...]) -> None:
+    expected = f"one of {', '.join(map(repr, known))}"
+    check_kind(name, value, str, expected)
+    if value not in known:
+        raise ValueError(mismatch(name, expected, value))
 
 
 class Rooms:
@@ -87,18 +105,26 @@ class Rooms:
         return self._default
 
 
-def check_room(name: object) -> None:
+def check_room(name: object, what: str = "room") -> None:
     """Demand the name of a room: text that is not empty, short, and safe to send and to log.
 
     Raises TypeError and ValueError.
     """
-    check_kind("room", name, str, "a str")
+    # Most names: each publication has one.
+    if (
+        type(name) is str
+        and name.isascii()
+        and name.isprintable()
+        and 0 < len(name) <= LONGEST_NAME
+    ):
+        return
+    check_kind(what, name, str, "a str")
     assert isinstance(name, str)
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
-        raise ValueError(mismatch("room", "text without lone surrogates", name)) from None
+        raise ValueError(mismatch(what, "text without lone surrogates", name)) from None
     if not 0 < size <= LONGEST_NAME:
-        raise ValueError(mismatch("room", f"1 to {LONGEST_NAME} bytes of UTF-8", name))
+        raise ValueError(mismatch(what, f"1 to {LONGEST_NAME} bytes of UTF-8", name))
     if not _is_printable(name):
-        raise ValueError(mismatch("room", "text without control characters", name))
+        raise ValueError(mismatch(what, "text without control characters", name))

@@ -129,7 +129,8 @@ class _MemoryServe(serve):
         path: str | None,
         where: dict[str, Any],
     ) -> Any:
-        if path is not None or where.get("sock") or where.get("ssl"):
+        # With the PROXY protocol, TLS is not among the keywords for the loop.
+        if path is not None or where.get("sock") or self._where.get("ssl"):
             raise ValueError("there are no sockets and no TLS in memory")
         return self.network.listen(factory, *self.address)
 

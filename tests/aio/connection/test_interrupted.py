@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.interrupting import interrupted
+from support.interrupting import collecting_at_will, interrupted
 
 from wscore import ConnectionClosed, connect, serve
 
@@ -162,7 +162,7 @@ def test_a_finalizer_that_writes(run: Callable[[Any], Any], size: int) -> None:
                     ws.write(b"b" * size)
                     written += 1
 
-        try:
+        with collecting_at_will():
             for number in range(100):
                 Session()
                 gc.set_threshold(1 + number % 7)
@@ -170,8 +170,6 @@ def test_a_finalizer_that_writes(run: Callable[[Any], Any], size: int) -> None:
                 gc.set_threshold(100_000)
                 await ws.drain()
                 await asyncio.sleep(0)
-        finally:
-            gc.set_threshold(700)
         gc.collect()
 
     messages, ws = run(talk(handler))

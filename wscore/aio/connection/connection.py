@@ -106,7 +106,10 @@ class Connection(BaseConnection):
 
     @property
     def remote_address(self) -> Any:
-        """The peer's address as the socket gives it: for TCP, host and port first."""
+        """The peer's address as the socket gives it: for TCP, host and port first.
+
+        On a server behind trusted proxies, host and port of the client; 0 is an unknown port.
+        """
         return self._wire.address("peername")
 
     @property

@@ -39,8 +39,8 @@ class Wire(asyncio.BufferedProtocol):
     see ``connection`` and nothing of this.
     """
 
-    __slots__ = ("_addresses", "_close_timer", "_flush_is_due", "_heartbeat", "_holds",
-                 "_is_resuming", "_sender", "_waiters", "buffer_updated", "connection",
+    __slots__ = ("_close_timer", "_flush_is_due", "_heartbeat", "_holds", "_is_resuming",
+                 "_sender", "_waiters", "addresses", "buffer_updated", "connection",
                  "get_buffer", "loop", "loop_data", "lost", "on_lost", "opening", "options",
                  "paused", "pings", "protocol", "receiver", "transport")  # fmt: skip
 
@@ -91,16 +91,16 @@ class Wire(asyncio.BufferedProtocol):
         self.adopt(made, addresses_of(made) if fileno is None else None)
 
     def adopt(self, transport: Transport, addresses: dict[str, Any] | None) -> None:
-        """Take a *transport* that the writer is attached to, and *addresses* that it may forget."""
+        """Take a *transport* that the writer is attached to; *addresses* count in place of its."""
         self.transport = transport
-        self._addresses = addresses
+        self.addresses = addresses
         self.protocol.writer.owner = self
         transport.set_write_buffer_limits(*self.options.write_limits)
 
     def address(self, name: str) -> Any:
-        """The address that the transport has under *name*, or had when it ended."""
-        found = self.transport.get_extra_info(name)
-        return self._addresses[name] if found is None and self._addresses else found
+        """The address under *name*: of the transport, unless others count in place of its."""
+        known = self.addresses
+        return self.transport.get_extra_info(name) if known is None else known.get(name)
 
     def eof_received(self) -> bool | None:
         """Close our side too: a WebSocket needs both (RFC 6455 7.1.1)."""

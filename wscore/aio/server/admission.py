@@ -10,7 +10,7 @@ from ...protocol.checks import check_integer
 from ...protocol.handshake import reject_response
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Container, Hashable
 
     from ..connection.transport import Transport
 
@@ -31,16 +31,26 @@ _IPV4_MAPPED = bytes(10) + b"\xff\xff"
 
 
 class Admission:
-    """Counts the connections of a server against its limits; None disables a limit."""
+    """Counts the connections of a server against its limits; None disables a limit.
 
-    __slots__ = ("_addresses", "_by_address", "_lingering", "_open", "closed", "max_connections",
-                 "max_connections_per_ip")  # fmt: skip
+    *proxies* are the peers that connect for others, whose connections count for the address of
+    their client, once that is known: `identify`.
+    """
 
-    def __init__(self, max_connections: int | None, max_connections_per_ip: int | None) -> None:
+    __slots__ = ("_addresses", "_by_address", "_lingering", "_open", "_proxies", "closed",
+                 "max_connections", "max_connections_per_ip")  # fmt: skip
+
+    def __init__(
+        self,
+        max_connections: int | None,
+        max_connections_per_ip: int | None,
+        proxies: Container[Any] = (),
+    ) -> None:
         check_integer("max_connections", max_connections, least=1, optional=True)
         check_integer("max_connections_per_ip", max_connections_per_ip, least=1, optional=True)
         self.max_connections = max_connections
         self.max_connections_per_ip = max_connections_per_ip
+        self._proxies = proxies
         # Whether the server is shutting down and refuses everyone.
         self.closed = False
         self._open = 0
@@ -57,15 +67,25 @@ class Admission:
         if self.max_connections is not None and self._open >= self.max_connections:
             return "max_connections"
         if self.max_connections_per_ip is not None:
-            key = address_key(transport.get_extra_info("peername"))
-            count = self._by_address.get(key, 0)
-            if key is not None:
-                if count >= self.max_connections_per_ip:
-                    return "max_connections_per_ip"
-                self._by_address[key] = count + 1
-                self._addresses[transport] = key
+            peername = transport.get_extra_info("peername")
+            if peername not in self._proxies and not self.identify(transport, peername):
+                return "max_connections_per_ip"
         self._open += 1
         return None
+
+    def identify(self, transport: Transport, peername: Any) -> bool:
+        """Count the connection of *transport* for the address in *peername*, if it has any.
+
+        To be called once for each *transport*. Returns False if that would be one too many.
+        """
+        key = None if self.max_connections_per_ip is None else address_key(peername)
+        if key is not None:
+            count = self._by_address.get(key, 0)
+            if count >= cast(int, self.max_connections_per_ip):
+                return False
+            self._by_address[key] = count + 1
+            self._addresses[transport] = key
+        return True
 
     def leave(self, transport: Transport) -> None:
         """Uncount the connection of *transport*, which `enter` has counted."""
@@ -78,11 +98,16 @@ class Admission:
 
     def turn_away(
         self, transport: Transport, loop: asyncio.AbstractEventLoop, headers: str
-    ) -> None:
-        """Answer 503, whatever the request, with *headers*, which are whole lines, added."""
+    ) -> TurnedAway:
+        """Answer 503, whatever the request, with *headers*, which are whole lines, added.
+
+        Returns what takes the request, for those who have read some of it.
+        """
         if len(self._lingering) >= _MAX_LINGERING:
             next(iter(self._lingering)).transport.abort()
-        transport.set_protocol(TurnedAway(transport, loop, self._lingering, headers))
+        away = TurnedAway(transport, loop, self._lingering, headers)
+        transport.set_protocol(away)
+        return away
 
     def dismiss(self) -> None:
         """Drop all refused connections."""

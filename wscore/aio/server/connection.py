@@ -46,6 +46,12 @@ class ServerConnection(Connection):
         """The `Server` that accepted the connection."""
         return self._host.server
 
+    @property
+    def scheme(self) -> str:
+        """``"wss"`` if the client uses TLS, as a trusted proxy says or we know, else ``"ws"``."""
+        said: str | None = self._wire.address("scheme")
+        return said or ("wss" if self.transport.get_extra_info("sslcontext") else "ws")
+
     def respond(self, status: int, text: str = "", headers: HeadersLike = ()) -> Response:
         """Return a plain HTTP response, for ``process_request`` to return.
 

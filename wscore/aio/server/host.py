@@ -6,12 +6,14 @@ import asyncio
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ...protocol.forwarded import find_client
 from ..logs import log_overload
 from ..stats import Counters
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from ...protocol.forwarded import Client, ForwardingFields
     from ..connection.transport import Transport
     from ..connection.wire import Wire
     from .admission import Admission
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from .pending import PendingConnection
     from .routes import Handler, Routes
 
-__all__ = ["Host", "ServerHost"]
+__all__ = ["Host", "ServerHost", "drop"]
 
 
 class Host(Protocol):
@@ -68,6 +70,8 @@ class ServerHost:
         self.forget = self._forget
         # Whether the warning about cookies is still to be given.
         self._any_origin = options.origins is None
+        # Whether the one about contradictory fields was given.
+        self._contradicted = False
 
     # For clients that have connected
 
@@ -81,18 +85,61 @@ class ServerHost:
         self.counters.let_in += 1
         return True
 
+    def awaits_client(self, known: dict[str, Any]) -> bool:
+        """Whether the request of one with the *known* addresses may tell of another client.
+
+        Not of one whom its own proxy could not name: that may be anybody.
+        """
+        proxies = self.options.trusted_proxies
+        return proxies is not None and known["peername"] in proxies and not known.get("is_nameless")
+
+    def find_client(self, known: dict[str, Any], fields: ForwardingFields) -> Client | None:
+        """The client that *fields* name; None if they are not of a trusted proxy."""
+        peername, proxies = known["peername"], self.options.trusted_proxies
+        if proxies is None or not self.awaits_client(known):
+            return None
+        client = find_client(peername, fields, proxies)
+        if client is not None and client.contradictory and not self._contradicted:
+            self._contradicted = True
+            self.options.connection.log.warning(
+                "X-Forwarded-For, X-Forwarded-Proto and Forwarded of %s contradict each other: "
+                "it has to remove those of its clients that it does not write itself",
+                peername,
+            )
+        return client
+
+    def turn_away(
+        self, client: PendingConnection, transport: Transport, address: Any, data: bytes
+    ) -> None:
+        """Refuse an admitted client, now that its *address* is known to have too many.
+
+        *data* is what was read of its request already.
+        """
+        self._is_not_pending(client)
+        self.admission.leave(transport)
+        self._count(address, "max_connections_per_ip")
+        lines = self.options.answer_headers.lines()
+        away = self.admission.turn_away(transport, asyncio.get_running_loop(), lines)
+        if data:
+            away.data_received(data)
+
     def replace(self, client: PendingConnection, wire: Wire) -> None:
         """Replace *client* with *wire*."""
         self.wires.add(wire)
         self._is_not_pending(client)
 
     def give_up(
-        self, client: PendingConnection, transport: Transport, refusal: str, address: Any
+        self,
+        client: PendingConnection,
+        transport: Transport,
+        refusal: str,
+        address: Any,
+        error: Exception | None = None,
     ) -> None:
-        """Forget an admitted client that is gone and has sent nothing."""
+        """Forget an admitted client that is gone and has sent no request, maybe with an *error*."""
         self._is_not_pending(client)
         self.admission.leave(transport)
-        self._count(address, refusal)
+        self._count(address, refusal, error)
 
     def _is_not_pending(self, client: PendingConnection) -> None:
         self.pending.discard(client)
@@ -106,9 +153,14 @@ class ServerHost:
             self._none_pending = asyncio.get_running_loop().create_future()
             await asyncio.wait([self._none_pending], timeout=timeout)
 
-    def _count(self, address: Any, refusal: str) -> None:
+    def refuse(self, transport: Transport, refusal: str, error: Exception) -> None:
+        """Drop whoever has connected and is not to be admitted at all."""
+        self._count(transport.get_extra_info("peername"), refusal, error)
+        drop(transport)
+
+    def _count(self, address: Any, refusal: str, error: Exception | None = None) -> None:
         self.counters.refused[refusal] += 1
-        log_overload(self.options.connection.log, address, refusal)
+        log_overload(self.options.connection.log, address, refusal, error)
 
     # For connections
 
@@ -137,3 +189,9 @@ class ServerHost:
             self.counters.closed(wire)
         self.wires.discard(wire)
         self.admission.leave(wire.transport)
+
+
+def drop(transport: Transport) -> None:
+    """End the connection of *transport*, whose protocol hears nothing of it any more."""
+    transport.set_protocol(asyncio.Protocol())
+    transport.abort()

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 from ...errors import InvalidOrigin, InvalidUpgrade, NegotiationError
 from ...protocol.checks import mismatch
 from ...protocol.connection import State
+from ...protocol.forwarded import ForwardingFields
 from ...protocol.http11 import Response
 from ..connection.receiver import Opening
+from ..connection.transport import addresses_of
 from ..logs import log_error, log_refusal
 from .connection import begin
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from ...protocol.http11 import Request
     from ...protocol.server import ServerProtocol
     from .connection import ServerConnection
+    from .host import ServerHost
     from .routes import Handler
 
 __all__ = ["ServerOpening"]
@@ -55,12 +58,25 @@ class ServerOpening(Opening):
     def head_received(self, head: Request) -> None:
         """Answer the request, after asking the application."""
         options = self._host.options
+        if options.trusted_proxies is not None and not self._is_identified(head):
+            self._refuse_overload("max_connections_per_ip")
+            return
         if options.process_request is None and options.process_response is None:
             self._answer(head, self._checked(head))
         else:
             # Frames that come meanwhile wait in the socket.
             self.wire.transport.pause_reading()
             self._asking = self._host.spawn(self._ask_application(head))
+
+    def _is_identified(self, request: Request) -> bool:
+        """Learn from a trusted proxy who the client is; False if its address has too many."""
+        wire, host = self.wire, cast("ServerHost", self._host)
+        known = wire.addresses or addresses_of(wire.transport)
+        client = host.find_client(known, ForwardingFields.of_headers(request.headers))
+        if client is None:
+            return True
+        wire.addresses = {**known, **client.addresses()}
+        return host.admission.identify(wire.transport, client.address)
 
     async def _ask_application(self, request: Request) -> None:
         try:
@@ -165,6 +181,11 @@ class ServerOpening(Opening):
             self._count_refusal(reason)
         self.wire.end()
 
+    def _refuse_overload(self, reason: str) -> None:
+        """Refuse with 503."""
+        self._protocol.send_response(self._protocol.reject(503, "Service Unavailable\n"))
+        self._refused(reason)
+
     def _count_refusal(self, reason: str) -> None:
         self._host.counters.refused[reason] += 1
         log_refusal(self._connection, reason)
@@ -175,11 +196,10 @@ class ServerOpening(Opening):
         """The server shuts down: refuse with 503, unless another answer was given already."""
         if self._protocol.state is not State.CONNECTING:
             return
-        self._protocol.send_response(self._protocol.reject(503, "Service Unavailable\n"))
         if self._asking is not None:
             self._asking.cancel()
             self.wire.transport.resume_reading()
-        self._refused("shutdown")
+        self._refuse_overload("shutdown")
 
     def timed_out(self) -> None:
         """``open_timeout`` has passed."""

@@ -15,6 +15,7 @@ from ...protocol.checks import (
     mismatch,
 )
 from ...protocol.fastpath import allows_fast_path
+from ...protocol.forwarded import TrustedProxies
 from ...protocol.handshake import SERVER
 from ...protocol.headers import Origins, is_field_value
 from ...protocol.server import HandshakeOptions
@@ -79,6 +80,8 @@ class ServerOptions:
     server_header: str | None = SERVER
     """The Server header of all answers; None for none."""
     create_connection: CreateConnection | None = None
+    trusted_proxies: TrustedProxies | None = None
+    """Those that are believed who their client is; None for nobody."""
 
     handshake: HandshakeOptions = field(init=False, repr=False, compare=False)
     answer_headers: AnswerHeaders = field(init=False, repr=False, compare=False)
@@ -92,6 +95,9 @@ class ServerOptions:
                 raise TypeError(mismatch(name, "a function or None", function))
         check_function("select_subprotocol", self.select_subprotocol, optional=True)
         _check_server_header(self.server_header)
+        check_kind(
+            "trusted_proxies", self.trusted_proxies, TrustedProxies, "TrustedProxies", optional=True
+        )
         answer_headers, limits = AnswerHeaders(self.server_header), self.connection
         handshake = HandshakeOptions(
             origins=self.origins,
@@ -181,5 +187,7 @@ class UnixServeKeywords(ServeKeywords, total=False):
     create_connection: CreateConnection | None
     max_connections: int | None
     max_connections_per_ip: int | None
+    trusted_proxies: Sequence[str] | None
+    proxy_protocol: bool
     ssl: ssl.SSLContext | None
     start_serving: bool

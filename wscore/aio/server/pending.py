@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..._backend import FrameWriter, read_upgrade
 from ...protocol.fastpath import accept_upgrade
+from ...protocol.forwarded import ForwardingFields
 from ..connection.transport import addresses_of, fileno_of
 from .connection import begin, new_connection
 from .opening import ServerOpening
@@ -35,7 +36,6 @@ class PendingConnection(asyncio.BufferedProtocol):
     """Takes the first thing that happens on a transport, and leaves the rest to a connection."""
 
     __slots__ = (
-        "_addresses",
         "_connection",
         "_host",
         "_loop",
@@ -45,9 +45,12 @@ class PendingConnection(asyncio.BufferedProtocol):
         "_refusal",
         "_transport",
         "_writer",
+        "addresses",
     )
 
     _transport: Transport
+    # Why it sends no request; what derives from this may know.
+    _error: Exception | None = None
 
     def __init__(
         self, host: ServerHost, loop: asyncio.AbstractEventLoop, loop_data: LoopData
@@ -64,21 +67,20 @@ class PendingConnection(asyncio.BufferedProtocol):
         self._paused = False
         # Why it ends without a request, for statistics.
         self._refusal = "abandoned"
-        # Of a transport that may forget them.
-        self._addresses: dict[str, Any] | None = None
+        # Those of a transport that may forget them, or the client's behind a proxy.
+        self.addresses: dict[str, Any] | None = None
 
     # Called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         made = self._transport = cast("Transport", transport)
         if not self._host.admit(self, made):
-            lines = self._host.options.answer_headers.lines()
-            self._host.admission.turn_away(made, self._loop, lines)
+            self._turn_away()
             return
         fileno = fileno_of(made)
         self._writer.attach(self._loop_data.buffer, made, None, fileno)
         if fileno is None:
-            self._addresses = addresses_of(made)
+            self.addresses = addresses_of(made)
         timeout = self._host.options.connection.open_timeout
         if timeout is not None:
             self._open_timer = self._loop.call_later(timeout, self._open_timed_out)
@@ -105,10 +107,8 @@ class PendingConnection(asyncio.BufferedProtocol):
             self._cancel_timer()
             if sys.version_info < (3, 11):
                 self._transport.close()  # else it warns of TLS transports that the peer closed
-            address = self._transport.get_extra_info("peername")
-            if address is None and self._addresses:
-                address = self._addresses["peername"]
-            self._host.give_up(self, self._transport, self._refusal, address)
+            address = (self.addresses or addresses_of(self._transport))["peername"]
+            self._host.give_up(self, self._transport, self._refusal, address, self._error)
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -117,6 +117,11 @@ class PendingConnection(asyncio.BufferedProtocol):
         self._paused = False
 
     # What becomes of it
+
+    def _turn_away(self) -> None:
+        """Answer one over a limit, whatever it sends."""
+        lines = self._host.options.answer_headers.lines()
+        self._host.admission.turn_away(self._transport, self._loop, lines)
 
     def go_away(self) -> None:
         """The server shuts down: a request that is on its way is refused, no request is not.
@@ -149,6 +154,8 @@ class PendingConnection(asyncio.BufferedProtocol):
         accepted = accept_upgrade(upgrade, options.origins, enabled, lines)
         if accepted is None:
             return False
+        if options.trusted_proxies is not None and not self._is_identified(data[: upgrade.size]):
+            return False
         self._writer.pass_on(accepted.response)
         connection = self._make_connection()
         protocol = cast("ServerProtocol", connection._wire.protocol)
@@ -159,6 +166,17 @@ class PendingConnection(asyncio.BufferedProtocol):
         except BaseException:
             self._transport.set_protocol(connection._wire)  # which `begin` did not reach
             raise
+        return True
+
+    def _is_identified(self, head: bytes) -> bool:
+        """Learn from a trusted proxy who the client is; False if its address has too many."""
+        fields = ForwardingFields.of_head(head)
+        known = self.addresses or addresses_of(self._transport)
+        client = self._host.find_client(known, fields)
+        if client is not None:
+            if not self._host.admission.identify(self._transport, client.address):
+                return False  # the slow path asks again, and refuses
+            self.addresses = {**known, **client.addresses()}
         return True
 
     def _hand_over(self) -> Wire:
@@ -174,7 +192,7 @@ class PendingConnection(asyncio.BufferedProtocol):
     def _make_connection(self) -> ServerConnection:
         self._cancel_timer()
         connection = new_connection(self._host, self._loop, self._loop_data, self._writer)
-        connection._wire.adopt(self._transport, self._addresses)
+        connection._wire.adopt(self._transport, self.addresses)
         if self._paused:
             connection._wire.pause_writing()
         self._connection = connection

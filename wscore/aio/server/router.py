@@ -75,9 +75,9 @@ class Router:
         from werkzeug.exceptions import NotFound
         from werkzeug.routing import RequestRedirect
 
-        adapter = self.url_map.bind(
-            self.get_server_name(connection, request), url_scheme=self.url_scheme
-        )
+        # Where TLS ends in a trusted proxy, only the connection knows of it.
+        scheme = self.url_scheme if connection.scheme == "ws" else connection.scheme
+        adapter = self.url_map.bind(self.get_server_name(connection, request), url_scheme=scheme)
         target = urlsplit(request.path)
         try:
             handler, found = adapter.match(target.path, query_args=target.query, websocket=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from os import PathLike, fspath
 from socket import socket as Socket
 from typing import TYPE_CHECKING, Any
 
 from ...protocol.checks import check_integer, check_kind, checked_list
+from ...protocol.forwarded import TrustedProxies
 from ...protocol.handshake import SERVER
 from ...protocol.server import allowed_origins
 from ..loop import loop_data
@@ -24,13 +26,14 @@ from .admission import Admission
 from .host import ServerHost
 from .options import ListenOptions, ServerOptions
 from .pending import PendingConnection
+from .proxied import ProxiedConnection
 from .routes import Routes
 from .server import Server
 from .sockets import listen
 
 if TYPE_CHECKING:
     import ssl as tls
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from typing_extensions import Unpack
 
@@ -75,7 +78,14 @@ class serve:
     Connections: the options of `ConnectionOptions`, with its defaults; durations are in seconds,
     sizes in bytes, and None lifts a limit. *max_connections* is how many there may be at once, and
     *max_connections_per_ip* how many from one IPv4 address or IPv6 network of 64 bits; those over
-    it are answered with 503. Other keywords go to `loop.create_server`; `inspect.signature` shows
+    it are answered with 503.
+
+    Behind proxies: *trusted_proxies* are addresses, networks such as ``"10.0.0.0/8"``, and
+    ``"unix:"`` for unix sockets; X-Forwarded-For, X-Forwarded-Proto and Forwarded of these, and of
+    nobody else, tell the ``remote_address`` and the ``scheme`` of a connection, which limits and
+    logs go by. With *proxy_protocol* every connection has to begin with a header of the PROXY
+    protocol, version 1 or 2, and to come from one of *trusted_proxies* if there are any; all
+    others are dropped. Other keywords go to `loop.create_server`; `inspect.signature` shows
     them all.
 
     Invalid options raise TypeError or ValueError here. Starting raises OSError.
@@ -97,6 +107,8 @@ class serve:
         create_connection: CreateConnection | None = None,
         max_connections: int | None = None,
         max_connections_per_ip: int | None = None,
+        trusted_proxies: Sequence[str] | None = None,
+        proxy_protocol: bool = False,
         path: str | PathLike[str] | None = None,
         sock: Socket | None = None,
         ssl: tls.SSLContext | None = None,
@@ -114,8 +126,12 @@ class serve:
             process_response=process_response,
             server_header=server_header,
             create_connection=create_connection,
+            trusted_proxies=None if trusted_proxies is None else TrustedProxies(trusted_proxies),
         )
-        admission = Admission(max_connections, max_connections_per_ip)
+        proxies = _proxies(server_options.trusted_proxies, proxy_protocol)
+        admission = Admission(max_connections, max_connections_per_ip, proxies or ())
+        # Who may connect, and has to begin with a header of the PROXY protocol.
+        self._with_header = proxies if proxy_protocol else None
         self._host = ServerHost(Routes(handler), server_options, admission)
         self._server = Server(self._host)
         check_kind("start_serving", start_serving, bool, "a bool")
@@ -137,9 +153,13 @@ class serve:
     async def _start(self) -> Server:
         host, loop = self._host, asyncio.get_running_loop()
         shared = loop_data(loop)
-        sockets = await self._listen(
-            lambda: PendingConnection(host, loop, shared), self._path, self._where
-        )
+        make: Callable[..., PendingConnection] = PendingConnection
+        where = self._where
+        if self._with_header is not None:
+            # Its header comes before TLS, so the loop must not begin with that.
+            where, tls = _without_tls(where)
+            make = partial(ProxiedConnection, proxies=self._with_header, tls=tls)
+        sockets = await self._listen(lambda: make(host, loop, shared), self._path, where)
         self._server._sockets, self._server._loop = sockets, loop
         if self._start_serving:
             try:
@@ -176,6 +196,26 @@ def _address(
     if sock is not None or path is not None:
         return {"sock": sock}
     return {"host": host, "port": port}
+
+
+def _proxies(trusted: TrustedProxies | None, proxy_protocol: bool) -> TrustedProxies | None:
+    """Those that connect for others; None for nobody. Raises TypeError, ValueError."""
+    check_kind("proxy_protocol", proxy_protocol, bool, "a bool")
+    if not proxy_protocol:
+        return trusted
+    if trusted is None:
+        return TrustedProxies(("0.0.0.0/0", "::/0", "unix:"))
+    if not trusted:
+        raise ValueError("with proxy_protocol and no trusted_proxies in the list nobody gets in")
+    return trusted
+
+
+def _without_tls(where: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The keywords for the event loop without those of TLS, and those for its ``start_tls``."""
+    names = "ssl_handshake_timeout", "ssl_shutdown_timeout"
+    tls = {name: where[name] for name in names if name in where}
+    plain = {name: value for name, value in where.items() if name not in ("ssl", *names)}
+    return plain, None if where["ssl"] is None else {"sslcontext": where["ssl"], **tls}
 
 
 @with_keywords(serve, without=("path", "sock"))

@@ -1,0 +1,30 @@
+"""Headers of the PROXY protocol, version 2, as a proxy writes them."""
+
+from __future__ import annotations
+
+import socket
+
+__all__ = ["LOCAL", "SIGNATURE", "binary", "binary_inet", "binary_inet6", "binary_unix"]
+
+SIGNATURE = bytes.fromhex("0d0a0d0a000d0a515549540a")
+
+
+def binary(command: int, family: int, block: bytes) -> bytes:
+    return SIGNATURE + bytes([command, family]) + len(block).to_bytes(2, "big") + block
+
+
+def binary_inet(host: str, port: int, after: bytes = b"") -> bytes:
+    hosts = socket.inet_aton(host) + socket.inet_aton("10.0.0.1")
+    return binary(0x21, 0x11, hosts + port.to_bytes(2, "big") + b"\x01\xbb" + after)
+
+
+def binary_inet6(host: str, port: int) -> bytes:
+    hosts = socket.inet_pton(socket.AF_INET6, host) + bytes(15) + b"\1"
+    return binary(0x21, 0x21, hosts + port.to_bytes(2, "big") + b"\x01\xbb")
+
+
+def binary_unix(path: str) -> bytes:
+    return binary(0x21, 0x31, path.encode().ljust(108, b"\0") + b"/server".ljust(108, b"\0"))
+
+
+LOCAL = binary(0x20, 0x00, b"")
