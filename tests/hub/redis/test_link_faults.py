@@ -39,7 +39,7 @@ def test_everything_is_subscribed_again_after_a_restart(
             world.link.unsubscribe("r:0")
             world.subscribed.clear()
             server.restart(with_data=with_data)
-            await until(lambda: world.ups == [False, True])
+            await is_back(world)
             assert "r:late" in world.subscribed
             assert len(world.subscribed) >= 2500
             await until(lambda: len(server.subscribed(world.prefix + "r:*")) == 2500)
@@ -113,7 +113,7 @@ def test_an_output_buffer_that_is_too_small(
             world.link.subscribe("r:a")
             await world.link.connected()
             server.do("PUBLISH", world.prefix + "r:a", b"x" * (1 << 20))
-            await until(lambda: world.ups == [False, True])
+            await is_back(world)
             assert len(world.downs) == 1
             await is_alive(world, "r:a")
 
@@ -144,7 +144,7 @@ def test_bytes_that_are_swallowed(
                     # Some canaries are lost; the answers to others are.
                     await asyncio.sleep(0.3)
                 gate.shut = False
-                await until(lambda: world.ups[1:] == [True])
+                await is_back(world)
                 await is_alive(world, "r:a")
 
     run(main())
