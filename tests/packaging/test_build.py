@@ -227,7 +227,9 @@ def installed(compiled: tuple[Path, Path], tmp_path_factory: pytest.TempPathFact
 def test_the_examples_run_as_printed(installed: Path, tmp_path: Path, example: Example) -> None:
     (tmp_path / "example.py").write_text(example.code, encoding="utf-8")
     # Libraries that some are about; wscore itself is that of the wheel.
-    needs_more = any(name in example.code for name in ("fastapi", "uvicorn_worker", "werkzeug"))
+    needs_more = any(
+        name in example.code for name in ("fastapi", "redis:", "uvicorn_worker", "werkzeug")
+    )
     extra = {"PYTHONPATH": sysconfig.get_path("purelib")} if needs_more else {}
     done = run(installed / "python", "example.py", cwd=tmp_path, **extra)
     assert done.returncode == 0, done.stdout
