@@ -95,7 +95,7 @@ def test_whatever_others_publish(
     caplog.clear()
 
 
-@pytest.mark.parametrize("kind", [*KINDS[:3], "canary"])
+@pytest.mark.parametrize("kind", [*KINDS[:3], "ask"])
 def test_a_packet_for_another_room(run: Run, redis_server: RedisServer, kind: str) -> None:
     """Nobody gets it: neither there nor where it says that it belongs."""
 

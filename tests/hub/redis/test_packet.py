@@ -125,7 +125,7 @@ def test_a_publication_comes_back(publication: Publication) -> None:
 
 @pytest.mark.parametrize(
     "packet",
-    [Packet("ask", NODE, 1, "room"), Packet("canary", NODE, 1, "room"),
+    [Packet("ask", NODE, 1, "room"), Packet("answer", NODE, 1, "room"),
      Packet("join", NODE, 1, "room", info="{")],
 )  # fmt: skip
 def test_what_is_no_publication(packet: Packet) -> None:

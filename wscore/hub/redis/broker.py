@@ -430,8 +430,8 @@ class RedisBroker:
 
 
 def _packet_in(room: str, data: bytes) -> Packet:
-    """The packet that *data* is: one of *room*, or between nodes. Raises PacketError."""
+    """The packet that *data* is: one of *room*, or an answer. Raises PacketError."""
     packet = decode(data)
-    if packet.room != room and packet.kind not in ("ask", "answer"):
+    if packet.room != room and packet.kind != "answer":
         raise PacketError(f"a packet for room {packet.room!r}")
     return packet

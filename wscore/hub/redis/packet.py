@@ -36,8 +36,8 @@ _STAMP = b"WSP"
 _EPOCH, _OFFSET = 16, 20
 _STAMPED = len(_STAMP) + _EPOCH + _OFFSET
 
-KINDS = ("message", "join", "leave", "ask", "answer", "canary")
-"""What a packet is: publications, the questions of nodes and their answers, and the link's own."""
+KINDS = ("message", "join", "leave", "ask", "answer")
+"""What a packet is: publications, and the questions of nodes and their answers."""
 
 _PUBLICATIONS: dict[str, Kind] = {"message": "message", "join": "join", "leave": "leave"}
 

@@ -187,7 +187,7 @@ class RedisPresence:
         return [present for value, id in told if (present := _present(id, value)) is not None]
 
     async def close(self) -> None:
-        """Say that nobody is here any more."""
+        """Repeat nobody any more. Who was here has been removed before, or expires."""
         if self._timer is not None:
             self._timer.cancel()
         self._loop = None  # what waits for an answer sets no timer any more
