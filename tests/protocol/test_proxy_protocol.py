@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.proxy_headers import LOCAL, SIGNATURE, binary, binary_inet, binary_inet6, binary_unix
+from support.proxy_headers import (
+    LOCAL,
+    SIGNATURE,
+    binary,
+    binary_inet,
+    binary_inet6,
+    binary_unix,
+    read_exactly,
+)
 
 from wscore.errors import InvalidMessage
 from wscore.protocol.proxy_protocol import ProxyHeaderParser
@@ -25,24 +33,6 @@ def read(data: bytes, size: int = 1 << 20) -> Any:
                 return header.source, parser.rest + data[start + size :]
     except InvalidMessage:
         return "invalid"
-    return None
-
-
-def read_exactly(data: bytes) -> Any:
-    """The same, never asking for more bytes than the header has."""
-    parser, position = ProxyHeaderParser(), 0
-    while position < len(data):
-        wanted = parser.wanted
-        assert wanted >= 1
-        piece = data[position : position + wanted]
-        position += len(piece)
-        try:
-            header = parser.feed(piece)
-        except InvalidMessage:
-            return "invalid"
-        if header is not None:
-            assert parser.rest == b""
-            return header.source, data[position:]
     return None
 
 

@@ -1,10 +1,15 @@
-"""Headers of the PROXY protocol, version 2, as a proxy writes them."""
+"""Headers of the PROXY protocol, as a proxy writes them and as a careful server reads them."""
 
 from __future__ import annotations
 
 import socket
+from typing import Any
 
-__all__ = ["LOCAL", "SIGNATURE", "binary", "binary_inet", "binary_inet6", "binary_unix"]
+from wscore.errors import InvalidMessage
+from wscore.protocol.proxy_protocol import ProxyHeaderParser
+
+__all__ = ["LOCAL", "SIGNATURE", "binary", "binary_inet", "binary_inet6", "binary_unix",
+           "read_exactly"]  # fmt: skip
 
 SIGNATURE = bytes.fromhex("0d0a0d0a000d0a515549540a")
 
@@ -28,3 +33,24 @@ def binary_unix(path: str) -> bytes:
 
 
 LOCAL = binary(0x20, 0x00, b"")
+
+
+def read_exactly(data: bytes) -> Any:
+    """What `ProxyHeaderParser` finds, fed no more bytes than it asks for.
+
+    The source and what follows the header; None if it is not whole; "invalid".
+    """
+    parser, position = ProxyHeaderParser(), 0
+    while position < len(data):
+        wanted = parser.wanted
+        assert wanted >= 1
+        piece = data[position : position + wanted]
+        position += len(piece)
+        try:
+            header = parser.feed(piece)
+        except InvalidMessage:
+            return "invalid"
+        if header is not None:
+            assert parser.rest == b""
+            return header.source, data[position:]
+    return None

@@ -27,12 +27,6 @@ if sys.platform == "win32":
 pytestmark = pytest.mark.timeout(240)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "echo.py").write_text(ECHO)
-    return tmp_path
-
-
 def test_a_killed_worker_is_replaced_and_its_clients_come_back(folder: Path) -> None:
     async def main() -> None:
         async with Crowd(served.uri, 30) as crowd:

@@ -21,12 +21,6 @@ if sys.platform == "win32":
 pytestmark = pytest.mark.timeout(240)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "echo.py").write_text(ECHO)
-    return tmp_path
-
-
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_sigterm_has_a_worker_replaced_without_a_gap(folder: Path, loop: str) -> None:
     with service(folder, "echo:handler", "--workers", "1", "--loop", loop) as served:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.oracles import WireFrame
+from support import proxied
+from support.proxied import REFUSED, opened
 from support.rawpeer import (
-    TEXT,
     Echo,
     RawPeer,
     address,
@@ -28,14 +27,14 @@ from wscore.protocol import server as roles
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     Run = Callable[[Any], Any]
 
 PROXY = ["127.0.0.0/16"]
 STRANGER = "127.1.0.1"
-REFUSED = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
 # Clients' requests take either path; both ask who the client is.
 PATHS = pytest.mark.parametrize("path", ["fast", "slow", "pieces"])
 
@@ -44,30 +43,14 @@ def x_for(value: str) -> str:
     return f"X-Forwarded-For: {value}"
 
 
-@asynccontextmanager
-async def peer_of(
+def peer_of(
     server: wscore.Server, *lines: str, path: str = "fast", host: str = "127.0.0.1"
-) -> AsyncIterator[RawPeer]:
+) -> AbstractAsyncContextManager[RawPeer]:
     """Whoever has sent a request with these lines from *host*."""
-    where = address(server)
-    peer = RawPeer(*await asyncio.open_connection(*where, local_addr=(host, 0)), masked=True)
-    try:
-        # Offering a subprotocol leads to the slow path.
-        slow = ["Sec-WebSocket-Protocol: chat"] if path == "slow" else []
-        head = request("/", *lines, *slow)
-        size = 50 if path == "pieces" else len(head)
-        for start in range(0, len(head), size):
-            peer.write(head[start : start + size])
-            await asyncio.sleep(0.001)
-        yield peer
-    finally:
-        await peer.finish()
-
-
-async def opened(peer: RawPeer) -> None:
-    assert (await peer.read_head()).startswith(b"HTTP/1.1 101 ")
-    peer.send(WireFrame(TEXT, b"a"))
-    assert (await peer.frame()).payload == b"a"
+    # Offering a subprotocol leads to the slow path.
+    slow = ["Sec-WebSocket-Protocol: chat"] if path == "slow" else []
+    head = request("/", *lines, *slow)
+    return proxied.peer_of(server, head, 50 if path == "pieces" else len(head), host)
 
 
 async def refused(peer: RawPeer) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Any
 
-from support.proxy_headers import LOCAL, SIGNATURE, binary, binary_inet, binary_inet6, binary_unix
+from support.proxy_headers import (
+    LOCAL,
+    SIGNATURE,
+    binary,
+    binary_inet,
+    binary_inet6,
+    binary_unix,
+    read_exactly,
+)
 
 from wscore.errors import InvalidMessage
 from wscore.protocol.proxy_protocol import ProxyHeaderParser
@@ -25,7 +33,7 @@ def test_one_input(data: bytes) -> None:
     whole = _verdict(stream, 0)
     for cut in {1, size, 64}:
         assert _verdict(stream, cut) == whole, f"pieces of {cut}"
-    assert _exact(stream) == whole
+    assert read_exactly(stream) == whole
     if isinstance(whole, tuple):
         source, rest = whole
         assert len(stream) - len(rest) <= 16 + 4096
@@ -53,23 +61,6 @@ def _verdict(stream: bytes, size: int) -> Any:
     except InvalidMessage:
         return "invalid"
     return None if header is None else (header.source, rest)
-
-
-def _exact(stream: bytes) -> Any:
-    """The same by reads of no more than the parser wants."""
-    parser, position = ProxyHeaderParser(), 0
-    while position < len(stream):
-        piece = stream[position : position + parser.wanted]
-        assert piece
-        position += len(piece)
-        try:
-            header = parser.feed(piece)
-        except InvalidMessage:
-            return "invalid"
-        if header is not None:
-            assert parser.rest == b""
-            return header.source, stream[position:]
-    return None
 
 
 def seeds() -> list[bytes]:
