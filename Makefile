@@ -17,8 +17,8 @@ PATIENTLY := --timeout=900
 # The newest libraries need Python 3.11: below it there are fewer libraries to accelerate and to measure.
 WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/acceleration --ignore=tests/bench" * (sys.version_info < (3, 11)))')
 
-.PHONY: help demo demo-cluster test coverage bench bench-quick bench-asgi bench-broadcast bench-end-to-end bench-nodes compare calls lint types sanitize kernels neon old-cpus \
-	test-packaging test-accelerated test-asgi test-frameworks test-compat test-browser test-cluster attack fuzz fuzz-sanitized conformance life soak matrix wheels clean
+.PHONY: help demo demo-cluster test coverage bench bench-quick bench-asgi bench-bridge bench-broadcast bench-end-to-end bench-nodes compare calls lint types sanitize kernels neon old-cpus \
+	test-packaging test-accelerated test-asgi test-frameworks test-subprotocols test-compat test-browser test-cluster attack fuzz fuzz-sanitized conformance life soak matrix wheels clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -94,6 +94,13 @@ else
 	$(BIN)/python -m bench.nodes --json bench/nodes.json --document docs/scaling.md $(ARGS)
 endif
 
+bench-bridge: $(VENV)/.dev ## wscore bridge beside websockify; QUICK=1 only tries it
+ifdef QUICK
+	$(BIN)/python -m bench.bridge --rounds 1 --seconds 0.3 $(ARGS)
+else
+	$(BIN)/python -m bench.bridge --json bench/bridge.json --document docs/bridge.md $(ARGS)
+endif
+
 compare: $(VENV)/.dev ## WebSocket beside server-sent events and long polling; QUICK=1 only tries it
 ifdef QUICK
 	$(BIN)/python -m bench.compare --quick $(ARGS)
@@ -151,6 +158,15 @@ test-frameworks: $(VENV)/.frameworks ## each of examples/: FastAPI, Django Chann
 	# For Python 3.10 there is an older Quart, whose types are narrower than its code.
 	$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 11))' || $(BIN)/mypy examples
 	$(PYTEST) --dist loadfile tests/frameworks $(ARGS)
+
+# Not editable again; see .fuzz.
+$(VENV)/.subprotocols: $(VENV)/.dev
+	$(PIP) 'wscore-engine[subprotocols]'
+	touch $@
+
+# The tests of a file share its server. Packages of npm are installed by the first of them.
+test-subprotocols: $(VENV)/.subprotocols ## GraphQL, WAMP and others between released clients and servers
+	$(PYTEST) --dist loadfile tests/subprotocols $(ARGS)
 
 test-browser: $(VENV)/.dev ## Chromium opens the page and talks to the server
 	$(BIN)/python -m pytest tests/browser

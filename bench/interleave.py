@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
+from time import perf_counter
 from timeit import Timer
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from .contract import Call
+from .contract import Call, Missing
 
-__all__ = ["Pace", "Ratio", "Sampler", "compare", "interleave", "sampler"]
+__all__ = ["Figures", "Pace", "Ratio", "Sampler", "compare", "figures_in_turns", "interleave",
+           "sampler"]  # fmt: skip
 
 # Takes one sample and returns the seconds per call.
 Sampler = Callable[[], float]
+# By measure, such as "rate" or "p99".
+Figures = dict[str, float]
 
 
 class Pace(NamedTuple):
@@ -32,9 +36,9 @@ class Ratio:
     high: float
 
 
-def sampler(call: Call, seconds: float) -> Sampler:
+def sampler(call: Call, seconds: float, clock: Callable[[], float] = perf_counter) -> Sampler:
     """Return a sampler of *call*. The number of loops is determined once."""
-    timer = Timer(call.expression, globals=call.names)
+    timer = Timer(call.expression, timer=clock, globals=call.names)
     loops = _loops(timer, seconds)
 
     def sample() -> float:
@@ -45,7 +49,8 @@ def sampler(call: Call, seconds: float) -> Sampler:
 
 def _loops(timer: Timer, seconds: float) -> int:
     loops = 1
-    while (taken := timer.timeit(loops)) < seconds:
+    # The better of two: a sample that was interrupted says nothing.
+    while (taken := min(timer.repeat(2, loops))) < seconds:
         # Aim a little above the goal. The first loop is slow, so grow at most tenfold.
         loops = max(loops + 1, min(loops * 10, int(loops * seconds * 1.2 / max(taken, 1e-9))))
     return loops
@@ -69,3 +74,28 @@ def compare(subject: list[float], rival: list[float]) -> Ratio:
     """Return the ratio of the medians and its range over the rounds."""
     rounds = [theirs / ours for ours, theirs in zip(subject, rival, strict=True)]
     return Ratio(median(rival) / median(subject), min(rounds), max(rounds))
+
+
+def figures_in_turns(samplers: Mapping[str, Callable[[], Figures]], rounds: int) -> dict[str, Any]:
+    """Sample all contenders as `interleave` does, but for those that raise Missing.
+
+    Returns the medians of the figures, the figures of each round, and why others are missing.
+    """
+    taken: dict[str, list[Figures]] = {name: [] for name in samplers}
+    missing: dict[str, str] = {}
+    order = list(samplers)
+    for _ in range(rounds):
+        for name in order:
+            if name in missing:
+                continue
+            try:
+                taken[name].append(samplers[name]())
+            except Missing as error:
+                missing[name] = str(error)
+        order.reverse()
+    medians = {
+        name: {measure: median(found[measure] for found in figures) for measure in figures[0]}
+        for name, figures in taken.items()
+        if figures
+    }
+    return {"medians": medians, "rounds": taken, "missing": missing}

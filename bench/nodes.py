@@ -15,16 +15,16 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from statistics import median
 from time import perf_counter, process_time
 from typing import Any, NamedTuple
 
 from wscore.hub.redis.packet import Packet, encode
 
 from . import machine
-from .contract import Missing
 from .ends import publish, running
+from .interleave import Figures, figures_in_turns
 from .load.fan import Fan, fan
 from .load.readers import Readers, on_the_loads_core
 from .oracle import frame
@@ -38,7 +38,6 @@ from .servers.redis import Redis, redis_server
 __all__ = ["ROWS", "Extent", "Row", "main", "measure", "missed", "summary"]
 
 # By measure: "seconds" for a message, "p50", "p99", and "cpu ..." of each process for a message.
-Figures = dict[str, float]
 Sampler = Callable[[Redis, "Extent"], Figures]
 MEMBERS, IN_FLIGHT, MANY_IN_FLIGHT = 1000, 10, 100
 ROOMS = 10_000
@@ -299,25 +298,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def measure(row: Row, redis: Redis, extent: Extent) -> dict[str, Any]:
-    """All contenders in turns: their figures of each round, and the medians."""
-    taken: dict[str, list[Figures]] = {name: [] for name in row.contenders}
-    missing: dict[str, str] = {}
-    order = list(taken)
-    for _ in range(extent.rounds):
-        for name in order:
-            if name in missing:
-                continue
-            try:
-                taken[name].append(row.contenders[name](redis, extent))
-            except Missing as error:
-                missing[name] = str(error)
-        order.reverse()
-    medians = {
-        name: {measure: median(found[measure] for found in rounds) for measure in rounds[0]}
-        for name, rounds in taken.items()
-        if rounds
-    }
-    return {"medians": medians, "rounds": taken, "missing": missing}
+    """All contenders in turns; see `figures_in_turns`."""
+    samplers = {name: partial(each, redis, extent) for name, each in row.contenders.items()}
+    return figures_in_turns(samplers, extent.rounds)
 
 
 # Tables

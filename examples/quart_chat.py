@@ -23,10 +23,12 @@ class Broker:
 
     def publish(self, message: Message) -> None:
         for queue in self.queues:
+            if queue.full():
+                queue.get_nowait()  # who does not keep up misses the oldest
             queue.put_nowait(message)
 
     async def subscribe(self) -> AsyncIterator[Message]:
-        queue: asyncio.Queue[Message] = asyncio.Queue()
+        queue: asyncio.Queue[Message] = asyncio.Queue(500)
         self.queues.add(queue)
         try:
             while True:

@@ -1,4 +1,4 @@
-"""Strawberry: a chat in GraphQL, whose messages are subscribed to over graphql-transport-ws.
+"""Strawberry: a chat in GraphQL, by subscription over graphql-transport-ws and graphql-ws.
 
 $ uvicorn examples.strawberry_chat:app --ws wscore.asgi:WebSocketProtocol
 
@@ -11,9 +11,12 @@ mutation { say(room: "lobby", name: "Ada", text: "hello") }
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import strawberry
 from strawberry.asgi import GraphQL
+
+from wscore.subprotocols import GRAPHQL_TRANSPORT_WS, GRAPHQL_WS
 
 
 @strawberry.type
@@ -39,6 +42,8 @@ class Mutation:
         """Returns how many hear it."""
         listeners = rooms.get(room, set())
         for queue in listeners:
+            if queue.full():
+                queue.get_nowait()  # who does not keep up misses the oldest
             queue.put_nowait(Message(name=name, text=text))
         return len(listeners)
 
@@ -47,7 +52,7 @@ class Mutation:
 class Subscription:
     @strawberry.subscription
     async def messages(self, room: str) -> AsyncIterator[Message]:
-        queue: asyncio.Queue[Message] = asyncio.Queue()
+        queue: asyncio.Queue[Message] = asyncio.Queue(100)
         rooms[room].add(queue)
         try:
             while True:
@@ -66,4 +71,10 @@ class Subscription:
             await asyncio.sleep(0)
 
 
-app = GraphQL(strawberry.Schema(Query, Mutation, Subscription))
+app = GraphQL(
+    strawberry.Schema(Query, Mutation, Subscription),
+    # The older one is for clients that have not been updated since 2021.
+    subscription_protocols=(GRAPHQL_TRANSPORT_WS, GRAPHQL_WS),
+    # Who says nothing is not kept: 4408 (graphql-transport-ws).
+    connection_init_wait_timeout=timedelta(seconds=3),
+)

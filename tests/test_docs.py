@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,8 +19,10 @@ from support.isolated import start
 from support.processes import free_port, running, wait_until_listening
 
 import wscore
+import wscore.bridge
 import wscore.hub
 from wscore.aio.options import ConnectionOptions
+from wscore.cli.bridge import _bridge as bridge_command
 from wscore.cli.main import _parser
 
 ROOT = Path(__file__).parents[1]
@@ -136,23 +140,44 @@ def options_of(parser: argparse.ArgumentParser) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize(
-    ("command", "heading"),
+    ("command", "page", "heading"),
     [
-        ("connect", "Options of `connect`"),
-        ("serve", "A server"),
-        ("nginx", "A configuration of nginx"),
+        ("connect", "command-line", "Options of `connect`"),
+        ("serve", "command-line", "A server"),
+        ("bridge", "bridge", "Options"),
+        ("nginx", "command-line", "A configuration of nginx"),
     ],
 )
-def test_every_option_of_the_command_line_is_documented(command: str, heading: str) -> None:
-    text = (DOCS / "command-line.md").read_text(encoding="utf-8")
+def test_every_option_of_the_command_line_is_documented(
+    command: str, page: str, heading: str
+) -> None:
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
     section = text.partition(f"## {heading}\n")[2].partition("\n## ")[0]
     rows = "".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| `"))
     documented = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", rows))
     assert documented == options_of(_parser())[command] - {"-h", "--help"}
 
 
+@pytest.mark.parametrize("page", ["bridge", "subprotocols"])
+def test_the_commands_of_bridges_are_understood(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = tmp_path / "users"
+    users.write_text("ann:s3cret")
+    monkeypatch.setenv("BRIDGE_USER", "ann:s3cret")
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    commands = "".join(blocks).replace("\\\n", "").replace("/etc/bridge.users", str(users))
+    assert commands
+    for command in commands.splitlines():
+        program, *words = shlex.split(command)
+        assert program == "wscore"
+        assert _parser().parse_args(words).run.func is bridge_command
+
+
 DEFAULTS = ConnectionOptions()
 ROOM = wscore.Room()
+BRIDGED = inspect.signature(wscore.bridge.serve).parameters
 
 
 @pytest.mark.parametrize(
@@ -173,6 +198,11 @@ ROOM = wscore.Room()
         ("hub", f"| `ttl` | {ROOM.ttl:g} s |"),
         ("hub", f"| `max_unsent` | {_size(ROOM.max_unsent)} |"),
         ("hub", f'| `overflow` | `"{ROOM.overflow}"` |'),
+        ("bridge", f"`read_size` bytes ({_size(BRIDGED['read_size'].default)})"),
+        ("bridge", f"{_size(BRIDGED['write_limit'].default)} (`write_limit`)"),
+        ("bridge", f"`--connect-timeout` ({BRIDGED['connect_timeout'].default} s)"),
+        ("bridge", f"`close_timeout` ({BRIDGED['close_timeout'].default} s)"),
+        ("bridge", f"{_size(BRIDGED['max_size'].default)} unless you say otherwise"),
         ("server", f"| `open_timeout` | {DEFAULTS.open_timeout} s"),
         ("server", f"| `close_timeout` | {DEFAULTS.close_timeout} s"),
         ("server", f"| {_size(DEFAULTS.max_size)}, {DEFAULTS.max_fragments} frames in a message |"),
@@ -187,7 +217,8 @@ def test_documented_defaults_are_those_of_the_options(page: str, text: str) -> N
 
 @pytest.mark.parametrize("kind", [wscore.Server, wscore.ServerConnection, wscore.ClientConnection,
                                   wscore.Listener, wscore.Backoff, wscore.connect, wscore.Hub,
-                                  wscore.Room, wscore.hub.HubStats])  # fmt: skip
+                                  wscore.Room, wscore.hub.HubStats, wscore.bridge.Bridge,
+                                  wscore.bridge.BridgeStats, wscore.bridge.Target])  # fmt: skip
 def test_every_public_name_is_documented(kind: type) -> None:
     pages = " ".join(page.read_text(encoding="utf-8") for page in DOCS.glob("*.md"))
     words = set(re.findall(r"\w+", pages))

@@ -12,9 +12,9 @@ import wscore
 
 CONNECTION = {
     "abort", "close", "close_code", "close_reason", "drain", "id", "latency", "local_address",
-    "logger", "ping", "pong", "protocol", "recv", "recv_streaming", "remote_address", "request",
-    "response", "send", "start_close", "state", "stats", "subprotocol", "transport",
-    "wait_closed", "write",
+    "logger", "pause_reading", "ping", "pong", "protocol", "recv", "recv_streaming",
+    "remote_address", "request", "response", "resume_reading", "send", "start_close", "state",
+    "stats", "subprotocol", "transport", "wait_closed", "write",
 }  # fmt: skip
 NAMES = {
     wscore.Connection: CONNECTION,

@@ -289,4 +289,7 @@ class InvalidOrigin(InvalidHeader):
 
 
 class NegotiationError(InvalidHandshake):
-    """The server chose an extension or a subprotocol that the client did not offer."""
+    """The two sides did not agree on an extension or a subprotocol.
+
+    The server chose one that the client did not offer, or none where one side requires it.
+    """

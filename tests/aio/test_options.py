@@ -307,6 +307,9 @@ OF_CLIENTS: list[tuple[dict[str, Any], type[Exception]]] = [
     ({"subprotocols": [1]}, TypeError),
     ({"subprotocols": ["a b"]}, ValueError),
     ({"subprotocols": ["a", "a"]}, ValueError),
+    ({"require_subprotocol": 1, "subprotocols": ["a"]}, TypeError),
+    ({"require_subprotocol": True}, ValueError),
+    ({"require_subprotocol": True, "subprotocols": []}, ValueError),
     ({"process_exception": 1}, TypeError),
     ({"process_exception": echo}, TypeError),
     ({"reconnect_delays": [1.0]}, TypeError),
@@ -410,6 +413,7 @@ def test_what_a_role_takes(tmp_path: Any) -> None:
         _serve(**options)
     for options in (
         {"origin": "https://a.example", "subprotocols": ["a", "b"], "listener": Echo},
+        {"subprotocols": ["a"], "require_subprotocol": True},
         {"additional_headers": [("X-A", "1")], "user_agent_header": None, "listener": Echo()},
         {"proxy": "http://u:p@proxy.example:1"},
         {"proxy": "https://proxy.example", "proxy_ssl": ssl.create_default_context()},

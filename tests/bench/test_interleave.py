@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.contract import Call
-from bench.interleave import compare, interleave, sampler
+from bench.contract import Call, Missing
+from bench.interleave import compare, figures_in_turns, interleave, sampler
 
 
 def test_the_order_turns_round_from_one_round_to_the_next() -> None:
@@ -26,6 +26,23 @@ def test_every_round_leaves_one_figure() -> None:
     assert taken == {"a": [0.0, 1.0, 2.0, 3.0], "b": [0.5] * 4}
 
 
+def test_figures_become_medians_and_who_is_missing_is_not_asked_again() -> None:
+    rates = iter([1.0, 9.0, 2.0])
+    asked: list[str] = []
+
+    def missing() -> dict[str, float]:
+        asked.append("missing")
+        raise Missing("it is not installed")
+
+    found = figures_in_turns({"here": lambda: {"rate": next(rates)}, "not": missing}, rounds=3)
+    assert found == {
+        "medians": {"here": {"rate": 2.0}},
+        "rounds": {"here": [{"rate": 1.0}, {"rate": 9.0}, {"rate": 2.0}], "not": []},
+        "missing": {"not": "it is not installed"},
+    }
+    assert asked == ["missing"]
+
+
 def test_the_ratio_is_that_of_the_medians_and_the_spread_that_of_the_rounds() -> None:
     ratio = compare([1.0, 2.0, 9.0], [8.0, 6.0, 3.0])
     assert ratio.median == 3.0  # 6 / 2; the one slow round of ours does not count
@@ -39,14 +56,16 @@ def test_contenders_with_different_numbers_of_rounds_cannot_be_compared() -> Non
 
 
 def test_a_sample_loops_until_it_is_long_enough_and_gives_seconds_for_one_call() -> None:
-    count = [0]
+    now, calls = 0.0, 0
 
     def work() -> None:
-        count[0] += 1
+        nonlocal now, calls
+        calls += 1
+        now += 1e-6
+        if calls == 40:
+            now += 1  # an interruption, which does not make the sample long enough
 
-    sample = sampler(Call("work()", work=work), seconds=0.002)
-    count[0] = 0
-    each = sample()
-    assert count[0] > 100  # one call takes well under 10 µs
-    assert 0 < each < 0.002
-    assert each * count[0] > 0.0005  # the whole sample was long, though the machine may speed up
+    sample = sampler(Call("work()", work=work), seconds=0.002, clock=lambda: now)
+    calls = 40
+    assert sample() == pytest.approx(1e-6)
+    assert 2000 <= calls - 40 <= 4000

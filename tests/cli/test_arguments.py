@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,3 +71,33 @@ def test_mistakes(parse: Callable[[str], Any], text: str, told: str) -> None:
     with pytest.raises(ArgumentTypeError) as caught:
         parse(text)
     assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(
+    ("content", "secrets"),
+    [
+        (b"ann:one\nbob:two", ["ann:one", "bob:two"]),
+        (b"ann:one\r\n\r\n \r\nbob:two\r\n", ["ann:one", "bob:two"]),
+        (b"\xef\xbb\xbfann:one\n", ["ann:one"]),
+        # A password may have spaces at its ends, and what Unicode takes for the end of a line.
+        (b"ann: o e \n", ["ann: o e "]),
+        ("ann:o\x85n\u2028e\n".encode(), ["ann:o\x85n\u2028e"]),
+    ],
+)
+def test_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, secrets: list[str]
+) -> None:
+    (tmp_path / "secrets").write_bytes(content)
+    assert arguments.secret(f"file:{tmp_path / 'secrets'}") == secrets
+    text = content.decode("utf-8-sig")
+    monkeypatch.setenv("BRIDGE_SECRETS", text)
+    assert arguments.secret("env:BRIDGE_SECRETS") == secrets
+    assert arguments.secret(f"pass:{text}") == secrets
+
+
+def test_what_has_no_secrets_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_bytes(b"\r\n \n")
+    (tmp_path / "latin").write_bytes(b"ann:\xfc\n")
+    for name, told in (("empty", "nothing in it"), ("latin", "codec"), ("no", "cannot read it")):
+        with pytest.raises(ArgumentTypeError, match=told):
+            arguments.secret(f"file:{tmp_path / name}")

@@ -122,6 +122,7 @@ def test_messages_beyond_a_limit() -> None:
         ["--wait", "-1"],
         ["--max-size", "big"],
         ["--proxy", "http://127.0.0.1", "--no-proxy"],
+        ["--require-subprotocol"],
     ],
 )
 def test_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:

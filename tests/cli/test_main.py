@@ -56,6 +56,12 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"wscore {wscore.__version__}\n"
 
 
+def test_help_keeps_the_capitals_of_names(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["bridge", "--help"])
+    assert "Let WebSocket clients use a TCP server" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("words", [[], ["nonsense"], ["info", "--nonsense"]])
 def test_wrong_words_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as leaving:

@@ -116,6 +116,7 @@ def test_status_3_for_what_is_no_uri(uri: str) -> None:
         (["--origin", "a\nb"], "--origin: "),
         (["--user-agent", "a\nb"], "--user-agent: "),
         (["--subprotocol", "a", "--subprotocol", "a"], "--subprotocol: "),
+        (["--subprotocol", "a", "--require-subprotocol"], "none of the subprotocols"),
         (["--auth", "name"], "--auth needs USER:PASSWORD"),
         (["--ca", "nowhere.pem"], "nowhere.pem"),
         (["--ca", __file__], "no certificates in"),

@@ -22,11 +22,16 @@ __all__ = ["EXAMPLES", "PATIENCE", "ROOT", "Served", "app_of", "chat_of_two", "c
            "refused_with_403", "serving"]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("[!_]*.py"))
 PATIENCE = 30.0  # seconds until what has to happen has happened
 
 _command = re.compile(
     r"^\$ uvicorn (\S+)(?: --workers \d)? --ws wscore\.asgi:WebSocketProtocol$", re.MULTILINE
+)
+# The others do not run under uvicorn; `tests/subprotocols` is about them.
+EXAMPLES = sorted(
+    path.stem
+    for path in (ROOT / "examples").glob("[!_]*.py")
+    if _command.search(path.read_text(encoding="utf-8"))
 )
 
 

@@ -59,6 +59,32 @@ def test_subprotocols(run: Run, served: Served, offered: list[str], chosen: str 
     run(main())
 
 
+def test_a_member_that_does_not_read(run: Run, served: Served) -> None:
+    """What waits for it is bounded: it misses the oldest."""
+
+    async def main() -> None:
+        options: Any = {"compression": None, "max_queue": 1}
+        async with (
+            served.connect("/chat?name=slow", **options) as slow,
+            served.connect("/chat?name=Ada", compression=None) as ada,
+        ):
+            await slow.send("here")
+            while await ada.recv() != "slow: here":
+                pass
+            slow.transport.pause_reading()
+            for number in range(1000):
+                said = f"{number} ".ljust(60_000, "x")
+                await ada.send(said)
+                assert await ada.recv() == f"Ada: {said}"
+            slow.transport.resume_reading()
+            heard = ["slow: here"]
+            while not heard[-1].startswith("Ada: 999 "):
+                heard.append(str(await slow.recv()))
+            assert len(heard) < 1000
+
+    run(main())
+
+
 def test_fifty_members_of_whom_some_vanish(run: Run, served: Served) -> None:
     async def main() -> None:
         members = [await served.connect(f"/chat?name={n}", max_queue=None) for n in range(50)]

@@ -110,6 +110,16 @@ def test_a_value_that_would_inject_is_refused(value: str) -> None:
     assert "a" not in headers
 
 
+@pytest.mark.parametrize("name", ["Authorization", "proxy-authorization", "Cookie", "Set-Cookie"])
+def test_an_error_does_not_tell_a_secret(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} header cannot carry the value given") as caught:
+        Headers([(name, "s3cret\n")])
+    assert "s3cret" not in str(caught.value)
+    with pytest.raises(TypeError) as wrong:
+        Headers([(name, b"s3cret")])  # type: ignore[list-item]
+    assert "s3cret" not in str(wrong.value)
+
+
 @pytest.mark.parametrize("name", ["", "a b", "a:", "a\r\nb", "\xe9", "a\0", " a", "(a)"])
 def test_a_name_that_is_no_token_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="not a token"):

@@ -191,6 +191,7 @@ def test_a_request_that_is_refused_by_its_headers_is_the_callers_to_answer() -> 
         (partial(ClientProtocol, "ws://a/"), {"subprotocols": "chat"}),
         (partial(ClientProtocol, "ws://a/"), {"subprotocols": b"chat"}),
         (partial(ClientProtocol, "ws://a/"), {"extensions": "permessage-deflate"}),
+        (partial(ClientProtocol, "ws://a/"), {"require_subprotocol": 1}),
     ],
 )
 def test_a_str_is_no_list(kind: Any, options: dict[str, Any]) -> None:
@@ -215,6 +216,28 @@ def test_a_server_may_require_a_subprotocol() -> None:
         server = pair.server.protocol
         assert server.accept(pair.ask()).status_code == status
         assert isinstance(server.handshake_error, NegotiationError) is (status == 400)
+
+
+@sizes
+def test_a_client_may_require_a_subprotocol(size: int) -> None:
+    for spoken, chosen in (([], None), (["c"], None), (["b"], "b")):
+        pair = Pair(
+            ClientProtocol("ws://a/", subprotocols=["a", "b"], require_subprotocol=True),
+            ServerProtocol(subprotocols=spoken),
+            size=size,
+        )
+        client, server = pair.client.protocol, pair.server.protocol
+        server.send_response(server.accept(pair.ask()))
+        pair.pump()
+        assert client.subprotocol == chosen
+        assert (client.state is State.OPEN) is (chosen is not None)
+        assert isinstance(client.handshake_error, NegotiationError) is (chosen is None)
+
+
+def test_what_is_required_has_to_be_offered() -> None:
+    for offered in ((), [], None):
+        with pytest.raises(ValueError, match="require_subprotocol"):
+            ClientProtocol("ws://a/", subprotocols=offered, require_subprotocol=True)
 
 
 def test_options_may_be_shared() -> None:

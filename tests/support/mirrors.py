@@ -25,11 +25,15 @@ TESTED_AS = {
                         "_backend.interrupted", "_backend.payloads"],
     "_backend.delivery": ["_backend.base_connection", "_backend.delivery",
                           "_backend.delivery_steps", "_backend.delivery_turns"],
+    "bridge.options": ["bridge.serving"],
+    "cli.stopping": ["cli.bridge", "cli.serve"],
     "codes": ["frames"],
     # Re-exports of what `protocol` tests.
     "deflate": ["protocol.deflate"],
     "extensions": ["protocol.extensions"],
     "headers": ["protocol.headers"],
+    # Its own name is that of a folder.
+    "subprotocols": ["subprotocol_names"],
     "protocol.connection": ["protocol.connection", "protocol.interrupted"],
     "protocol.handshake": ["protocol.handshake", "protocol.subprotocols"],
     "protocol.http11": ["protocol.http11", "protocol.http11_responses"],
@@ -115,9 +119,11 @@ ABOUT_ALL = {
     "aio.connection.fragments",
     "aio.connection.interrupted",
     "aio.connection.limits",
+    "aio.connection.paused",
     "aio.connection.shared",
     "aio.server.trusted_proxies",
     "aio.tls",
+    "bridge.choosing",
     "hub.closing",
     "hub.many_rooms",
     "hub.shared_compression",
@@ -126,5 +132,5 @@ ABOUT_ALL = {
 # Folders of tests against something other than modules, each with a make target or a README, and
 # of what tests share.
 OTHER_TESTS = {"accelerated", "attack", "bench", "browser", "cluster", "conformance", "frameworks",
-               "fuzz", "interop", "kernels_c", "life", "node", "packaging", "soak", "support",
-               "typing", "uvicorn_live", "uvicorn_suite"}  # fmt: skip
+               "fuzz", "interop", "kernels_c", "life", "node", "packaging", "soak",
+               "subprotocols", "support", "typing", "uvicorn_live", "uvicorn_suite"}  # fmt: skip

@@ -1,4 +1,4 @@
-"""Node.js with the packages that ``tests/interop/node/package.json`` pins.
+"""Node.js with the packages that a folder of scripts pins in its ``package.json``.
 
 Without node or npm, or where the packages cannot be had, the tests are skipped;
 ``WSCORE_REQUIRE_NODE=1`` (CI) makes that a failure.
@@ -6,31 +6,45 @@ Without node or npm, or where the packages cannot be had, the tests are skipped;
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from support.processes import running
 
-__all__ = ["Node", "node"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Node", "node", "node_for"]
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ROOT / "tests" / "interop" / "node"
-INSTALLED = ROOT / ".peers" / "node"
 INSTALL_TIMEOUT = 120.0  # seconds
 
 
 @dataclass(frozen=True)
 class Node:
-    """What runs the scripts in ``tests/interop/node``."""
+    """What runs the scripts of a folder."""
 
     path: str  # of the executable
+    scripts: Path
+    installed: Path
+
+    def command(self, script: str, *arguments: str) -> list[str]:
+        """What runs *script*, in this `environment`."""
+        return [self.path, str(self.scripts / script), *arguments]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Where scripts find their packages."""
+        return {**os.environ, "NODE_PATH": str(self.installed / "node_modules")}
 
     def running(
         self, script: str, *arguments: str
@@ -38,8 +52,8 @@ class Node:
         """Run *script* until the context ends; its output is for the caller to read."""
         return running(
             subprocess.Popen(
-                [self.path, str(SCRIPTS / script), *arguments],
-                env={**os.environ, "NODE_PATH": str(INSTALLED / "node_modules")},
+                self.command(script, *arguments),
+                env=self.environment,
                 stdout=subprocess.PIPE,
                 text=True,
             )
@@ -48,31 +62,55 @@ class Node:
 
 @pytest.fixture(scope="session")
 def node() -> Node:
-    """Node.js; the packages are installed when they are not there."""
+    """Node.js for the scripts in ``tests/interop/node``."""
+    return node_for(ROOT / "tests" / "interop" / "node", ROOT / ".peers" / "node")
+
+
+def node_for(scripts: Path, installed: Path) -> Node:
+    """Node.js for *scripts*; their packages are installed when they are not there.
+
+    With a lock file there, that says which.
+    """
     path, npm = shutil.which("node"), shutil.which("npm")
     if path is None or npm is None:
         _unavailable("there is no node, or no npm")
-    elif not _is_installed():
-        _install(npm)
-    return Node(str(path))
+    else:
+        installed.mkdir(parents=True, exist_ok=True)
+        with _alone(installed):
+            if not _is_installed(scripts, installed):
+                _install(npm, scripts, installed)
+    return Node(str(path), scripts, installed)
 
 
-def _is_installed() -> bool:
-    pins = json.loads((SCRIPTS / "package.json").read_text())["dependencies"]
-    packages = {name: INSTALLED / "node_modules" / name / "package.json" for name in pins}
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process of the tests has entered *folder*: npm bears no company."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_installed(scripts: Path, installed: Path) -> bool:
+    pins = json.loads((scripts / "package.json").read_text())["dependencies"]
+    packages = {name: installed / "node_modules" / name / "package.json" for name in pins}
     return all(
         package.exists() and json.loads(package.read_text())["version"] == pins[name]
         for name, package in packages.items()
     )
 
 
-def _install(npm: str) -> None:
-    INSTALLED.mkdir(parents=True, exist_ok=True)
-    shutil.copy(SCRIPTS / "package.json", INSTALLED)
+def _install(npm: str, scripts: Path, installed: Path) -> None:
+    for file in scripts.glob("package*.json"):
+        shutil.copy(file, installed)
+    locked = (scripts / "package-lock.json").exists()
+    how = ["ci"] if locked else ["install", "--no-package-lock"]
     try:
         subprocess.run(
-            [npm, "install", "--no-audit", "--no-fund", "--no-package-lock"],
-            cwd=INSTALLED,
+            [npm, *how, "--no-audit", "--no-fund"],
+            cwd=installed,
             check=True,
             capture_output=True,
             text=True,

@@ -51,9 +51,9 @@ def eventually(look: Callable[[], Found], patience: float = STARTING) -> Found:
     return found
 
 
-def wait_until_listening(process: Process, port: int) -> None:
-    """Raises AssertionError when *process* has ended, or needs too long."""
-    deadline = monotonic() + STARTING
+def wait_until_listening(process: Process, port: int, patience: float = STARTING) -> None:
+    """Raises AssertionError when *process* has ended, or needs more than so many seconds."""
+    deadline = monotonic() + patience
     while process.poll() is None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return

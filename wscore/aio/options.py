@@ -271,11 +271,14 @@ def check_keywords(call: type, options: Mapping[str, Any]) -> None:
 
 
 def with_keywords(
-    *sources: Callable[..., Any], without: Sequence[str] = ()
+    *sources: Callable[..., Any], without: Sequence[str] = (), **defaults: Any
 ) -> Callable[[_Call], _Call]:
-    """Show the keywords of *sources* in a signature, in place of its ``**options``."""
+    """Show the keywords of *sources* in a signature, in place of its ``**options``.
+
+    *defaults* are those that are not the same as in *sources*.
+    """
     added = [
-        parameter
+        parameter.replace(default=defaults.get(parameter.name, parameter.default))
         for source in sources
         for parameter in inspect.signature(source).parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in without

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from math import inf, isnan
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..protocol.forwarded import TrustedProxies
 from ..protocol.headers import is_field_value, is_token
 
+if TYPE_CHECKING:
+    from ..bridge import Target
+
 __all__ = [
+    "Address",
+    "address",
     "application",
     "credentials",
     "header",
     "message",
+    "named_target",
     "number",
     "origin",
     "port",
+    "secret",
+    "target",
     "time_limit",
     "token",
     "trusted_proxy",
@@ -119,3 +128,81 @@ def trusted_proxy(text: str) -> str:
             f"must be an address, a network such as 10.0.0.0/8, or unix:, not {text!r}"
         ) from None
     return text
+
+
+class Address(NamedTuple):
+    """Where to listen: a host and a port, or a unix socket."""
+
+    host: str | None = None
+    port: int | None = None
+    path: str | None = None
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return self.path
+        host = f"[{self.host}]" if ":" in str(self.host) else self.host
+        return f"{host}:{self.port}"
+
+
+def address(text: str) -> Address:
+    """Parse ``HOST:PORT``, with brackets around IPv6, or ``unix:PATH``."""
+    if text.startswith("unix:") and len(text) > 5:
+        return Address(path=text[5:])
+    host, colon, number = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host
+    if not colon or not host or bracketed is not (":" in host):
+        raise ArgumentTypeError(
+            f"must be HOST:PORT, with brackets around IPv6, or unix:PATH, not {text!r}"
+        )
+    return Address(host, port(number))
+
+
+def target(text: str) -> Target:
+    """Parse what a bridge connects to."""
+    from ..bridge import Target
+
+    try:
+        return Target.parse(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
+def named_target(text: str) -> tuple[str, Target]:
+    """Parse ``NAME=TARGET``."""
+    from ..bridge.target import is_name
+
+    name, equals, where = text.partition("=")
+    if not equals or not is_name(name):
+        raise ArgumentTypeError(
+            f"must be NAME=TARGET, and NAME of letters, digits and -._~, not {text!r}"
+        )
+    return name, target(where)
+
+
+def secret(text: str) -> list[str]:
+    """Read secrets, one in a line: ``file:PATH``, ``env:NAME`` or ``pass:SECRET``.
+
+    Not even the part after the colon is in an error: it may be a secret that lacks its kind.
+    """
+    kind, _, where = text.partition(":")
+    if kind == "pass":
+        found = where
+    elif kind == "env":
+        if where not in os.environ:
+            raise ArgumentTypeError("there is no such environment variable")
+        found = os.environ[where]
+    elif kind == "file":
+        try:
+            with open(where, encoding="utf-8-sig") as file:  # editors may add a byte order mark
+                found = file.read()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ArgumentTypeError(f"cannot read it: {error}") from None
+    else:
+        raise ArgumentTypeError("must be file:PATH, env:NAME or pass:SECRET")
+    # Not `splitlines`, which cuts a secret at characters that it may well contain.
+    lines = (line.removesuffix("\r") for line in found.split("\n"))
+    secrets = [line for line in lines if line.strip()]
+    if not secrets:
+        raise ArgumentTypeError("there is nothing in it")
+    return secrets

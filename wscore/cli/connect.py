@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import arguments
@@ -31,7 +32,7 @@ def add_connect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     _add_request(parser)
     _add_connection(parser)
     _add_conversation(parser)
-    parser.set_defaults(run=_connect)
+    parser.set_defaults(run=partial(_connect, parser))
 
 
 def _add_request(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +45,10 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     request.add_argument(
         "-s", "--subprotocol", action="append", default=[], type=arguments.token, metavar="NAME",
         help="subprotocol to offer; may be repeated",
+    )  # fmt: skip
+    request.add_argument(
+        "--require-subprotocol", action="store_true",
+        help="give up when the server chooses none of the subprotocols",
     )  # fmt: skip
     request.add_argument(
         "--auth", type=arguments.credentials, metavar="USER[:PASSWORD]",
@@ -108,11 +113,13 @@ def _add_conversation(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _connect(options: argparse.Namespace) -> int:
+def _connect(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     import asyncio
 
     from .talk import NOT_CONNECTED, Manner, talk
 
+    if options.require_subprotocol and not options.subprotocol:
+        parser.error("argument --require-subprotocol: needs -s/--subprotocol")
     try:
         connecting = _connecting(options)
     except (OSError, ValueError) as error:
@@ -139,6 +146,7 @@ def _connecting(options: argparse.Namespace) -> dict[str, Any]:
     keywords = {
         "additional_headers": headers,
         "subprotocols": options.subprotocol,
+        "require_subprotocol": options.require_subprotocol,
         "origin": options.origin,
         "proxy": options.proxy,
         "compression": options.compression,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from .. import _backend
 from .._version import __version__
+from .bridge import add_bridge
 from .connect import add_connect
 from .nginx import add_nginx
 from .output import OutputError, flush, note, prepare, write
@@ -17,7 +18,7 @@ from .serve import add_serve
 
 __all__ = ["main"]
 
-_COMMANDS = ("info", "serve", "connect", "nginx")
+_COMMANDS = ("info", "serve", "connect", "bridge", "nginx")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_info(commands)
     add_serve(commands)
     add_connect(commands)
+    add_bridge(commands)
     add_nginx(commands)
     return parser
 

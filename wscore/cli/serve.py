@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from ..workers.listening import Listening, Where
     from ..workers.serving import Settings
 
-__all__ = ["add_serve"]
+__all__ = ["CONNECTION_OPTIONS", "add_backlog", "add_connections", "add_log_level", "add_loop",
+           "add_serve"]  # fmt: skip
 
 _EPILOG = """\
 SIGINT and SIGTERM close all connections with 1001; a second signal ends it at once. With
@@ -26,7 +27,7 @@ serve, 2 for wrong usage."""
 _HOST, _PORT = "127.0.0.1", 8765
 # Not among the options that were given: the application's own count.
 _UNSAID = argparse.SUPPRESS
-_FOR_SERVE = (
+CONNECTION_OPTIONS = (
     "backlog", "origins", "max_connections", "max_connections_per_ip", "max_size", "open_timeout",
     "close_timeout", "ping_interval", "ping_timeout", "compression", "trusted_proxies",
     "proxy_protocol",
@@ -60,11 +61,12 @@ def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )  # fmt: skip
     _add_where(parser)
     _add_processes(parser)
-    _add_connections(parser)
-    parser.add_argument(
-        "--log-level", choices=["debug", "info", "warning", "error"], default="warning",
-        help="minimum level of log records on stderr (%(default)s)",
+    group = add_connections(parser, "connections, in each process")
+    group.add_argument(
+        "--no-compression", dest="compression", action="store_const", const=None,
+        default=_UNSAID, help="do not negotiate permessage-deflate",
     )  # fmt: skip
+    add_log_level(parser)
     parser.set_defaults(run=partial(_serve, parser))
 
 
@@ -74,6 +76,11 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--port", type=arguments.port, help=f"port, 0 for any free port ({_PORT})")
     where.add_argument("--unix", metavar="PATH", help="unix socket, in place of host and port")
     where.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="PEM files, for wss://")
+    add_backlog(where)
+
+
+def add_backlog(where: argparse._ActionsContainer) -> None:
+    """Add the option of listening sockets."""
     where.add_argument(
         "--backlog", type=arguments.number(int, 1), default=_UNSAID, metavar="N",
         help="connections that may wait to be accepted (100)",
@@ -97,17 +104,31 @@ def _add_processes(parser: argparse.ArgumentParser) -> None:
     processes.add_argument(
         "--factory", action="store_true", help="APP is to be called, for what to serve"
     )
-    processes.add_argument("--loop", choices=["asyncio", "uvloop"], help="event loop (asyncio)")
+    add_loop(processes)
 
 
-def _add_connections(parser: argparse.ArgumentParser) -> None:
+def add_loop(parser: argparse._ActionsContainer) -> None:
+    """Add the option of the event loop; None if it is not given."""
+    parser.add_argument("--loop", choices=["asyncio", "uvloop"], help="event loop (asyncio)")
+
+
+def add_log_level(parser: argparse._ActionsContainer) -> None:
+    """Add the option of logging to stderr."""
+    parser.add_argument(
+        "--log-level", choices=["debug", "info", "warning", "error"], default="warning",
+        help="minimum level of log records on stderr (%(default)s)",
+    )  # fmt: skip
+
+
+def add_connections(parser: argparse.ArgumentParser, title: str) -> argparse._ArgumentGroup:
+    """Add the options of connections; those that are not given are not in the namespace."""
     from ..aio.options import ConnectionOptions
 
     defaults = ConnectionOptions(compression=None)
-    group = parser.add_argument_group("connections, in each process")
+    group = parser.add_argument_group(title)
     group.add_argument(
         "--origin", action="append", type=arguments.origin, default=_UNSAID, dest="origins",
-        help="origin that may connect, of a page; may be repeated (any)",
+        metavar="ORIGIN", help="origin that may connect, of a page; may be repeated (any)",
     )  # fmt: skip
     for name, which in (("max-connections", ""), ("max-connections-per-ip", " from one address")):
         group.add_argument(
@@ -129,10 +150,6 @@ def _add_connections(parser: argparse.ArgumentParser) -> None:
             metavar="SECONDS", help=f"{what} ({getattr(defaults, name)})",
         )  # fmt: skip
     group.add_argument(
-        "--no-compression", dest="compression", action="store_const", const=None,
-        default=_UNSAID, help="do not negotiate permessage-deflate",
-    )  # fmt: skip
-    group.add_argument(
         "--trusted-proxy", action="append", type=arguments.trusted_proxy, default=_UNSAID,
         dest="trusted_proxies", metavar="NETWORK",
         help="address or network of proxies, or unix:, whose X-Forwarded-For and Forwarded are "
@@ -142,6 +159,7 @@ def _add_connections(parser: argparse.ArgumentParser) -> None:
         "--proxy-protocol", action="store_const", const=True, default=_UNSAID,
         help="demand a header of the PROXY protocol, from trusted proxies if there are any",
     )  # fmt: skip
+    return group
 
 
 def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
@@ -158,7 +176,7 @@ def _serve(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         _check_worker_ports(parser, options)
     if given.get("ping_interval") == 0:
         parser.error("argument --ping-interval: must be more than 0")
-    keywords = {name: given[name] for name in _FOR_SERVE if name in given}
+    keywords = {name: given[name] for name in CONNECTION_OPTIONS if name in given}
     return _serve_app(options, keywords) if options.app else _serve_demo(options, keywords)
 
 

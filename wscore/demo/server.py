@@ -7,9 +7,8 @@ import base64
 import hashlib
 import os
 import re
-import signal
 import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 from ..aio import Listener, serve
 from ..cli.output import note, write
+from ..cli.stopping import stop_on_signals
 from ..workers.app import App
 from .chat import Chat
 from .echo import Echo
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Front", "demo_server", "node", "run"]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _CHAT = "/chat"
 _PAGES = {"/": "chat.html", "/echo": "echo.html"}
 
@@ -155,7 +154,7 @@ async def run(host: str, port: int, **options: Any) -> None:
     cannot listen, OutputError if it cannot say where.
     """
     stop = asyncio.Event()
-    _on_signals(stop)
+    stop_on_signals(stop)
     async with demo_server(host, port, **options) as server:
         where = _shown(*server.sockets[0].getsockname()[:2])
         s = "s" if options.get("ssl") else ""
@@ -165,17 +164,3 @@ async def run(host: str, port: int, **options: Any) -> None:
             )
         await stop.wait()
         note(f"closing {server.stats.connections} connections")
-
-
-def _on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-
-    def first() -> None:
-        stop.set()
-        for signum in _SIGNALS:
-            loop.remove_signal_handler(signum)
-            signal.signal(signum, signal.SIG_DFL)
-
-    for signum in _SIGNALS:
-        with suppress(NotImplementedError):  # on Windows, where Ctrl-C still ends the process
-            loop.add_signal_handler(signum, first)

@@ -19,6 +19,7 @@ __all__ = [
     "check_integer",
     "check_kind",
     "check_number",
+    "check_required",
     "check_seconds",
     "checked_list",
     "checked_tokens",
@@ -84,6 +85,13 @@ def check_kind(
     """Demand an instance of one of *kinds*; *optional* allows None."""
     if not (isinstance(value, kinds) or (value is None and optional)):
         raise TypeError(mismatch(name, expected + (" or None" if optional else ""), value))
+
+
+def check_required(required: object, subprotocols: object) -> None:
+    """Demand *subprotocols* to offer where a client requires one."""
+    check_kind("require_subprotocol", required, bool, "a bool")
+    if required and not subprotocols:
+        raise ValueError("require_subprotocol: no subprotocols are offered")
 
 
 def check_function(name: str, value: object, *, optional: bool = False) -> None:

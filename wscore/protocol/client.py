@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidHandshake, InvalidStatus
-from .checks import mismatch
+from .checks import check_required, mismatch
 from .connection import Move, State
 from .extensions import confirm
 from .handshake import USER_AGENT, build_request, check_response, generate_key
@@ -35,10 +35,12 @@ class ClientProtocol(HandshakingProtocol):
     """The client's side of one connection to *uri*, without I/O.
 
     `connect` returns the Request to pass to `send_request`. It offers *subprotocols* in order of
-    preference, and *extensions* in their order. *max_line_size*, *max_headers* and *max_head_size*
+    preference, and *extensions* in their order; with *require_subprotocol* a server that chooses
+    none of them fails the handshake. *max_line_size*, *max_headers* and *max_head_size*
     limit the head of the answer, and *max_body_size* bytes of a refusal's body are kept. *key*
     replaces the random Sec-WebSocket-Key. `events` returns the server's `Response` if it
-    opened the connection; otherwise ``handshake_error`` tells why not. Raises InvalidURI.
+    opened the connection; otherwise ``handshake_error`` tells why not. Raises InvalidURI;
+    ValueError for a required subprotocol where none is offered.
     """
 
     ends_stream = False
@@ -48,6 +50,7 @@ class ClientProtocol(HandshakingProtocol):
         "_key",
         "_options",
         "_parser",
+        "_require_subprotocol",
         "uri",
     )
 
@@ -57,6 +60,7 @@ class ClientProtocol(HandshakingProtocol):
         *,
         origin: str | None = None,
         subprotocols: Sequence[str] | None = (),
+        require_subprotocol: bool = False,
         headers: HeadersLike | None = (),
         user_agent: str | None = USER_AGENT,
         extensions: Sequence[Extension] | None = (),
@@ -71,6 +75,8 @@ class ClientProtocol(HandshakingProtocol):
         for name, given in (("subprotocols", subprotocols), ("extensions", extensions)):
             if isinstance(given, (str, bytes)):
                 raise TypeError(mismatch(name, "a list", given))
+        check_required(require_subprotocol, subprotocols)
+        self._require_subprotocol = require_subprotocol
         self._extensions = extensions or ()
         self.uri = parse_uri(uri) if isinstance(uri, str) else uri
         self._key = generate_key() if key is None else key
@@ -143,7 +149,11 @@ class ClientProtocol(HandshakingProtocol):
         self._trailing_data, self._parser = self._parser.rest, None
         try:
             chosen = check_response(
-                response, self._key, subprotocols=self._options[1], extensions=self._offers()
+                response,
+                self._key,
+                subprotocols=self._options[1],
+                require_subprotocol=self._require_subprotocol,
+                extensions=self._offers(),
             )
             agreed = confirm(chosen.extensions, self._extensions)
         except InvalidHandshake as error:

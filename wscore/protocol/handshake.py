@@ -335,11 +335,13 @@ def check_response(
     *,
     extensions: Sequence[ExtensionHeader] | None = None,
     subprotocols: Sequence[str] | None = None,
+    require_subprotocol: bool = False,
 ) -> Negotiated:
     """Check the response to a request with *key*, *extensions* and *subprotocols* (RFC 6455 4.1).
 
     Does not check the parameters of extensions; `Extension.confirm` does. Raises InvalidStatus
-    for a status other than 101, InvalidHeader, and NegotiationError for a choice not offered.
+    for a status other than 101, InvalidHeader, and NegotiationError for a choice not offered, or
+    with *require_subprotocol* for no choice of a subprotocol.
     """
     if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
         raise InvalidStatus(response)
@@ -354,15 +356,17 @@ def check_response(
     if accept != accept_key(key):
         raise InvalidHeader("Sec-WebSocket-Accept", accept)
     return Negotiated(
-        _chosen_subprotocol(headers, subprotocols or ()),
+        _chosen_subprotocol(headers, subprotocols or (), required=require_subprotocol),
         _chosen_extensions(headers, extensions or ()),
     )
 
 
-def _chosen_subprotocol(headers: Headers, offered: Sequence[str]) -> str | None:
+def _chosen_subprotocol(headers: Headers, offered: Sequence[str], *, required: bool) -> str | None:
     chosen = parse_subprotocols(headers)
     if len(chosen) > 1:
         raise InvalidHeader("Sec-WebSocket-Protocol", _joined(chosen))
+    if required and not chosen:
+        raise NegotiationError("the server chose none of the subprotocols")
     if chosen and chosen[0] not in offered:
         raise NegotiationError(f"subprotocol {chosen[0][:100]!r} was not offered")
     return chosen[0] if chosen else None

@@ -56,6 +56,8 @@ class SupportsKeysAndGetItem(Protocol):
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _is_token = re.compile(_TOKEN).fullmatch
 _is_field_value = re.compile(r"[\t -~\x80-\xff]*").fullmatch
+# Headers whose values are secrets.
+_SECRET = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
 
 # A whole line: no folding, no space before the colon, and a value without surrounding space.
 # No run of spaces can match in two ways, so that a failure takes a single pass, too.
@@ -82,6 +84,12 @@ _has_control = re.compile(r"[\x00-\x1f\x7f]").search
 def is_token(text: str) -> bool:
     """Whether *text* is a token (RFC 9110 5.6.2)."""
     return _is_token(text) is not None
+
+
+def _shown(name: object, value: object) -> str:
+    """What an error says of *value*: errors are logged, and secrets must not be."""
+    is_secret = isinstance(name, str) and name.lower() in _SECRET
+    return "the value given" if is_secret else repr(value)
 
 
 def is_field_value(text: str) -> bool:
@@ -150,9 +158,10 @@ class Headers(MutableMapping[str, str]):
             if not _is_token(name):
                 raise ValueError(f"header name is not a token: {name!r}")
             if not _is_field_value(value):
-                raise ValueError(f"{name} header cannot carry {value!r}")
+                raise ValueError(f"{name} header cannot carry {_shown(name, value)}")
         except TypeError:
-            message = f"name and value of a header must be str, not {name!r} and {value!r}"
+            shown = _shown(name, value)
+            message = f"name and value of a header must be str, not {name!r} and {shown}"
             raise TypeError(message) from None
         self._items.append((name, value))
         self._index.setdefault(name.lower(), []).append(value)

@@ -43,6 +43,7 @@ class PairKeywords(ConnectionKeywords, total=False):
     """What `wscore.serve` and `wscore.connect` have in common."""
 
     subprotocols: Sequence[str]
+    require_subprotocol: bool
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from typing import Any
 
 from .systemd import inherited_sockets
 
-__all__ = ["Listening", "Where"]
+__all__ = ["Listening", "Where", "make_room", "remove_socket"]
 
 # Windows has none, and its SO_REUSEADDR is something else.
 _REUSES_PORTS = hasattr(socket, "SO_REUSEPORT") and sys.platform != "win32"
@@ -106,11 +106,29 @@ class Listening:
         while self._shared:
             self._shared.pop().close()
         if self._unix is not None:
-            path, inode = self._unix
-            with suppress(OSError):
-                if os.stat(path).st_ino == inode:  # not one that another server has put there
-                    os.unlink(path)
+            remove_socket(*self._unix)
             self._unix = None
+
+
+def make_room(path: str) -> None:
+    """Remove a unix socket that nobody listens on any more.
+
+    Raises OSError if anything else is there: the event loop would remove even a socket in use.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode) or _is_in_use(path):
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), path)
+    os.unlink(path)
+
+
+def remove_socket(path: str, inode: int) -> None:
+    """Remove the unix socket with that *inode*, but not one that another server has put there."""
+    with suppress(OSError):
+        if os.stat(path).st_ino == inode:
+            os.unlink(path)
 
 
 def _bind_tcp(host: str, port: int) -> list[socket.socket]:
@@ -157,8 +175,7 @@ def _bind_unix(path: str) -> socket.socket:
     """Take the place of a socket that nobody listens on any more. Raises OSError."""
     if not hasattr(socket, "AF_UNIX"):
         raise OSError("there are no unix sockets on this system")
-    if _is_abandoned(path):
-        os.unlink(path)
+    make_room(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.bind(path)
@@ -168,21 +185,16 @@ def _bind_unix(path: str) -> socket.socket:
     return sock
 
 
-def _is_abandoned(path: str) -> bool:
-    try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            return False
-    except FileNotFoundError:
-        return False
+def _is_in_use(path: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.setblocking(False)  # a server whose queue is full would have us wait
         try:
             sock.connect(path)
         except ConnectionRefusedError:
-            return True
+            return False
         except OSError:
             pass
-        return False
+        return True
 
 
 def _shown(sock: socket.socket) -> str:

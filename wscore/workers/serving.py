@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..aio.server.server import Server
 
-__all__ = ["Settings", "Stop", "run", "tls_context"]
+__all__ = ["Settings", "Stop", "run", "run_loop", "tls_context"]
 
 # How long handshakes under way may take before the connections are closed that are open.
 _LETTING_IN = 1.0  # seconds
@@ -83,7 +83,7 @@ def run(
     kept_back = KeptBack(sockets)
     # Before there is a loop, which would keep Control-C from ending an import that takes long.
     found = load(settings.app)
-    _run_loop(settings.loop, _serve(settings, found, sockets, kept_back, stop, ready))
+    run_loop(settings.loop, _serve(settings, found, sockets, kept_back, stop, ready))
 
 
 async def _serve(
@@ -130,7 +130,8 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext:
     return context
 
 
-def _run_loop(kind: str, work: Coroutine[Any, Any, None]) -> None:
+def run_loop(kind: str, work: Coroutine[Any, Any, None]) -> None:
+    """Run *work* on asyncio's loop or on ``"uvloop"``. Raises AppError without that."""
     if kind == "uvloop":
         try:
             import uvloop

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -173,5 +174,35 @@ def test_a_request_in_the_turn_in_which_the_server_closes_is_refused(
             client.buffer_updated(len(data))
             assert (await peer.reader.read()).startswith(b"HTTP/1.1 503 ")
         await server.wait_closed()
+
+    run(main())
+
+
+def test_what_was_started_does_not_start_again(run: Run) -> None:
+    """The server that it would replace could not be closed any more."""
+
+    async def main() -> None:
+        starting = serving(echo)
+        async with starting as server:
+            with pytest.raises(RuntimeError, match="started already"):
+                await starting
+            async with wscore.connect(uri(server)) as ws:
+                await ws.send("x")
+                assert await ws.recv() == "x"
+        with pytest.raises(RuntimeError, match="started already"):
+            await starting
+
+    run(main())
+
+
+def test_what_could_not_start_may_be_started_again(run: Run) -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            starting = wscore.serve(echo, "127.0.0.1", taken.getsockname()[1])
+            with pytest.raises(OSError, match="in use"):
+                await starting
+        async with starting as server, wscore.connect(uri(server)) as ws:
+            await ws.send("x")
+            assert await ws.recv() == "x"
 
     run(main())

@@ -75,6 +75,7 @@ class connect:
 
     Request: *subprotocols* to offer, a sequence of str by preference; *origin* and
     *user_agent_header*, a str or None for none; *additional_headers*, a mapping or pairs.
+    *require_subprotocol* raises NegotiationError when the server chooses no subprotocol.
     *create_connection*, a subclass of `ClientConnection` or a function, makes the connection. Of
     the body of a refusal, *max_body_size* bytes are kept.
 
@@ -100,6 +101,7 @@ class connect:
         *,
         origin: str | None = None,
         subprotocols: Sequence[str] | None = None,
+        require_subprotocol: bool = False,
         additional_headers: HeadersLike | None = None,
         user_agent_header: str | None = USER_AGENT,
         max_body_size: int = MAX_BODY,
@@ -123,6 +125,7 @@ class connect:
             connection=pick(ConnectionOptions, options),
             origin=origin,
             subprotocols=subprotocols,
+            require_subprotocol=require_subprotocol,
             additional_headers=additional_headers,
             user_agent_header=user_agent_header,
             max_body_size=max_body_size,

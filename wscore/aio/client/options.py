@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ...protocol.checks import (
     check_integer,
     check_kind,
+    check_required,
     check_seconds,
     checked_tokens,
 )
@@ -51,6 +52,8 @@ class ClientOptions:
     origin: str | None = None
     subprotocols: Sequence[str] | None = None
     """To offer, by preference."""
+    require_subprotocol: bool = False
+    """Whether the server has to choose one of *subprotocols*."""
     additional_headers: HeadersLike | None = None
     user_agent_header: str | None = USER_AGENT
     max_body_size: int = MAX_BODY
@@ -64,6 +67,7 @@ class ClientOptions:
         tokens = checked_tokens("subprotocols", offered)
         _check_request("subprotocols", subprotocols=tokens)
         object.__setattr__(self, "subprotocols", tokens)
+        check_required(self.require_subprotocol, tokens)
         if self.user_agent_header is not USER_AGENT:
             check_kind("user_agent_header", self.user_agent_header, str, "a str", optional=True)
             _check_request("user_agent_header", user_agent=self.user_agent_header)
@@ -80,6 +84,7 @@ class ClientOptions:
             uri,
             origin=self.origin,
             subprotocols=self.subprotocols or (),
+            require_subprotocol=self.require_subprotocol,
             headers=headers,
             user_agent=self.user_agent_header,
             extensions=self.connection.enabled_extensions,
@@ -231,6 +236,7 @@ class UnixConnectKeywords(ConnectKeywords, total=False):
 
     origin: str | None
     subprotocols: Sequence[str] | None
+    require_subprotocol: bool
     additional_headers: HeadersLike | None
     user_agent_header: str | None
     max_body_size: int

@@ -35,7 +35,8 @@ class Backlog:
                    +-- large: a thread ---+
 
     While anything waits here nothing is read (``busy``), and each turn of the loop delivers one
-    share. So a peer that floods us neither keeps others waiting nor fills the memory.
+    share. So a peer that floods us neither keeps others waiting nor fills the memory. While the
+    receiver is held, nothing is delivered either.
     """
 
     __slots__ = ("_decoder", "_dropped", "_encoded", "_job", "_ready", "_receiver", "_scheduled",
@@ -65,7 +66,10 @@ class Backlog:
         """Deliver what the reader made of *nbytes*, or keep it until its turn."""
         self._encoded += events
         if not self.busy and not self._working:
-            self._work(nbytes)
+            if self._receiver.held:
+                self._settle()
+            else:
+                self._work(nbytes)
 
     def queue_up(self, events: list[Any]) -> None:
         """Keep *events* until everything before them is delivered."""
@@ -98,7 +102,8 @@ class Backlog:
 
     def _turn(self) -> None:
         self._scheduled = False
-        if not self._working:  # else the loop is run within a callback, which goes on afterwards
+        # While it works, the loop is run within a callback, which goes on afterwards.
+        if not self._working and not self._receiver.held:
             self._work(0)
 
     def _work(self, nbytes: int) -> None:
@@ -160,12 +165,16 @@ class Backlog:
             if self.busy:
                 self._end_wait()
             return
-        if self._job is None or self._ready:
+        if (self._job is None or self._ready) and not self._receiver.held:
             self._schedule()
         if not self.busy:
             self.busy = True
             self._was_direct, self._receiver.direct = self._receiver.direct, False
             self._wire.hold_reads()
+
+    def go_on(self) -> None:
+        """Deliver again, after the receiver was held."""
+        self._settle()
 
     def _schedule(self) -> None:
         if not self._scheduled:
@@ -192,7 +201,10 @@ class Backlog:
         self._job = None
         if not job.cancelled() and not self._dropped:
             self._take_result(job)
-        self._work(0)
+        if self._receiver.held:
+            self._settle()
+        else:
+            self._work(0)
 
     def _take_result(self, job: asyncio.Future[Any]) -> None:
         error = job.exception()
@@ -233,6 +245,22 @@ class Backlogged:
     _wire: Wire
     backlog: Backlog | None
     """Made when there is something to keep or to decode: idle connections have none."""
+    held: bool
+    """Whether the application has paused reading."""
+
+    def hold_back(self) -> None:
+        """Read and deliver nothing until `go_on` is called."""
+        if not self.held:
+            self.held = True  # type: ignore[misc]
+            self._wire.hold_reads()
+
+    def go_on(self) -> None:
+        """Read and deliver again."""
+        if self.held:
+            self.held = False  # type: ignore[misc]
+            self._wire.release_reads()
+            if self.backlog is not None:
+                self.backlog.go_on()
 
     def receive(self, events: list[Any], nbytes: int, mixed: bool) -> None:
         """Take a read that compiled code does not deliver by itself."""

@@ -204,6 +204,21 @@ class Connection(BaseConnection):
         receiver.check()
         return receiver
 
+    def pause_reading(self) -> None:
+        """Read nothing until `resume_reading` is called, so that the peer has to wait.
+
+        What was read already is still delivered to a `Listener`: about as much as one read
+        brings. Pings go unanswered, and so does a Close: closing the connection from here resumes
+        reading. For listeners; `recv` pauses reading by itself.
+        """
+        if self._wire.receiver is not None:
+            self._wire.receiver.hold_back()
+
+    def resume_reading(self) -> None:
+        """Read again after `pause_reading`."""
+        if self._wire.receiver is not None:
+            self._wire.receiver.go_on()
+
     # Sending
 
     async def send(

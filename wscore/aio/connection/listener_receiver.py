@@ -28,7 +28,7 @@ class ListenerReceiver(Backlogged, Dispatcher):
     except for ConnectionClosed once we are closing, and for what is to end the event loop.
     """
 
-    __slots__ = ("_outside_reads", "_wire", "backlog", "logs")
+    __slots__ = ("_outside_reads", "_wire", "backlog", "held", "logs")
 
     def __init__(self, wire: Wire, listener: Listener, logs: bool) -> None:
         protocol = wire.protocol
@@ -41,6 +41,7 @@ class ListenerReceiver(Backlogged, Dispatcher):
         self._outside_reads = wire.loop_data.may_run_nested(wire.loop)
         self.direct = not logs and not self._outside_reads
         self.backlog = None
+        self.held = False
 
     @property
     def waiting(self) -> int:
@@ -78,8 +79,9 @@ class ListenerReceiver(Backlogged, Dispatcher):
     def settle(self) -> None:
         """Nothing is put off: a listener has seen every message when its callback returns."""
 
-    def read_on(self) -> None:
-        """Reading never pauses for a listener."""
+    def start_close(self) -> None:
+        """We close: read on if the application has paused that, for the peer's Close."""
+        self.go_on()
 
     def drained(self) -> None:
         """The peer keeps up again."""

@@ -56,6 +56,7 @@ class ReceiveQueue(Backlogged, MessageQueue):
         "_text_decoder",
         "_wire",
         "backlog",
+        "held",
         "logs",
         "paused",
     )
@@ -75,7 +76,7 @@ class ReceiveQueue(Backlogged, MessageQueue):
         self.logs = logs
         self.direct = not logs
         self.backlog = None
-        self.paused = False
+        self.held = self.paused = False
         # What ended the reading, while messages that came before it wait to be taken.
         self._last_event: Any = None
         # The message that is received in parts: its decoder, and the parts that `join` has.
@@ -194,6 +195,11 @@ class ReceiveQueue(Backlogged, MessageQueue):
             self.paused = False
             self._wire.release_reads()
             self._guard()
+
+    def start_close(self) -> None:
+        """We close: read although messages wait, for the peer's Close must be seen."""
+        self.go_on()
+        self.read_on()
 
     # For the application
 

@@ -23,6 +23,9 @@ class Receiver(Protocol):
     backlog: Backlog | None
     """What was read and has to wait before it is delivered; None until there was anything."""
 
+    held: bool
+    """Whether the application has paused reading."""
+
     @property
     def waiting(self) -> int:
         """How many messages the application has not taken yet."""
@@ -48,8 +51,14 @@ class Receiver(Protocol):
     def ending(self) -> None:
         """The connection is about to be gone: handle the end of what was read while it counts."""
 
-    def read_on(self) -> None:
-        """Read although messages wait: the peer's Close must be seen."""
+    def hold_back(self) -> None:
+        """Read and deliver nothing until `go_on` is called."""
+
+    def go_on(self) -> None:
+        """Read and deliver again."""
+
+    def start_close(self) -> None:
+        """We close: read whatever waits or was held, for the peer's Close must be seen."""
 
     def drained(self) -> None:
         """The peer keeps up again."""

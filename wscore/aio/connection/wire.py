@@ -242,9 +242,10 @@ class Wire(asyncio.BufferedProtocol):
             self.end()
 
     def _drop_reads(self) -> None:
-        """Ignore what still comes in after the peer's Close or violation."""
-        if self.protocol.discarding:
+        """Ignore what still comes in after the peer's Close or violation, or our failure."""
+        if self.protocol.discarding and self.receiver is not None:
             self.give_reads_to(self.ignore)
+            self.receiver.start_close()  # else nobody would see that the stream has ended
 
     def ignore(self, nbytes: int) -> None:
         """Take a read and do nothing with it."""
@@ -412,7 +413,7 @@ class Wire(asyncio.BufferedProtocol):
             if not self.lost:
                 self.end()
         if self.receiver is not None:
-            self.receiver.read_on()
+            self.receiver.start_close()
 
     def fail(self, code: int = CloseCode.INTERNAL_ERROR, reason: str | None = None) -> None:
         """Fail the connection with *code*, as for an error of ours."""

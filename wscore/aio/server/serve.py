@@ -88,7 +88,8 @@ class serve:
     others are dropped. Other keywords go to `loop.create_server`; `inspect.signature` shows
     them all.
 
-    Invalid options raise TypeError or ValueError here. Starting raises OSError.
+    Invalid options raise TypeError or ValueError here. Starting raises OSError, and RuntimeError
+    for a server that was started already.
     """
 
     def __init__(
@@ -136,6 +137,7 @@ class serve:
         self._server = Server(self._host)
         check_kind("start_serving", start_serving, bool, "a bool")
         self._start_serving = start_serving
+        self._started = False
         check_ssl(ssl)
         self._where = _address(host, port, path, sock)
         self._path = None if path is None else fspath(path)
@@ -151,6 +153,16 @@ class serve:
     _listen = staticmethod(listen)
 
     async def _start(self) -> Server:
+        if self._started:
+            raise RuntimeError("this server was started already")
+        self._started = True
+        try:
+            return await self._start_once()
+        except BaseException:
+            self._started = False  # its port may become free
+            raise
+
+    async def _start_once(self) -> Server:
         host, loop = self._host, asyncio.get_running_loop()
         shared = loop_data(loop)
         make: Callable[..., PendingConnection] = PendingConnection

@@ -1,0 +1,264 @@
+"""``python -m bench.bridge [row ...]``: `wscore bridge` beside websockify, on the same work.
+
+Each bridge is a process of its own on one core; this process, on the other, is client and target.
+Contenders take turns in short samples. The CPU time of each process is told, because it is what
+other work on the machine disturbs least.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import quantiles
+from time import monotonic, sleep
+from typing import Any, NamedTuple
+
+from . import machine
+from .contract import Refused
+from .interleave import Figures, figures_in_turns
+from .load.bridging import HERE, Ends, Flow, both_ways, down, round_trips, up
+from .load.readers import on_the_loads_core
+from .report import duration, write_readme
+from .servers import MIB, ROOT, require
+from .servers.cores import Role, cpu_time, pinned
+from .servers.process import free_port
+
+__all__ = ["CONTENDERS", "ROWS", "bridging", "main", "measure", "missed", "sample", "summary"]
+
+KIB = 1024
+STARTING = 15.0  # seconds until a bridge listens
+US = "wscore bridge"
+RIVAL = "websockify"
+
+# Figures are "rate", bytes in a second; "p50" and "p99", seconds; "cpu bridge" and "cpu load".
+
+
+class Row(NamedTuple):
+    """Something that is measured, and how many times as good ours has to be."""
+
+    title: str
+    chunk: int
+    load: Callable[[Ends, int, float], Flow] | None
+    goal: float | None
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What the goal is about."""
+        return ("rate",) if self.load is not None else ("p50", "p99")
+
+
+ROWS = {
+    "large": Row("64 KiB messages, to the target and back", 64 * KIB, both_ways, 3),
+    "large-up": Row("64 KiB messages, to the target", 64 * KIB, up, 3),
+    "large-down": Row("64 KiB at a time, to the client", 64 * KIB, down, None),
+    "small": Row("64 B messages, to the target and back", 64, both_ways, 8),
+    "small-up": Row("64 B messages, to the target", 64, up, 8),
+    "small-down": Row("64 B at a time, to the client", 64, down, None),
+    "latency": Row("64 B there and back, one at a time", 64, None, 1),
+}
+
+CONTENDERS: dict[str, Callable[[int, int], list[str]]] = {
+    US: lambda port, target: _wscore(port, target, "uvloop"),
+    f"{US}, asyncio": lambda port, target: _wscore(port, target, "asyncio"),
+    RIVAL: lambda port, target: [
+        sys.executable, "-m", "websockify", f"{HERE}:{port}", f"{HERE}:{target}",
+    ],
+}  # fmt: skip
+
+
+def _wscore(port: int, target: int, loop: str) -> list[str]:
+    listen = ["--listen", f"{HERE}:{port}", "--to", f"{HERE}:{target}", "--loop", loop]
+    return [sys.executable, "-m", "wscore", "bridge", *listen]
+
+
+# The processes -----------------------------------------------------------------------------------
+
+
+class Bridging(NamedTuple):
+    """A bridge that runs, and the socket of its target."""
+
+    port: int
+    pid: int
+    listening: socket.socket
+
+    def cpu_time(self) -> float:
+        """CPU seconds of the process and of those that it has started, as websockify does."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return cpu_time(self.pid) + sum(map(cpu_time, map(int, children)))
+
+
+@contextmanager
+def bridging(name: str) -> Iterator[Bridging]:
+    """Run the contender called *name* on its core. Raises Missing, Refused."""
+    if name == RIVAL:
+        require("websockify")
+        require("numpy")  # without it, it unmasks byte by byte
+    with socket.create_server((HERE, 0)) as listening:
+        port, target = free_port(), listening.getsockname()[1]
+        quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(
+            CONTENDERS[name](port, target), cwd=ROOT, preexec_fn=pinned(Role.SERVER), **quiet
+        ) as process:
+            try:
+                _wait_until_listening(process, port)
+                yield Bridging(port, process.pid, listening)
+            finally:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(5)
+                process.kill()
+
+
+def _wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = monotonic() + STARTING
+    while monotonic() < deadline and process.poll() is None:
+        with suppress(OSError), socket.create_connection((HERE, port), 1):
+            return
+        sleep(0.05)
+    raise Refused("the bridge does not listen")
+
+
+# Measuring ---------------------------------------------------------------------------------------
+
+
+def sample(row: Row, name: str, seconds: float) -> Figures:
+    """One sample, by a bridge that is new. Raises Missing, Refused."""
+    with bridging(name) as bridge, on_the_loads_core(), Ends(bridge.port, bridge.listening) as ends:
+        if row.load is None:
+            round_trips(ends, row.chunk, seconds / 5)  # to warm up
+            before = bridge.cpu_time()
+            taken = round_trips(ends, row.chunk, seconds)
+            percent = quantiles(taken, n=100)
+            cpu = bridge.cpu_time() - before
+            return {"p50": percent[49], "p99": percent[98], "cpu bridge": cpu / len(taken)}
+        before = bridge.cpu_time()
+        flow = row.load(ends, row.chunk, seconds)
+        cpu = bridge.cpu_time() - before
+        return {
+            "rate": flow.nbytes / flow.seconds,
+            "cpu bridge": cpu / flow.nbytes * MIB,
+            "cpu load": flow.load / flow.nbytes * MIB,
+        }
+
+
+def _version() -> str | None:
+    try:
+        return version(RIVAL)
+    except PackageNotFoundError:
+        return None
+
+
+def measure(row: Row, seconds: float, rounds: int) -> dict[str, Any]:
+    """All contenders in turns; see `figures_in_turns`."""
+    samplers = {name: partial(sample, row, name, seconds) for name in CONTENDERS}
+    return figures_in_turns(samplers, rounds)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return 1 if a goal was missed, else 0."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.bridge", description="Measure wscore bridge beside websockify."
+    )
+    parser.add_argument("rows", nargs="*", metavar="row", help="of " + ", ".join(ROWS))
+    parser.add_argument("--seconds", type=float, default=2.0, help="of a sample (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="(%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to FILE")
+    parser.add_argument("--document", type=Path, help="write the table between its markers")
+    options = parser.parse_args(argv)
+    if not set(options.rows) <= ROWS.keys():
+        parser.error(f"no such row: choose from {', '.join(ROWS)}")
+    document: dict[str, Any] = {
+        "machine": machine.describe(),
+        "rounds": options.rounds,
+        "websockify": _version(),
+        "rows": {},
+    }
+    for name in options.rows or ROWS:
+        print(name, file=sys.stderr)
+        document["rows"][name] = measure(ROWS[name], options.seconds, options.rounds)
+        if options.json:
+            text = json.dumps(document, indent=1, ensure_ascii=False)
+            options.json.write_text(text + os.linesep, encoding="utf-8")
+    print(summary(document), *missed(document), sep="\n")
+    if options.document:
+        write_readme(options.document, summary(document))
+    return int(bool(missed(document)))
+
+
+# Tables ------------------------------------------------------------------------------------------
+
+
+def _ratio(measure: str, ours: Figures, theirs: Figures) -> float:
+    """How many times as good ours are."""
+    good, other = ours[measure], theirs[measure]
+    return good / other if measure == "rate" else other / good
+
+
+def missed(document: Mapping[str, Any]) -> list[str]:
+    """Goals that were not reached."""
+    short = []
+    for name, found in document["rows"].items():
+        row, medians = ROWS[name], found["medians"]
+        if row.goal is None or not {US, RIVAL} <= medians.keys():
+            continue
+        for each in row.measures:
+            ratio = _ratio(each, medians[US], medians[RIVAL])
+            if ratio < row.goal:
+                short.append(f"SHORT: {row.title}: {ratio:.3g}x, not {row.goal:g}x ({each})")
+    return short
+
+
+def summary(document: Mapping[str, Any]) -> str:
+    """All figures in Markdown, from the JSON."""
+    lines = [
+        "| work | bridge | | against websockify | at least | by CPU time | CPU of the bridge "
+        "| of the load |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, found in document["rows"].items():
+        row, medians = ROWS[name], found["medians"]
+        per = "a round trip" if row.load is None else "a MiB"
+        for contender, figures in medians.items():
+            told = [_told(each, figures[each]) for each in row.measures]
+            ratios = goal = by_cpu = ""
+            if contender != RIVAL and RIVAL in medians:
+                theirs = medians[RIVAL]
+                ratios = ", ".join(f"{_ratio(each, figures, theirs):.3g}x" for each in row.measures)
+                by_cpu = f"{_ratio('cpu bridge', figures, theirs):.3g}x"
+                goal = f"{row.goal:g}x" if row.goal and contender == US else ""
+            load = figures.get("cpu load")
+            lines.append(
+                f"| {row.title} | {contender} | {', '.join(told)} | {ratios} | {goal} | {by_cpu} "
+                f"| {duration(figures['cpu bridge'])} {per} "
+                f"| {'' if load is None else duration(load)} |"
+            )
+    return "\n".join([*lines, "", _provenance(document)])
+
+
+def _told(measure: str, figure: float) -> str:
+    return f"{figure / MIB:,.1f} MiB/s" if measure == "rate" else f"{measure} {duration(figure)}"
+
+
+def _provenance(document: Mapping[str, Any]) -> str:
+    made_on = document["machine"]
+    rival = document["websockify"]
+    told = f"websockify {rival} with numpy" if rival else "websockify is not installed"
+    return (
+        f"{made_on['cpu']}, {made_on['cores']} cores, {made_on['system']}, {made_on['python']}; "
+        f"{told}. The bridge has a core, client and "
+        f"target together the other; `wscore bridge` runs on uvloop where nothing else is said. "
+        f"Medians of {document['rounds']} interleaved rounds, {made_on['when'][:10]}."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
