@@ -18,7 +18,7 @@ from support.processes import running
 from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import connect
 
-from wscore.demo.server import _own_address, _shown
+from wscore.demo.server import _own_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,11 +102,6 @@ def test_until_a_signal(path: str, signum: int, server: tuple[subprocess.Popen[s
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1001
     assert process.wait(5) == 0
-
-
-def test_addresses() -> None:
-    assert _shown("127.0.0.1", 80) == "127.0.0.1:80"
-    assert _shown("::1", 80) == "[::1]:80"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])

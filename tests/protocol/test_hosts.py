@@ -7,7 +7,14 @@ import sys
 import pytest
 
 from wscore import InvalidURI
-from wscore.protocol.hosts import ascii_host, ascii_name, tls_name, without_zone
+from wscore.protocol.hosts import (
+    ascii_host,
+    ascii_name,
+    host_and_port,
+    split_host_and_port,
+    tls_name,
+    without_zone,
+)
 from wscore.protocol.proxy import Proxy
 
 
@@ -104,3 +111,20 @@ def test_an_error_tells_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_what_peers_see(host: str, seen: str, tls: str) -> None:
     assert (without_zone(host), tls_name(host)) == (seen, tls)
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [("127.0.0.1:80", "127.0.0.1"), ("a.example:80", "a.example"), ("[::1]:80", "::1")],
+)
+def test_a_host_and_a_port(text: str, host: str) -> None:
+    assert split_host_and_port(text) == (host, "80")
+    assert host_and_port(host, 80) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "80", ":80", "a", "a:", "[]:80", "::1:80", "[a]:80", "[::1:80", "::1]:80", "[::1]"]
+)
+def test_what_is_no_host_and_port(text: str) -> None:
+    with pytest.raises(ValueError, match="not HOST:PORT"):
+        split_host_and_port(text)

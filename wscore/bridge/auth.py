@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..protocol.checks import check_kind
-from ..protocol.headers import is_field_value
+from ..aio.server.auth import challenge, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,25 +35,21 @@ def bearer_auth(
     cannot contain, for no tokens, and for one that nobody can send: it is visible ASCII, and not
     empty. No error has the text of a token.
     """
-    check_kind("realm", realm, str, "a str")
-    if not is_field_value(realm):
-        raise ValueError(f"not a realm: {realm!r}")
-    known = [_digest(token) for token in _checked(tokens)]
-    quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
-    challenge = f'Bearer realm="{quoted}"'
+    asked = challenge("Bearer", realm)
+    known = [digest(token) for token in _checked(tokens)]
 
     def process_request(connection: ServerConnection, request: Request) -> Response | None:
         values = request.headers.get_all("Authorization")
         if not values:
-            return connection.respond(401, "Missing token\n", {"WWW-Authenticate": challenge})
+            return connection.respond(401, "Missing token\n", {"WWW-Authenticate": asked})
         scheme, _, given = (values[0] if len(values) == 1 else "").partition(" ")
         found = False
-        digest = _digest(given.strip(" "))
+        presented = digest(given.strip(" "))
         for each in known:
-            found |= hmac.compare_digest(each, digest)
+            found |= hmac.compare_digest(each, presented)
         if found and scheme.lower() == "bearer":
             return None
-        refused = {"WWW-Authenticate": f'{challenge}, error="invalid_token"'}
+        refused = {"WWW-Authenticate": f'{asked}, error="invalid_token"'}
         return connection.respond(401, "Invalid token\n", refused)
 
     return process_request
@@ -68,8 +62,3 @@ def _checked(tokens: str | Iterable[str]) -> list[str]:
     if not given or not all(map(is_bearer_token, given)):
         raise ValueError("tokens must be visible ASCII, and not empty")
     return given
-
-
-def _digest(text: str) -> bytes:
-    """Hash *text* to a fixed length, because comparing longer texts takes longer."""
-    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()

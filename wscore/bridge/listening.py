@@ -16,6 +16,7 @@ from ..aio.server.sockets import listen
 from ..codes import CloseCode
 from ..errors import InvalidHandshake
 from ..protocol.checks import check_integer, check_kind
+from ..protocol.hosts import host_and_port
 from ..protocol.uri import parse_uri
 from .bridge import Bridge, Starting
 from .options import NOT_FOR_BRIDGES, READ_SIZE, BridgeOptions
@@ -180,8 +181,7 @@ class listen_tcp(Starting):
 def _name_of(uri: str) -> str:
     """*uri* without credentials and query, for statistics and logs."""
     parts = parse_uri(uri)
-    host = f"[{parts.host}]" if ":" in parts.host else parts.host
-    return f"{'wss' if parts.secure else 'ws'}://{host}:{parts.port}"
+    return f"{'wss' if parts.secure else 'ws'}://{host_and_port(parts.host, parts.port)}"
 
 
 def _where(

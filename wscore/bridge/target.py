@@ -15,7 +15,7 @@ from ..aio.client.tls import default_tls
 from ..aio.options import check_ssl
 from ..codes import CloseCode
 from ..protocol.checks import check_integer, check_kind
-from ..protocol.hosts import tls_name
+from ..protocol.hosts import host_and_port, split_host_and_port, tls_name
 
 if TYPE_CHECKING:
     import ssl as tls
@@ -65,22 +65,23 @@ class Target:
         kind, _, rest = text.partition(":")
         if kind == "unix" and rest:
             return cls(path=rest)
-        host, _, port = (rest if kind == "tls" else text).rpartition(":")
-        bracketed = host.startswith("[") and host.endswith("]")
-        host = host[1:-1] if bracketed else host
-        is_port = port.isascii() and port.isdecimal() and 1 <= int(port) <= 65535
-        if not host or not is_port or bracketed is not (":" in host) or not host.isprintable():
+        try:
+            host, port = split_host_and_port(rest if kind == "tls" else text)
+            if not (port.isascii() and port.isdecimal() and host.isprintable()):
+                raise ValueError
+            return cls(host=host, port=int(port), ssl=kind == "tls")
+        except ValueError:
             raise ValueError(
                 f"a target is HOST:PORT, tls:HOST:PORT or unix:PATH, with brackets around IPv6: "
                 f"{text!r}"
-            )
-        return cls(host=host, port=int(port), ssl=kind == "tls")
+            ) from None
 
     def __str__(self) -> str:
         if self.path is not None:
             return f"unix:{self.path}"
-        host = f"[{self.host}]" if ":" in str(self.host) else self.host
-        return f"{'tls:' if self.ssl else ''}{host}:{self.port}"
+        assert self.host is not None
+        assert self.port is not None
+        return f"{'tls:' if self.ssl else ''}{host_and_port(self.host, self.port)}"
 
     async def connect(self, factory: Callable[[], asyncio.BaseProtocol]) -> None:
         """Connect a protocol of *factory*. Raises OSError."""

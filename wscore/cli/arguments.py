@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..protocol.forwarded import TrustedProxies
 from ..protocol.headers import is_field_value, is_token
+from ..protocol.hosts import host_and_port, split_host_and_port
 
 if TYPE_CHECKING:
     from ..bridge import Target
@@ -137,24 +138,29 @@ class Address(NamedTuple):
     port: int | None = None
     path: str | None = None
 
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """What `serve` takes for it."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
     def __str__(self) -> str:
         if self.path is not None:
             return self.path
-        host = f"[{self.host}]" if ":" in str(self.host) else self.host
-        return f"{host}:{self.port}"
+        assert self.host is not None
+        assert self.port is not None
+        return host_and_port(self.host, self.port)
 
 
 def address(text: str) -> Address:
     """Parse ``HOST:PORT``, with brackets around IPv6, or ``unix:PATH``."""
     if text.startswith("unix:") and len(text) > 5:
         return Address(path=text[5:])
-    host, colon, number = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    host = host[1:-1] if bracketed else host
-    if not colon or not host or bracketed is not (":" in host):
+    try:
+        host, number = split_host_and_port(text)
+    except ValueError:
         raise ArgumentTypeError(
             f"must be HOST:PORT, with brackets around IPv6, or unix:PATH, not {text!r}"
-        )
+        ) from None
     return Address(host, port(number))
 
 

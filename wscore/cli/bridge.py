@@ -242,9 +242,7 @@ def _serving(options: argparse.Namespace) -> serve:
         keywords["process_request"] = bearer_auth(options.bearer)
     if options.subprotocols:
         keywords["subprotocols"] = options.subprotocols
-    where = options.listen
-    at: Any = {"path": where.path} if where.path else {"host": where.host, "port": where.port}
-    return serve(to, ssl=_own_tls(options), **at, **keywords)
+    return serve(to, ssl=_own_tls(options), **options.listen.keywords, **keywords)
 
 
 def _listening(options: argparse.Namespace) -> listen_tcp:
@@ -292,14 +290,9 @@ def _verified(target: Target, options: argparse.Namespace) -> Target:
 
 
 def _other_tls(options: argparse.Namespace) -> ssl.SSLContext:
-    import ssl
+    from ..aio.client.tls import client_context
 
-    context = ssl.create_default_context(cafile=options.ca)
-    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
-    if options.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+    return client_context(options.ca, verify=not options.insecure)
 
 
 def _own_tls(options: argparse.Namespace) -> ssl.SSLContext | None:
@@ -363,5 +356,4 @@ def _metrics(bridge: Bridge, where: arguments.Address) -> Any:
             told = prometheus(bridge.server) + told
         return connection.respond(200, told, {"Content-Type": "text/plain; version=0.0.4"})
 
-    at: Any = {"path": where.path} if where.path else {"host": where.host, "port": where.port}
-    return aio_serve(Listener, process_request=answer, **at)
+    return aio_serve(Listener, process_request=answer, **where.keywords)

@@ -182,16 +182,14 @@ def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
         return None
     import ssl
 
+    from ..aio.client.tls import client_context
+
     trusted = _readable(options.ca)
     own = _readable(options.cert, options.key)
     try:
-        context = ssl.create_default_context(cafile=trusted[0] if trusted else None)
+        context = client_context(trusted[0] if trusted else None, verify=options.check)
     except ssl.SSLError as error:
         raise ValueError(f"no certificates in {options.ca}: {error}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not options.check:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
     if own:
         try:
             context.load_cert_chain(*own)

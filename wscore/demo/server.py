@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from ..aio import Listener, serve
 from ..cli.output import note, write
 from ..cli.stopping import stop_on_signals
+from ..protocol.hosts import host_and_port
 from ..workers.app import App
 from .chat import Chat
 from .echo import Echo
@@ -140,11 +141,7 @@ async def node() -> AsyncIterator[App]:
 def _own_address(server: Server) -> str:
     """Where a process on this machine reaches *server*."""
     address, port = server.sockets[0].getsockname()[:2]
-    return _shown({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address), port)
-
-
-def _shown(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return host_and_port({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address), port)
 
 
 async def run(host: str, port: int, **options: Any) -> None:
@@ -156,7 +153,7 @@ async def run(host: str, port: int, **options: Any) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     async with demo_server(host, port, **options) as server:
-        where = _shown(*server.sockets[0].getsockname()[:2])
+        where = host_and_port(*server.sockets[0].getsockname()[:2])
         s = "s" if options.get("ssl") else ""
         if sys.stdout is not None:  # who closes it does not want to know
             write(

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._backend import BACKEND
 from ..aio import ClientConnection, Listener, connect
+from ..aio.client.tls import client_context
 from ..errors import ConnectionClosed
 from .crowd import SIZE
 from .descriptors import room_for
@@ -159,10 +160,7 @@ def _said(message: str) -> dict[str, Any] | None:
 
 def _unverified() -> ssl.SSLContext:
     """For connections to the server that started us, on this machine; it knows who we are."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+    return client_context(verify=False)
 
 
 def _tell(fact: dict[str, Any]) -> None:

@@ -13,7 +13,8 @@ from urllib.parse import unquote
 
 from ..errors import InvalidURI
 
-__all__ = ["ascii_host", "ascii_name", "tls_name", "without_zone"]
+__all__ = ["ascii_host", "ascii_name", "bracketed", "host_and_port", "split_host_and_port",
+           "tls_name", "without_zone"]  # fmt: skip
 
 # A label has 63 characters at most, a name 253 without the dot of the root (RFC 1035 2.3.4).
 _LABEL = r"[a-z0-9_~!$&'()*+,;=-]{1,63}"
@@ -102,3 +103,25 @@ def without_zone(host: str) -> str:
 def tls_name(host: str) -> str:
     """Return *host* as TLS takes it: neither a zone nor the dot of the root (RFC 6066 3)."""
     return without_zone(host).removesuffix(".")
+
+
+def bracketed(host: str) -> str:
+    """Return *host* as it stands before a port: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def host_and_port(host: str, port: int) -> str:
+    """Join both as people write them; `split_host_and_port` takes them apart."""
+    return f"{bracketed(host)}:{port}"
+
+
+def split_host_and_port(text: str) -> tuple[str, str]:
+    """Return the host in *text*, without brackets, and what stands for the port.
+
+    Raises ValueError unless there are both, with brackets around IPv6 and nothing else.
+    """
+    host, _, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not bare or not port or bracketed(bare) != host:
+        raise ValueError("not HOST:PORT, with brackets around IPv6")
+    return bare, port

@@ -16,7 +16,7 @@ from ..errors import (
 )
 from .handshake import USER_AGENT
 from .headers import Headers, build_authorization_basic
-from .hosts import tls_name, without_zone
+from .hosts import bracketed, host_and_port, tls_name, without_zone
 from .http11 import Response, ResponseParser
 from .uri import parse_uri
 
@@ -51,7 +51,7 @@ class Proxy(NamedTuple):
             scheme, port = parts.scheme.lower(), parts.port
             if parts.path.strip("/") or parts.query or parts.fragment or not parts.hostname:
                 raise InvalidProxy(url, "a proxy is scheme://host:port")
-            host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+            host = bracketed(parts.hostname)
             name = None if parts.username is None else unquote(parts.username)
             word = None if parts.password is None else unquote(parts.password)
             if name is not None:
@@ -149,8 +149,7 @@ def _check_granted(response: Response) -> None:
 
 def _authority(host: str, port: int) -> str:
     """Return *host* and *port* as CONNECT names them (RFC 9110 7.1): the port is always there."""
-    name = without_zone(host)
-    uri = parse_uri(f"ws://{f'[{name}]' if ':' in name else name}:{port}/")
+    uri = parse_uri(f"ws://{host_and_port(without_zone(host), port)}/")
     if uri.path != "/" or uri.username is not None:
         raise InvalidURI(f"malformed host {host[:100]!r}")
-    return f"[{uri.host}]:{port}" if ":" in uri.host else f"{uri.host}:{port}"
+    return host_and_port(uri.host, port)

@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 
 from ..errors import InvalidURI
 from .headers import build_authorization_basic
-from .hosts import ascii_host, without_zone
+from .hosts import ascii_host, bracketed, without_zone
 
 __all__ = ["WebSocketURI", "build_host", "parse_uri"]
 
@@ -78,6 +78,5 @@ def _credentials(userinfo: str | None) -> tuple[str | None, str | None]:
 
 def build_host(uri: WebSocketURI) -> str:
     """Return the value of Host, with the port unless it is the scheme's default (RFC 9110 7.2)."""
-    name = without_zone(uri.host)
-    host = f"[{name}]" if ":" in name else name
+    host = bracketed(without_zone(uri.host))
     return host if uri.port == (443 if uri.secure else 80) else f"{host}:{uri.port}"

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ..protocol.hosts import host_and_port
 from .systemd import inherited_sockets
 
 __all__ = ["Listening", "Where", "make_room", "remove_socket"]
@@ -200,6 +201,5 @@ def _is_in_use(path: str) -> bool:
 def _shown(sock: socket.socket) -> str:
     address = sock.getsockname()
     if isinstance(address, tuple):
-        host, port = address[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return host_and_port(*address[:2])
     return os.fsdecode(address)

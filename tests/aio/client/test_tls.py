@@ -29,9 +29,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
     threads = []
     create = ssl.create_default_context
 
-    def counted() -> ssl.SSLContext:
+    def counted(**options: object) -> ssl.SSLContext:
         threads.append(threading.current_thread())
-        return create()
+        return create(**options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ssl, "create_default_context", counted)
     set_default_tls(monkeypatch, None)
@@ -142,7 +142,7 @@ def test_whatever_the_system_starts_with(
 ) -> None:
     systems = ssl.create_default_context()
     systems.minimum_version = least
-    monkeypatch.setattr(ssl, "create_default_context", lambda: systems)
+    monkeypatch.setattr(ssl, "create_default_context", lambda **_: systems)
     set_default_tls(monkeypatch, None)
 
     async def main() -> None:

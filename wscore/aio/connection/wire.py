@@ -35,8 +35,7 @@ __all__ = ["Wire"]
 class Wire(asyncio.BufferedProtocol):
     """Moves bytes between a transport and a protocol of either role.
 
-    An `Opening` takes what is read until `open` names the `Receiver` of messages. Applications
-    see ``connection`` and nothing of this.
+    An `Opening` takes reads until `open` names the `Receiver`. Applications see ``connection``.
     """
 
     __slots__ = ("_close_timer", "_flush_is_due", "_heartbeat", "_holds", "_is_resuming",
@@ -242,10 +241,11 @@ class Wire(asyncio.BufferedProtocol):
             self.end()
 
     def _drop_reads(self) -> None:
-        """Ignore what still comes in after the peer's Close or violation, or our failure."""
-        if self.protocol.discarding and self.receiver is not None:
+        """Ignore what comes in after the peer's Close or violation, or our failure."""
+        if self.protocol.discarding:
             self.give_reads_to(self.ignore)
-            self.receiver.start_close()  # else nobody would see that the stream has ended
+            if self.receiver is not None:
+                self.receiver.start_close()  # else nobody would see that the stream has ended
 
     def ignore(self, nbytes: int) -> None:
         """Take a read and do nothing with it."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Credentials: TypeAlias = "tuple[str, str] | Iterable[tuple[str, str]] | Mapping[str, str]"
     ProcessRequest: TypeAlias = Callable[[ServerConnection, Request], Awaitable[Response | None]]
 
-__all__ = ["basic_auth"]
+__all__ = ["basic_auth", "challenge", "digest"]
 
 _NAMES = ("realm", "credentials", "check_credentials")
 
@@ -55,20 +55,19 @@ def basic_auth(*given: Any, **named: Any) -> ProcessRequest:
     and *check_credentials* is given; TypeError for other types.
     """
     realm, check = _arguments(given, named)
-    quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
-    challenge = {"WWW-Authenticate": f'Basic realm="{quoted}", charset="UTF-8"'}
+    refused = {"WWW-Authenticate": f'{challenge("Basic", realm)}, charset="UTF-8"'}
 
     async def process_request(connection: ServerConnection, request: Request) -> Response | None:
         values = request.headers.get_all("Authorization")
         if not values:
-            return connection.respond(401, "Missing credentials\n", challenge)
+            return connection.respond(401, "Missing credentials\n", refused)
         try:
             username, password = parse_authorization_basic(values[0] if len(values) == 1 else "")
         except InvalidHeader:
-            return connection.respond(401, "Unsupported credentials\n", challenge)
+            return connection.respond(401, "Unsupported credentials\n", refused)
         right = check(username, password)
         if not (await right if inspect.isawaitable(right) else right):
-            return connection.respond(401, "Invalid credentials\n", challenge)
+            return connection.respond(401, "Invalid credentials\n", refused)
         connection.username = username
         return None
 
@@ -95,9 +94,6 @@ def _arguments(given: tuple[Any, ...], named: dict[str, Any]) -> tuple[str, Chec
         raise TypeError(f"basic_auth() got multiple values for argument {twice[0]!r}")
     options = {**dict(zip(names, given, strict=False)), **named}
     realm = options.get("realm", "wscore")
-    check_kind("realm", realm, str, "a str")
-    if not is_field_value(realm):
-        raise ValueError(f"not a realm: {realm!r}")
     credentials, check = options.get("credentials"), options.get("check_credentials")
     if (credentials is None) == (check is None):
         raise ValueError("basic_auth() takes either credentials or check_credentials")
@@ -131,7 +127,16 @@ def _is_pair(value: Any) -> bool:
     )
 
 
-def _digest(text: str) -> bytes:
+def challenge(scheme: str, realm: str) -> str:
+    """What WWW-Authenticate begins with (RFC 9110 11.6.1). Raises TypeError, ValueError."""
+    check_kind("realm", realm, str, "a str")
+    if not is_field_value(realm):
+        raise ValueError(f"not a realm: {realm!r}")
+    quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{scheme} realm="{quoted}"'
+
+
+def digest(text: str) -> bytes:
     """Hash *text* to a fixed length, because comparing longer texts takes longer."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
@@ -142,10 +147,10 @@ class _Compared:
     def __init__(self, credentials: Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
         # Of a name that occurs twice, the last password counts, as in websockets.
         pairs = dict(credentials).items()
-        self._known = [(_digest(name), _digest(word)) for name, word in pairs]
+        self._known = [(digest(name), digest(word)) for name, word in pairs]
 
     def __call__(self, username: str, password: str) -> bool:
-        given = _digest(username), _digest(password)
+        given = digest(username), digest(password)
         found = False
         for known in self._known:
             same_name = hmac.compare_digest(known[0], given[0])

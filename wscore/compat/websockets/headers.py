@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 from ...errors import InvalidHeader
 from ...protocol import headers as engine
+from ...protocol.hosts import bracketed
 from .exceptions import InvalidHeaderFormat, InvalidHeaderValue
 from .typing import ConnectionOption, ExtensionHeader, Subprotocol, UpgradeProtocol
 
@@ -36,7 +37,7 @@ _is_quotable = re.compile(r"[\t -~\x80-\xff]*").fullmatch
 
 def build_host(host: str, port: int, secure: bool, *, always_include_port: bool = False) -> str:
     """Build Host: brackets for IPv6, and the port unless it is the scheme's default."""
-    name = f"[{host}]" if ":" in host else host
+    name = bracketed(host)
     is_default = port == (443 if secure else 80)
     return name if is_default and not always_include_port else f"{name}:{port}"
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from ...aio.client.tls import client_context
+from ...protocol.hosts import host_and_port
+
 if TYPE_CHECKING:
+    import ssl
     from urllib.parse import SplitResult
 
     from .wire import Address, Arguments
@@ -139,8 +142,7 @@ class RedisTarget:
         scheme = ("rediss" if self.tls else "redis") + (
             "" if self.kind == "single" else f"+{self.kind}"
         )
-        hosts = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-                         for host, port in self.hosts)  # fmt: skip
+        hosts = ",".join(host_and_port(*each) for each in self.hosts)
         return f"{scheme}://{hosts}" + (f"/{self.service}" if self.service else "")
 
     def greeting(self) -> list[Arguments]:
@@ -158,10 +160,7 @@ class RedisTarget:
         """What checks the server's certificate; None without TLS. Raises OSError."""
         if not self.tls:
             return None
-        context = ssl.create_default_context(cafile=self.ca)
-        if self.insecure:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
+        context = client_context(self.ca, verify=not self.insecure)
         if self.cert is not None:
             context.load_cert_chain(self.cert, self.key)
         return context

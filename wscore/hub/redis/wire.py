@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import hiredis
 
+from ...protocol.hosts import host_and_port
+
 if TYPE_CHECKING:
     import ssl
 
@@ -39,7 +41,7 @@ class Address(NamedTuple):
     def __str__(self) -> str:
         if self.path is not None:
             return self.path
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return host_and_port(self.host, self.port)
 
 
 class Wire(asyncio.Protocol):
