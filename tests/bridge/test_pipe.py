@@ -151,6 +151,27 @@ def test_messages_that_come_together_wait_for_a_slow_target(run: Run, size: int)
     run(main())
 
 
+def test_a_large_message_does_not_wait_for_the_small_ones_of_its_read(run: Run) -> None:
+    async def main() -> None:
+        async with bridged(max_size=2 * MIB) as (running, peer, far):
+            [pipe] = pipes_of(running)
+            written, write_all = [], pipe._flush
+
+            def flush() -> None:
+                written.append(pipe._waiting_size)
+                write_all()
+
+            pipe._flush = flush
+            large = peer.encode(WireFrame(BINARY, bytes(MIB)))
+            peer.write(large[:-1])
+            await until(lambda: pipe.ws.protocol.reader.nbytes >= len(large) - 1)
+            peer.write(large[-1:] + peer.encode(WireFrame(BINARY, b"x")) * 10)
+            assert await far.reader.readexactly(MIB + 10) == bytes(MIB) + b"x" * 10
+            assert written[:2] == [MIB, 10]
+
+    run(main())
+
+
 @pytest.mark.parametrize("compression", [None, "deflate"])
 def test_a_slow_target_stops_the_client(run: Run, compression: Any) -> None:
     async def main() -> None:
