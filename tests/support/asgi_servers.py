@@ -43,6 +43,10 @@ class AsgiServer:
         """Wait until *text* is in the log."""
         eventually(lambda: text in self.log)
 
+    def wait_until_started(self, workers: int) -> None:
+        """Wait until so many workers have. Before it they miss a signal, or die of it."""
+        eventually(lambda: self.log.count("Application startup complete.") == workers)
+
     def connect(self, path: str = "/", scheme: str = "ws", **options: Any) -> connect:
         """A client of websockets, as a context manager."""
         return connect(f"{scheme}://127.0.0.1:{self.port}{path}", **options)

@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def serving(folder: Path, *options: str, worker: str = WORKER) -> Iterator[AsgiServer]:
-    """gunicorn with two workers, whose class *worker* is the source of."""
+def serving(
+    folder: Path, *options: str, worker: str = WORKER, workers: int = 2
+) -> Iterator[AsgiServer]:
+    """gunicorn whose workers have all started; *worker* is the source of their class."""
     (folder / "worker.py").write_text(worker)
     shutil.copy(Path(__file__).parent / "live_app.py", folder)
-    common = ["--worker-class", "worker.Worker", "--workers", "2", "--no-control-socket"]
+    common = ["--worker-class", "worker.Worker", "--no-control-socket"]
+    common += ["--workers", str(workers)]
     with gunicorn("live_app:app", *common, *options, folder=folder) as server:
+        server.wait_until_started(workers)
         yield server
 
 
@@ -94,7 +98,10 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
 
 def test_max_requests(tmp_path: Path) -> None:
     """HTTP requests are counted, and WebSockets are not: uvicorn counts none of them."""
-    with serving(tmp_path, "--workers", "1", "--max-requests", "3") as server, ExitStack() as stack:
+    with (
+        serving(tmp_path, "--max-requests", "3", workers=1) as server,
+        ExitStack() as stack,
+    ):
         visitors = Visitors(server, stack)
         for _ in range(4):
             visitors.come()

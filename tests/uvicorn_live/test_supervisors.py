@@ -101,6 +101,7 @@ def _touch_until(done: Callable[[], bool], source: Path) -> None:
 @pytest.mark.parametrize("option", ["--workers=2", "--reload"])
 def test_control_c(serve: Serve, tmp_path: Path, option: str) -> None:
     server = serve(option, *(["--reload-dir", str(tmp_path)] if option == "--reload" else []))
+    server.wait_until_started(1 if option == "--reload" else 2)
     with server.connect() as ws:
         assert server.control_c() == 0
         assert code_of(ws) == 1012
