@@ -17,7 +17,14 @@ PATIENTLY := --timeout=900
 # The newest libraries need Python 3.11: below it there are fewer libraries to accelerate and to measure.
 WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/acceleration --ignore=tests/bench" * (sys.version_info < (3, 11)))')
 
-.PHONY: help demo demo-cluster test coverage bench bench-quick bench-asgi bench-bridge bench-broadcast bench-end-to-end bench-nodes compare calls lint types sanitize kernels neon old-cpus \
+# What compiled code does on the transports of the loop. The twin has all tests on them.
+ON_TRANSPORTS = $(addprefix tests/aio/connection/test_,backlog.py cancellation.py connection.py \
+		ending.py heartbeat.py paused.py send_queue.py shared.py transport.py wire.py) \
+	$(addprefix tests/aio/server/test_,admission.py pending.py server.py server_life.py shutdown.py sockets.py) \
+	$(addprefix tests/aio/client/test_,connect.py dialing.py tls.py) \
+	$(addprefix tests/bridge/test_,listening.py pipe.py)
+
+.PHONY: help demo demo-cluster test coverage bench bench-quick bench-asgi bench-bridge bench-broadcast bench-end-to-end bench-nodes bench-tls compare calls lint types sanitize kernels neon old-cpus \
 	test-packaging test-accelerated test-asgi test-frameworks test-subprotocols test-compat test-browser test-cluster attack fuzz fuzz-sanitized conformance life soak matrix wheels clean
 
 help: ## this list
@@ -54,8 +61,10 @@ demo-cluster: $(VENV)/.demo ## the chat on three nodes behind nginx, with Redis 
 	@$(BIN)/python -c 'import redis, hiredis' 2>/dev/null || $(PIP) --editable '.[redis]'
 	$(BIN)/python -m scripts.demo_cluster $(PORT)
 
-test: $(VENV)/.dev ## the fast tests, on the backend that is there and on the pure twin
+test: $(VENV)/.dev ## the fast tests, on the backend that is there and on the pure twin, on both transports
 	WSCORE_BACKEND=auto $(PYTEST) $(WITHOUT_PEERS)
+	# On the transports of the loop, which other systems have; not where other tests were asked for.
+	[ -n "$$PYTEST_ADDOPTS" ] || WSCORE_TRANSPORT=asyncio WSCORE_BACKEND=auto $(PYTEST) $(ON_TRANSPORTS)
 	# Without a compiler that was the twin. Status 5, no tests: where a few were asked for, none of
 	# them may depend on the backend.
 	[ "$$(WSCORE_BACKEND=auto $(BIN)/python -c 'import wscore; print(wscore.BACKEND)')" = python ] || \
@@ -99,6 +108,13 @@ ifdef QUICK
 	$(BIN)/python -m bench.bridge --rounds 1 --seconds 0.3 $(ARGS)
 else
 	$(BIN)/python -m bench.bridge --json bench/bridge.json --document docs/bridge.md $(ARGS)
+endif
+
+bench-tls: $(VENV)/.dev ## our TLS beside that of asyncio and uvloop; QUICK=1 only tries it
+ifdef QUICK
+	$(BIN)/python -m bench.tls --rounds 1 --seconds 0.2 $(ARGS)
+else
+	$(BIN)/python -m bench.tls --json bench/tls.json --document docs/server.md $(ARGS)
 endif
 
 compare: $(VENV)/.dev ## WebSocket beside server-sent events and long polling; QUICK=1 only tries it
@@ -181,8 +197,8 @@ life: $(VENV)/.dev ## thousands of connections, cut links, killed servers; LIFE=
 	LIFE=$(LIFE) $(BIN)/python -m pytest $(PATIENTLY) tests/life
 
 SECONDS ?= 300
-soak: $(VENV)/.dev ## an hour in fast time, and SECONDS of churn: memory has to stay flat
-	$(BIN)/python -W error -m tests.soak --seconds $(SECONDS)
+soak: $(VENV)/.dev ## an hour in fast time, and SECONDS of churn: memory has to stay flat; ARGS: --tls, --uvloop
+	$(BIN)/python -W error -m tests.soak --seconds $(SECONDS) $(ARGS)
 
 # Not editable again: that would build the extension anew under those who use it.
 $(VENV)/.fuzz: $(VENV)/.dev

@@ -48,9 +48,16 @@ CHECK
 [ "${SANITIZE:-}" = short ] && kernels="${kernels%% *} ${kernels##* }"
 
 run tests/_backend/test_{mask,utf8,header,upgrade}.py
-run tests/_backend/test_{interrupted,interrupted_reader,no_memory,payloads,reader_buffers,spares,threads}.py \
+run tests/_backend/test_{dispatcher_reads,interrupted,interrupted_reader,no_memory,payloads,reader_buffers,spares,threads}.py \
     tests/_backend/test_fanout{,_compressed,_disturbed}.py \
-    tests/_backend/test_writer_{attached,encoded,keys,socket}.py
+    tests/_backend/test_writer_{attached,encoded,keys,socket}.py tests/_backend/test_tls_records.py
+# What connections do on our own transports, and within TLS; in short, the coroutines.
+connections=tests/aio/connection
+[ "${SANITIZE:-}" = short ] && connections=$(echo $connections/test_awaitables{,_dropped,_misused,_used}.py)
+# shellcheck disable=SC2086 # one word for each file
+run $connections tests/aio/test_reactor.py tests/aio/server/test_sockets.py
+run tests/_backend/test_{acceptor,reactor}.py \
+    tests/_backend/test_socket_transport{,_disturbed,_ending,_loops,_model,_no_memory,_writing}.py
 for kernel in $kernels; do
     echo "reader and writer on $kernel"
     WSCORE_KERNEL=$kernel run tests/_backend/test_{reader,writer,corpus}.py

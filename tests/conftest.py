@@ -114,6 +114,13 @@ def compiled() -> ModuleType:
     return _BACKENDS[0]
 
 
+@pytest.fixture(scope="session")
+def needs_reactor(compiled: ModuleType) -> None:
+    """Skip what tests our own transport where the system has nothing that it could use."""
+    if not compiled.HAS_REACTOR:
+        pytest.skip("this system has neither epoll nor kqueue")
+
+
 @pytest.fixture(params=_KERNELS, ids=[name for _, name in _KERNELS])
 def kernel(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
     """Each backend with each of its kernels forced."""

@@ -139,7 +139,7 @@ def cython_functions(path: Path) -> list[tuple[str, int]]:
     found = []
     source = lines(path)
     for start, line in enumerate(source):
-        head = re.match(r"(\s*)(?:def|cpdef|cdef)\b[^=]*?(\w+)\(.*(:|[(,])\s*$", line)
+        head = re.match(r"(\s*)(?:def|cpdef|cdef(?! class))\b[^=]*?(\w+)\(.*(:|[(,])\s*$", line)
         if head and "extern" not in line:
             end = last = start
             while end + 1 < len(source):
@@ -202,7 +202,7 @@ LAYERS = [
     ("words", ["errors", "codes", "frames", "_types", "_version", "workers.environment"]),
     ("kernels", ["_backend", "_speedups"]),
     ("protocol", ["protocol", "deflate", "extensions", "headers", "subprotocols"]),
-    ("aio base", ["aio.wheel", "aio.loop", "aio.logs", "aio.stats", "aio.options"]),
+    ("aio base", ["aio.wheel", "aio.reactor", "aio.loop", "aio.logs", "aio.stats", "aio.options"]),
     ("aio connection", ["aio.connection", "aio.metrics"]),
     ("aio roles", ["aio.server", "aio.client"]),
     ("aio", ["aio"]),

@@ -8,6 +8,8 @@
 import os
 from collections import deque
 from contextvars import copy_context
+from types import AsyncGeneratorType, CoroutineType, FunctionType
+from warnings import warn
 
 cimport cython
 from cpython.buffer cimport (
@@ -18,28 +20,34 @@ from cpython.bytes cimport (
     PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE,
 )
 from cpython.dict cimport PyDict_CheckExact
+from cpython.exc cimport (
+    PyErr_ExceptionMatches, PyErr_Fetch, PyErr_Restore, PyErr_SetNone, PyErr_SetObject,
+    PyErr_WriteUnraisable,
+)
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.memoryview cimport PyMemoryView_Check
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyObject_GenericGetAttr, PyObject_GenericSetAttr
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.time cimport monotonic
 from cpython.unicode cimport (
     PyUnicode_AsUTF8String, PyUnicode_Check, PyUnicode_CheckExact, PyUnicode_DecodeLatin1, PyUnicode_DecodeUTF8,
 )
-from libc.errno cimport EAGAIN
+from libc.errno cimport EAGAIN, EINTR
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from ._backend.rules import (
-    LARGE, MAX_FRAGMENTS, MAX_FRAME, MAX_SIZE, check_encodable, context_violation, fragment_too_big,
+    LARGE, MAX_FRAGMENTS, MAX_FRAME, MAX_SIZE, TLS_AT_ONCE, TLS_PIECE, TLS_PLAINTEXT, TLS_RECORDS,
+    check_encodable, context_violation, decoded, fragment_too_big,
     header_violation, invalid_text, length_violation, message_too_big,
-    not_a_connection, reader_in_use, too_many_fragments, used_after_failure, writer_failed,
+    not_a_connection, reader_in_use, too_many_fragments, used_after_failure,
+    write_marks, writer_failed,
 )
 from ._backend.share import (
     FEW, FEW_MEMBERS, MEMBERS_BETWEEN_LOOKS, MOST_BETWEEN_LOOKS, MOST_GATHERED, SEND_SECONDS, SOME,
     TURN_MESSAGES, TURN_SECONDS,
 )
-from .errors import PayloadTooBig, ProtocolError
+from .errors import ConnectionClosedOK, PayloadTooBig, ProtocolError, SendQueueFull
 from .codes import Opcode
 from .frames import Close, Frame, FrameHeader
 from ._backend.upgrade import Upgrade
@@ -56,6 +64,8 @@ cdef extern from "Python.h":
     void PyErr_Clear()
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
+    object PyContext_Copy(object context)
+    int PyErr_ResourceWarning(object source, Py_ssize_t level, const char *text) except -1
 
 cdef extern from "_kernels/kernel.h" nogil:
     ctypedef struct wscore_kernel:
@@ -100,6 +110,36 @@ cdef extern from "_kernels/upgrade.h" nogil:
 
 cdef extern from "_kernels/send.h" nogil:
     Py_ssize_t wscore_send(int socket, const void *data, size_t size)
+
+cdef extern from "_kernels/poller.h" nogil:
+    ctypedef struct wscore_event:
+        pass
+    enum: WSCORE_HAS_POLLER, WSCORE_POLLER_IS_INHERITED, WSCORE_READABLE, WSCORE_WRITABLE
+    int wscore_poller()
+    int wscore_watch(int poller, int socket, uint64_t key, int before, int wanted)
+    int wscore_ready(int poller, wscore_event *events, int most)
+    uint64_t wscore_event_key(const wscore_event *event)
+    int wscore_event_kind(const wscore_event *event)
+
+cdef extern from "_kernels/sockets.h" nogil:
+    ctypedef struct wscore_address:
+        uint8_t family
+        uint16_t port
+        uint32_t flow, scope
+    ctypedef struct wscore_piece:
+        void *iov_base
+        size_t iov_len
+    enum: WSCORE_HOST_SIZE, WSCORE_PATH_SIZE
+    Py_ssize_t wscore_recv(int socket, void *into, size_t size)
+    Py_ssize_t wscore_send_pieces(int socket, wscore_piece *pieces, size_t count)
+    int wscore_accept(int socket, wscore_address *peer)
+    int wscore_name(int socket, bint of_peer, wscore_address *address)
+    const char *wscore_host(const wscore_address *address, char *text)
+    int wscore_path(int socket, bint of_peer, char *text)
+    void wscore_no_delay(int socket)
+    int wscore_end_writing(int socket)
+    void wscore_close(int descriptor)
+    bint wscore_spoils_one(int error)
 
 # From this size on a call lets other threads run meanwhile. Two threads that mask gain from 256 KiB
 # on (bench/gil.py), but one that computes keeps the GIL for 5 ms once it has it.
@@ -348,15 +388,12 @@ cdef bint copy_ascii(uint8_t *into, const uint8_t *src, Py_ssize_t size) noexcep
 
 
 cdef unicode masked_text(const uint8_t *src, Py_ssize_t size, uint32_t key):
-    """Unmask, check and decode in one pass while everything is ASCII."""
+    """Unmask, check and decode in one pass while everything is ASCII; None if it is no UTF-8."""
     cdef unicode text = PyUnicode_New(size, 0x7f)
     cdef uint8_t *into = <uint8_t *>PyUnicode_DATA(text)
     if wscore_active.mask_ascii(into, src, size, key) and size != 1:
         return text
-    text = decode(into, size)
-    if text is None:
-        raise invalid_text()
-    return text
+    return decode(into, size)
 
 
 def is_utf8(data, /):
@@ -489,10 +526,19 @@ include "_backend/reader.pxi"
 include "_backend/writer.pxi"
 include "_backend/share.pxi"
 include "_backend/delivery.pxi"
+include "_backend/awaitables.pxi"
 include "_backend/dispatcher.pxi"
 include "_backend/shared.pxi"
 include "_backend/membership.pxi"
 include "_backend/channel.pxi"
 include "_backend/fanout.pxi"
+HAS_REACTOR = bool(WSCORE_HAS_POLLER)
+
+include "_backend/reactor.pxi"
+include "_backend/addresses.pxi"
+include "_backend/pieces.pxi"
+include "_backend/socket_transport.pxi"
+include "_backend/acceptor.pxi"
 include "_backend/upgrade.pxi"
+include "_backend/tls_records.pxi"
 include "_backend/docstrings.pxi"

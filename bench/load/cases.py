@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..clients import CLIENTS
-from ..servers import MIB, PLAIN, ROOMS, SERVERS, Deflate, Setting
+from ..servers import BARE, MIB, PLAIN, ROOMS, SERVERS, Deflate, Setting
 from . import Echo, Stream, Talk
 from .churn import Churn
 from .fan import Fan
@@ -78,6 +78,7 @@ ECHO_GOALS = {
         Goal(COROUTINE, "websockets", 2.0),
         Goal(PURE, "websockets, pure", 1.0),
         Goal(ON_ASYNCIO, "picows core, asyncio", 1.0),
+        *(Goal(name, bare, 0.9) for name in (LISTENER, ON_ASYNCIO) for bare in BARE),
     ),
     (64, 32): (
         Goal(LISTENER, "picows core", 12.0),
@@ -258,7 +259,7 @@ def cases() -> list[Case]:
     echoes = [
         Case(
             f"echo-{NAMES[size]}-{in_flight}-{kind}",
-            everybody if size == 64 else most,
+            (*everybody, *BARE) if size == 64 else most,
             ECHO_GOALS.get((size, in_flight), TOLD),
             load=Echo(connections, in_flight, size, kind),
         )

@@ -23,6 +23,7 @@ from ..contract import Missing
 __all__ = [
     "ASGI",
     "ASGI_MODES",
+    "BARE",
     "CROWDS",
     "FEEDS",
     "MIB",
@@ -163,6 +164,9 @@ SERVERS = {
     "socketify, no asyncio": Contender("socketify", "alone", distribution="socketify"),
     "Node ws": Contender("ws", "listener"),
 }
+
+# What no server can be faster than. It checks nothing, and takes small messages only.
+BARE = {"bare epoll in C": Contender("bare", "listener", facts={"loop": "none"})}
 
 # Servers that send what they get to all connections.
 ROOMS = {

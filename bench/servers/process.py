@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import IO
 
 from ..contract import Refused
-from . import ASGI, CROWDS, FEEDS, NODES, PLAIN, ROOMS, ROOT, SERVERS, Setting
+from . import ASGI, BARE, CROWDS, FEEDS, NODES, PLAIN, ROOMS, ROOT, SERVERS, Setting
 from .cores import Role, cpu_time, pinned
 
 __all__ = ["Server", "free_port", "resident", "serving"]
 
 PATIENCE = 15  # seconds for a server to begin
-CONTENDERS = ChainMap(SERVERS, ROOMS, CROWDS, NODES, ASGI, FEEDS)
+CONTENDERS = ChainMap(SERVERS, BARE, ROOMS, CROWDS, NODES, ASGI, FEEDS)
 
 
 @dataclass

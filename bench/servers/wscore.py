@@ -1,7 +1,9 @@
-"""wscore; ``WSCORE_BACKEND=python`` makes it the pure twin."""
+"""wscore; ``WSCORE_BACKEND=python`` makes it the pure twin, ``BENCH_TLS=FILE`` speaks TLS."""
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -97,6 +99,7 @@ async def _serve(handler: Any, options: Options) -> None:
         compression=compression,
         max_size=options.max_size,
         max_unsent=MAX_UNSENT,
+        ssl=_tls(),
         **told,
     ) as server:
         entry.announce(
@@ -106,6 +109,16 @@ async def _serve(handler: Any, options: Options) -> None:
             heartbeat="on" if options.heartbeat else "off",
         )
         await server.serve_forever()
+
+
+def _tls() -> ssl.SSLContext | None:
+    """With the certificate and the key that the environment names."""
+    certificate = os.environ.get("BENCH_TLS")
+    if certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    return context
 
 
 def _compression(deflate: Deflate | None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -233,6 +234,16 @@ def test_signatures_of_the_pure_backend(name: str) -> None:
     assert in_python(find(pure, name)) == in_stub()[name]
 
 
+def tls_records() -> dict[str, Any]:
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).wrap_bio(
+        incoming, outgoing, server_hostname="localhost"
+    )
+    memory = memoryview(bytearray(1))
+    return {"owner": None, "ssl_object": made, "incoming": incoming, "outgoing": outgoing,
+            "memory": memory}  # fmt: skip
+
+
 def required(backend: ModuleType, kind: str) -> dict[str, Any]:
     """What the constructor of *kind* cannot do without."""
     reader, writer = backend.MessageReader(masked=True), backend.FrameWriter(masked=True)
@@ -249,6 +260,7 @@ def required(backend: ModuleType, kind: str) -> dict[str, Any]:
         "Membership": {"channel": backend.Channel(**channel), "writer": writer},
         "Channel": channel,
         "Fanout": fanout,
+        "TLSRecords": tls_records(),
     }.get(kind, {})  # fmt: skip
 
 

@@ -66,7 +66,7 @@ def test_the_signatures_agree(compiled: ModuleType, name: str) -> None:
 
 _DEFINED = re.compile(
     r"^cdef class (?P<owner>\w+)|^(?P<indent> *)(?:def|cpdef(?: \w+)?) "
-    r"(?P<name>[a-z]\w*|__c?init__)\((?P<parameters>.*?)\):$",
+    r"(?P<name>[a-z]\w*|__c?init__)\((?P<parameters>.*?)\)(?: except -1)?:$",
     re.MULTILINE | re.DOTALL,
 )
 

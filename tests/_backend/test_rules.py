@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from asyncio.transports import _FlowControlMixin
+
 import pytest
 from support import oracles
 
@@ -109,3 +111,28 @@ def test_check_encodable_is_the_mirror_of_header_violation() -> None:
 def test_check_encodable_outside_four_bits(opcode: int) -> None:
     with pytest.raises(ValueError, match="reserved opcode"):
         rules.check_encodable(opcode, 0, True, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "marks"),
+    [
+        ((None, None), (65536, 16384)),
+        ((100, None), (100, 25)),
+        ((None, 100), (400, 100)),
+        ((100, 100), (100, 100)),
+        ((0, 0), (0, 0)),
+        ((0, None), (0, 0)),
+    ],
+)
+def test_marks_of_writing_are_those_of_asyncio(
+    given: tuple[int | None, int | None], marks: tuple[int, int]
+) -> None:
+    mixin = _FlowControlMixin(loop=object())
+    mixin._set_write_buffer_limits(*given)
+    assert rules.write_marks(*given) == (mixin._high_water, mixin._low_water) == marks
+
+
+@pytest.mark.parametrize("given", [(1, 2), (-1, None), (None, -1), (5, -5)])
+def test_marks_of_writing_that_are_none(given: tuple[int | None, int | None]) -> None:
+    with pytest.raises(ValueError, match=r"high .* must be >= low"):
+        rules.write_marks(*given)

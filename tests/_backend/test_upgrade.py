@@ -17,6 +17,7 @@ from wscore.protocol.extensions import Extension
 from wscore.protocol.fastpath import accept_upgrade
 from wscore.protocol.handshake import Origins
 from wscore.protocol.http11 import MAX_HEAD, MAX_HEADERS, MAX_LINE
+from wscore.protocol.known_heads import KnownHeads
 
 # As these clients send them.
 CHROMIUM = (
@@ -274,7 +275,7 @@ def both_ways(compiled: ModuleType) -> Callable[..., ServerProtocol | None]:
             return None
         assert [accepted.response] == expected
         server = ServerProtocol(**options)
-        server.open_upgrade(upgrade, data, accepted)
+        server.open_upgrade(upgrade, data, accepted, KnownHeads())
         assert server.data_to_send() == []
         assert server.state is long.state is State.OPEN
         assert (server.request, server.response) == (long.request, long.response)
@@ -347,4 +348,4 @@ def test_only_who_has_not_been_answered_can_be_opened(compiled: ModuleType) -> N
     server = ServerProtocol()
     server.send_response(server.reject(503))
     with pytest.raises(RuntimeError):
-        server.open_upgrade(upgrade, REQUEST, accept_upgrade(upgrade))
+        server.open_upgrade(upgrade, REQUEST, accept_upgrade(upgrade), KnownHeads())

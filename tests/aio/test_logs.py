@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from support.rawpeer import (
     Echo,
     close_payload,
     echo,
+    opened,
     raw_client,
     request,
     serving,
@@ -154,6 +156,37 @@ def test_traffic_in_fragments(run: Run, caplog: pytest.LogCaptureFixture) -> Non
         assert [text for text in told if "ing " in text or "received" in text] == expected
 
     run(main())
+
+
+def test_what_a_coroutine_receives_is_logged_in_the_context_of_its_connection(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Filters tell by it whose record it is; also of reads that bring more than messages."""
+    caplog.set_level(logging.DEBUG, "wscore.traffic")
+    opener: ContextVar[str] = ContextVar("opener", default="nobody")
+    told: list[tuple[str, str]] = []
+
+    def note(record: logging.LogRecord) -> bool:
+        told.append((record.getMessage().partition(" ")[0], opener.get()))
+        return True
+
+    async def main() -> None:
+        opener.set("mine")
+        async with opened() as (ws, peer):
+            opener.set("changed")
+            for frames in ([TEXT], [PING, TEXT], [TEXT, CLOSE]):
+                peer.send(*(WireFrame(opcode, b"") for opcode in frames))
+                assert await ws.recv() == ""
+
+    traffic = logging.getLogger("wscore.traffic")
+    traffic.addFilter(note)
+    try:
+        run(main())
+    finally:
+        traffic.removeFilter(note)
+    received = [who for what, who in told if what == "received"]
+    assert len(received) >= 3
+    assert set(received) == {"mine"}
 
 
 def test_nothing_is_made_for_a_log_that_is_off(run: Run, caplog: pytest.LogCaptureFixture) -> None:

@@ -250,3 +250,38 @@ def test_a_loop_may_be_run_within_a_handler(handler: str, apply: str) -> None:
     done = start(code, WSCORE_BACKEND=wscore.BACKEND)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["['42'] []"], done.stderr
+
+
+# The switch ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wanted", [None, "auto", "own", "asyncio"])
+def test_the_transport_that_is_wanted_is_read_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch, wanted: str | None
+) -> None:
+    async def main() -> None:
+        if wanted is None:
+            monkeypatch.delenv("WSCORE_TRANSPORT", raising=False)
+        else:
+            monkeypatch.setenv("WSCORE_TRANSPORT", wanted)
+        loop = asyncio.get_running_loop()
+        assert loop_data(loop).transport == (wanted or "auto")
+        monkeypatch.setenv("WSCORE_TRANSPORT", "nonsense")
+        assert loop_data(loop).transport == (wanted or "auto")
+
+    run(main())
+
+
+@pytest.mark.parametrize("wanted", ["", "Own", "uvloop"])
+def test_a_transport_that_does_not_exist(
+    run: Run, monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    monkeypatch.setenv("WSCORE_TRANSPORT", wanted)
+
+    async def main() -> None:
+        with pytest.raises(ValueError, match=r"WSCORE_TRANSPORT=.*: choose auto, own or asyncio"):
+            await wscore.connect("ws://127.0.0.1:9/", proxy=None)
+        with pytest.raises(ValueError, match="WSCORE_TRANSPORT"):
+            await wscore.serve(echo, "127.0.0.1", 0)
+
+    run(main())

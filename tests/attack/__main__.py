@@ -37,8 +37,9 @@ def main() -> None:
 
 def _attacked(name: str, options: argparse.Namespace) -> Result:
     if options.port is None:
-        return compare(name)
-    return compare(name, Target(options.port, host=options.host, pid=options.pid))
+        return compare(name, None, *["--tls"] * options.tls)
+    target = Target(options.port, host=options.host, pid=options.pid, tls=options.tls)
+    return compare(name, target)
 
 
 def _options() -> argparse.Namespace:
@@ -51,12 +52,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, help="of a server that is running, echoing on /")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--pid", type=int, help="of that server, to watch its memory")
+    parser.add_argument("--tls", action="store_true",
+                        help="within TLS: wscore, or with --port any server")  # fmt: skip
     parser.add_argument("--write", type=Path, metavar="FILE",
                         help="put the tables between the markers of FILE")  # fmt: skip
     options = parser.parse_args()
     unknown = set(options.server or ()) - set(SERVERS)
     if options.port is None and unknown:
         parser.error(f"unknown server without --port: {', '.join(sorted(unknown))}")
+    if options.port is None and options.tls and options.server != ["wscore"]:
+        parser.error("--tls without --port needs --server wscore")
     if options.port is not None and len(options.server or ()) != 1:
         parser.error("--port needs one --server NAME")
     return options

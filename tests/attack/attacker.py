@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from time import monotonic
@@ -13,16 +14,25 @@ from .vocabulary import PATIENCE
 __all__ = ["Attacker"]
 
 _READ = 1 << 18
+_LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_ENDED = (ConnectionError, ssl.SSLError)
 
 
 class Attacker:
     """A connection to *address*; ``received`` is what has come, ``ended`` whether all of it has.
 
     A reset ends it as well: who breaks the rules is owed no more. With *receive_buffer* bytes the
-    system takes no more from the other side than that while nobody reads.
+    system takes no more from the other side than that while nobody reads. With *tls* all of this
+    is within TLS.
     """
 
-    def __init__(self, address: tuple[str, int], *, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        *,
+        receive_buffer: int | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.sock = socket.socket()
         if receive_buffer is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -30,6 +40,8 @@ class Attacker:
         self.sock.connect(address)
         # Or the pieces would be put together again.
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.sock = tls.wrap_socket(self.sock, server_hostname=address[0])
         self.sock.setblocking(False)
         self.received = b""
         self.ended = False
@@ -62,9 +74,9 @@ class Attacker:
             if writable:
                 try:
                     sent += self.sock.send(view[sent:])
-                except BlockingIOError:
+                except _LATER:
                     pass
-                except ConnectionError:
+                except _ENDED:
                     if reading:  # what came before the reset
                         self._read_all()
                     self.ended = True
@@ -90,7 +102,10 @@ class Attacker:
     def end(self) -> None:
         """End our side of the stream."""
         with suppress(OSError):  # it may have been reset
-            self.sock.shutdown(socket.SHUT_WR)
+            if isinstance(self.sock, ssl.SSLSocket):
+                with suppress(ssl.SSLWantReadError):  # the other side may have more to say
+                    self.sock.unwrap()
+            socket.socket.shutdown(self.sock, socket.SHUT_WR)  # that of TLS would read no more
 
     def reset(self) -> None:
         """Vanish: the other side gets a reset."""
@@ -101,9 +116,9 @@ class Attacker:
     def _read(self) -> None:
         try:
             data = self.sock.recv(_READ)
-        except BlockingIOError:
+        except _LATER:
             return
-        except ConnectionError:
+        except _ENDED:
             data = b""
         self.received += data
         self.ended = not data

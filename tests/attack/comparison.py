@@ -56,10 +56,10 @@ def compared() -> Iterator[tuple[str, list[Case]]]:
             yield theme, chosen
 
 
-def compare(name: str, target: Target | None = None) -> Result:
-    """Attack the server called *name*: at *target*, or one that is started here."""
+def compare(name: str, target: Target | None = None, *options: str) -> Result:
+    """Attack the server called *name*: at *target*, or one that is started here, with *options*."""
     with ExitStack() as stack:
-        session = _Session(name, target, stack)
+        session = _Session(name, target, stack, options)
         result = Result(name, session.target.facts)
         for theme, cases in compared():
             result.cases[theme] = len(cases)
@@ -79,13 +79,15 @@ def compare(name: str, target: Target | None = None) -> Result:
 class _Session:
     """A server and its bystander; a server of ours that was brought down is started again."""
 
-    def __init__(self, name: str, target: Target | None, stack: ExitStack) -> None:
-        self._name, self._given, self._stack = name, target, stack
+    def __init__(
+        self, name: str, target: Target | None, stack: ExitStack, options: tuple[str, ...]
+    ) -> None:
+        self._name, self._given, self._stack, self._options = name, target, stack, options
         self.start()
 
     def start(self) -> None:
         self._stack.close()
-        self.target = self._given or self._stack.enter_context(launched(self._name))
+        self.target = self._given or self._stack.enter_context(launched(self._name, *self._options))
         self._bystander = self._stack.enter_context(Bystander(self.target))
 
     def judge_case(self, case: Case) -> str | None:

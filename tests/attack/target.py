@@ -7,12 +7,14 @@ import os
 import re
 import selectors
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from support.oracles import Violation, WireFrame
@@ -33,18 +35,23 @@ class NotRunning(Exception):
 
 @dataclass
 class Target:
-    """Where to attack: ``guarded`` is the port for one origin only; ``pid`` may be unknown."""
+    """Where to attack: ``guarded`` is the port for one origin only; ``pid`` may be unknown.
+
+    ``tls`` says that it speaks TLS, with whatever certificate.
+    """
 
     port: int
     guarded: int | None = None
     pid: int | None = None
     host: str = "127.0.0.1"
     facts: dict[str, str] = field(default_factory=dict)
+    tls: bool = False
 
     def attacker(self, *, guarded: bool = False, receive_buffer: int | None = None) -> Attacker:
         """A fresh connection."""
         port = self.guarded if guarded and self.guarded is not None else self.port
-        return Attacker((self.host, port), receive_buffer=receive_buffer)
+        tls = _any_certificate() if self.tls else None
+        return Attacker((self.host, port), receive_buffer=receive_buffer, tls=tls)
 
     @contextmanager
     def memory(self) -> Iterator[Memory]:
@@ -69,6 +76,13 @@ class Target:
             if found := re.search(rf"{name}:\s+(\d+) kB", text):
                 return int(found[1]) * 1024
         return None
+
+
+@cache
+def _any_certificate() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 @dataclass
@@ -141,7 +155,8 @@ def launched(name: str, *options: str) -> Iterator[Target]:
                 *_, last = ["", *errors.read().decode().splitlines()]
                 raise NotRunning(f"{name} did not start: {last}")
             ports = [int(port) for port in facts.pop("ports").split()]
-            yield Target(*ports[:1], *ports[1:], pid=process.pid, facts=facts)
+            tls = "--tls" in options
+            yield Target(*ports[:1], *ports[1:], pid=process.pid, facts=facts, tls=tls)
         finally:
             process.kill()
 

@@ -30,6 +30,39 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
         assert library in libraries
 
 
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ("auto", "wscore's own, on asyncio and uvloop"),
+        ("own", "wscore's own, on asyncio and uvloop"),
+        ("asyncio", "that of the event loop: WSCORE_TRANSPORT=asyncio"),
+        ("nonsense", "none: WSCORE_TRANSPORT='nonsense': choose auto, own or asyncio"),
+    ],
+)
+def test_info_on_transports(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, wanted: str, told: str
+) -> None:
+    for name, value in (("BACKEND", "compiled"), ("HAS_REACTOR", True), ("_WAS_RUN", True)):
+        monkeypatch.setattr(f"wscore.aio.reactor.{name}", value)
+    monkeypatch.setenv("WSCORE_TRANSPORT", wanted)
+    assert main(["info"]) == 0
+    assert f"transport     {told}\n" in capsys.readouterr().out
+
+
+def test_info_on_transports_that_the_twin_does_not_have(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wscore.aio.reactor.BACKEND", "python")
+    reason = "there is no compiled backend"
+    for wanted, told in (
+        ("auto", f"that of the event loop: {reason}"),
+        ("own", f"none: WSCORE_TRANSPORT=own, but {reason}"),
+    ):
+        monkeypatch.setenv("WSCORE_TRANSPORT", wanted)
+        assert main(["info"]) == 0
+        assert f"transport     {told}\n" in capsys.readouterr().out
+
+
 def test_a_backend_that_nobody_asked_for_is_explained(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

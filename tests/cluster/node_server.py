@@ -18,7 +18,6 @@ from life.processes import allow_descriptors
 from life.talking import OPTIONS, questions, say
 
 import wscore
-from wscore.hub.redis.wire import Address
 
 ROOMS = {
     "history": wscore.Room(history=20000, history_bytes=1 << 26, gap="tell"),
@@ -26,8 +25,9 @@ ROOMS = {
 }
 HUB = wscore.Hub(OPTIONS["url"], rooms=ROOMS, encode=told, require=True)
 TICK = 0.005
-# Where the last publication of each room stands, and what a Sentinel has said last.
-REMEMBERED = (wscore.hub.Position, Address)
+# Where the last publication of each room stands, what a Sentinel has said last, the heads of
+# clients that were seen last, and coroutines that are used again: of all these, not more than some.
+REMEMBERED = {"Position", "Address", "KnownHead", "MethodCoroutine"}
 
 
 async def handler(ws: wscore.ServerConnection) -> None:
@@ -96,7 +96,7 @@ def counts() -> dict[str, Any]:
 def held() -> dict[str, int]:
     """All that a node without members needs no more of than one that never had any."""
     gc.collect()
-    kinds = Counter(type(one) for one in gc.get_objects() if type(one) not in REMEMBERED)
+    kinds = Counter(type(one) for one in gc.get_objects() if type(one).__name__ not in REMEMBERED)
     stats = HUB.stats
     return {
         "tasks": len(asyncio.all_tasks()),

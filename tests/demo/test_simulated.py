@@ -9,6 +9,7 @@ from support.chatting import Page, chat_server
 from support.processes import free_port
 from support.rawpeer import until
 
+import wscore
 from wscore.demo import simulated
 from wscore.demo.chat import Chat
 from wscore.demo.simulated import SAYINGS, UNFINISHED, Members
@@ -141,12 +142,18 @@ def test_a_server_with_tls(run: Run, server_tls: ssl.SSLContext) -> None:
 
 
 def test_without_the_ticket_nobody_is_simulated(run: Run) -> None:
+    codes: list[int | None] = []
+
+    class Watched(Members):
+        def on_close(self, ws: wscore.ClientConnection, close: object) -> None:
+            super().on_close(ws, close)
+            codes.append(ws.close_code)
+
     async def main() -> None:
         async with chat_server() as uri:
-            members = Members("lobby", "guessed", lambda _: None)
+            members = Watched("lobby", "guessed", lambda _: None)
             await members.add(uri, 1)
-            (ws,) = members.connections
-            await ws.wait_closed()
-            assert ws.close_code == 1008
+            await until(lambda: codes == [1008])
+            assert not members.connections
 
     run(main())

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
+from pathlib import Path
 
 import wscore
 from wscore.aio.client.opening import ClientOpening
@@ -17,10 +18,12 @@ from wscore.aio.connection.read_decoder import ReadDecoder
 from wscore.aio.connection.receive_queue import ReceiveQueue
 from wscore.aio.connection.send_queue import SendQueue
 from wscore.aio.connection.sending import Sender
+from wscore.aio.connection.tls_transport import TLSTransport
 from wscore.aio.connection.wire import Wire
 from wscore.aio.server.opening import ServerOpening
 from wscore.aio.server.pending import PendingConnection
 
+from ..support.certificates import serving, trusting
 from .flatness import Complaints, Flatness, alive
 from .visitors import Visitor
 
@@ -33,7 +36,7 @@ OF_CONNECTIONS = [
     for kind in (
         wscore.ServerConnection, wscore.ClientConnection, PendingConnection, Wire, Sender,
         SendQueue, ReceiveQueue, ListenerReceiver, Backlog, ReadDecoder, Heartbeat, Pings,
-        ServerOpening, ClientOpening, wscore.ServerProtocol, wscore.ClientProtocol,
+        ServerOpening, ClientOpening, TLSTransport, wscore.ServerProtocol, wscore.ClientProtocol,
         wscore.MessageReader, wscore.FrameWriter,
     )
 ]  # fmt: skip
@@ -62,18 +65,25 @@ class Echo(wscore.Listener):
             ws.write(message)
 
 
-async def churn(seconds: float, seed: int) -> None:
-    """Raises AssertionError when anything is wrong, grows or is left over."""
+async def churn(seconds: float, seed: int, certificate: Path | None) -> None:
+    """With a *certificate*, within TLS.
+
+    Raises AssertionError when anything is wrong, grows or is left over.
+    """
     loop = asyncio.get_running_loop()
     logging.getLogger("wscore").setLevel(logging.CRITICAL)  # handlers fail as they are told
     complaints, flatness = Complaints(), Flatness()
     routes = {"/coroutine": coroutine, "/listener": Echo}
+    server_tls = certificate and serving(certificate)
+    client_tls = certificate and trusting(certificate)
     async with wscore.serve(
-        routes, "127.0.0.1", 0, compression="deflate", open_timeout=2, close_timeout=2
-    ) as server:
+        routes, "127.0.0.1", 0, compression="deflate", open_timeout=2, close_timeout=2,
+        ssl=server_tls,
+    ) as server:  # fmt: skip
         port = server.sockets[0].getsockname()[1]
         until = loop.time() + seconds
-        visitors = [Visitor(port, random.Random(seed * 1000 + n)) for n in range(AT_ONCE)]
+        chances = [random.Random(seed * 1000 + number) for number in range(AT_ONCE)]
+        visitors = [Visitor(port, chance, client_tls) for chance in chances]
         tasks = [asyncio.ensure_future(visitor.stay(until)) for visitor in visitors]
         for _ in range(SAMPLES):
             await asyncio.sleep(seconds / SAMPLES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeAlias
@@ -21,9 +22,10 @@ KILLED = b"\1\0\0\0\0\0\0\0"  # l_onoff 1, l_linger 0: closing resets
 class Visitor:
     """One client after another, each with a habit by chance."""
 
-    def __init__(self, port: int, chance: random.Random) -> None:
+    def __init__(self, port: int, chance: random.Random, tls: ssl.SSLContext | None) -> None:
         self.port = port
         self.chance = chance
+        self.tls = tls
         self.visits = self.messages = 0
 
     async def stay(self, until: float) -> None:
@@ -37,7 +39,8 @@ class Visitor:
     def connect(self) -> wscore.connect:
         path = self.chance.choice(["coroutine", "listener"])
         return wscore.connect(
-            f"ws://127.0.0.1:{self.port}/{path}",
+            f"{'wss' if self.tls else 'ws'}://127.0.0.1:{self.port}/{path}",
+            ssl=self.tls,
             compression=self.chance.choice([None, "deflate"]),
             close_timeout=1,
         )

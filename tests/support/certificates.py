@@ -11,13 +11,17 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["certificate", "client_tls", "server_tls"]
+__all__ = ["certificate", "client_tls", "make_certificate", "server_tls", "serving", "trusting"]
 
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for localhost and its key, in one file."""
-    folder = tmp_path_factory.mktemp("tls")
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+def make_certificate(folder: Path) -> Path:
+    """The same, in a file of *folder*."""
     made, key, both = folder / "cert.pem", folder / "key.pem", folder / "both.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
@@ -32,6 +36,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def server_tls(certificate: Path) -> ssl.SSLContext:
+    return serving(certificate)
+
+
+def serving(certificate: Path) -> ssl.SSLContext:
+    """What a server of *certificate* needs."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return context
@@ -40,4 +49,9 @@ def server_tls(certificate: Path) -> ssl.SSLContext:
 @pytest.fixture
 def client_tls(certificate: Path) -> ssl.SSLContext:
     """Trusts the certificate of `server_tls` and no other."""
+    return trusting(certificate)
+
+
+def trusting(certificate: Path) -> ssl.SSLContext:
+    """What a client needs that trusts *certificate* and no other."""
     return ssl.create_default_context(cafile=str(certificate))

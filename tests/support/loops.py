@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,9 +39,22 @@ def _run(new_loop: Callable[[], asyncio.AbstractEventLoop], main: Coroutine[Any,
     finally:
         _end_tasks(loop)
         loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
+        _close(loop)
         # Tells of exceptions never retrieved and transports never closed.
         gc.collect(1)
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """Close *loop*, and only then raise what it warns of.
+
+    uvloop warns of each handle that a test has left open before it closes it, and waits for ever
+    for one whose warning was raised.
+    """
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        loop.close()
+    for warning in told:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:

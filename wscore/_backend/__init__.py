@@ -7,14 +7,18 @@ Asking for what is not available raises ImportError; there is no silent fallback
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .rules import LARGE as LARGE
 from .rules import MAX_FRAGMENTS as MAX_FRAGMENTS
 from .rules import MAX_FRAME as MAX_FRAME
 from .rules import MAX_SIZE as MAX_SIZE
+from .rules import TLS_AT_ONCE as TLS_AT_ONCE
+from .rules import TLS_PLAINTEXT as TLS_PLAINTEXT
 from .rules import WHOLE as WHOLE
+from .rules import decoded as decoded
 from .rules import not_a_connection as not_a_connection
+from .rules import write_marks as write_marks
 from .share import FEW as FEW
 from .share import Share as Share
 
@@ -32,9 +36,11 @@ __all__ = [
     "MessageReader",
     "ReadBuffer",
     "SharedMessage",
+    "TLSRecords",
     "Utf8Validator",
     "apply_mask",
     "apply_mask_inplace",
+    "coroutine_method",
     "decode_utf8",
     "encode_frame",
     "is_utf8",
@@ -80,12 +86,19 @@ MessageQueue = _chosen.MessageQueue
 MessageReader = _chosen.MessageReader
 ReadBuffer = _chosen.ReadBuffer
 SharedMessage = _chosen.SharedMessage
+TLSRecords = _chosen.TLSRecords
 Utf8Validator = _chosen.Utf8Validator
 apply_mask = _chosen.apply_mask
 apply_mask_inplace = _chosen.apply_mask_inplace
+coroutine_method = _chosen.coroutine_method
 decode_utf8 = _chosen.decode_utf8
 encode_frame = _chosen.encode_frame
 is_utf8 = _chosen.is_utf8
 kernels = _chosen.kernels
 parse_header = _chosen.parse_header
 read_upgrade = _chosen.read_upgrade
+# Only the compiled backend has a transport of its own, and only where there is epoll or kqueue.
+HAS_REACTOR: bool = getattr(_chosen, "HAS_REACTOR", False)
+Acceptor: Any = getattr(_chosen, "Acceptor", None)
+Reactor: Any = getattr(_chosen, "Reactor", None)
+SocketTransport: Any = getattr(_chosen, "SocketTransport", None)

@@ -8,12 +8,13 @@ from __future__ import annotations
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ConnectionClosedOK
 from .rules import LARGE, WHOLE
 from .share import Share
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future, Task
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Coroutine, Generator
     from contextvars import Context
 
     from .._types import Buffer
@@ -147,6 +148,10 @@ class MessageQueue:
 
     def give_way(self) -> None:
         """So much was read in this turn of the loop that others must have theirs."""
+        raise NotImplementedError
+
+    def join(self, part: Any, /) -> Coroutine[Any, Any, str | bytes]:
+        """Receive the message that begins with *part*: what was taken is not a whole one."""
         raise NotImplementedError
 
     # From the transport
@@ -286,12 +291,27 @@ class MessageQueue:
 
 
 class BaseConnection:
-    """The part of a connection that needs no event loop: writing messages."""
+    """The part of a connection that needs no event loop: taking and writing messages."""
 
-    __slots__ = ("_writer",)
+    __slots__ = ("_queue", "_writer")
 
     def __init__(self, writer: FrameWriter) -> None:
         self._writer = writer
+        # Messages that were received; None if a listener takes them, and while the queue says so.
+        self._queue: MessageQueue | None = None
+
+    def _open_queue(self) -> MessageQueue:
+        """The queue, if anything may be taken from it now."""
+        raise NotImplementedError
+
+    async def __anext__(self) -> str | bytes:
+        queue = self._queue or self._open_queue()
+        try:
+            while (message := queue.take()) is None:
+                await queue
+            return message if type(message) in (str, bytes) else await queue.join(message)
+        except ConnectionClosedOK:
+            raise StopAsyncIteration from None
 
     def write(
         self, message: str | Buffer, text: bool | None = None, compress: bool | None = None

@@ -1,11 +1,10 @@
 # From the reader to the callbacks of a listener. `dispatcher.py`, the twin, documents what is public.
 
-cdef class Dispatcher:
+cdef class Dispatcher(ReadTaker):
     cdef public bint direct
     cdef readonly object connection, listener
     cdef MessageReader reader
     cdef FrameWriter writer
-    cdef object context  # of the callbacks
     cdef bint inside  # a callback is running
     # Reads that filled their memory may follow each other within a turn: they have one share.
     cdef bint chained
@@ -40,10 +39,20 @@ cdef class Dispatcher:
     def stopped(self, stop):
         raise NotImplementedError
 
-    @cython.nonecheck(True)
     def updated(self, Py_ssize_t nbytes):
-        cdef list events = self.reader.committed(nbytes)
-        cdef bint filled = self.reader.filled
+        self.take_read(nbytes)
+
+    @cython.nonecheck(True)
+    cdef int take_read(self, Py_ssize_t nbytes) except -1:
+        cdef list events
+        cdef bint filled
+        if self.direct and not self.inside:
+            message = self.reader.lone_message(nbytes)
+            if message is not None:
+                self.chained = False
+                return self.hand_over_one(message)
+        events = self.reader.committed(nbytes)
+        filled = self.reader.filled
         if not self.chained:
             begin_share(&self.share, len(events))
         self.chained = filled
@@ -56,6 +65,7 @@ cdef class Dispatcher:
         if filled and self.chained and is_used_up(&self.share):
             self.chained = False
             self.give_way()
+        return 0
 
     def dispatch(self, list events not None, bint mixed):
         begin_share(&self.share, len(events))
@@ -89,12 +99,31 @@ cdef class Dispatcher:
                     if not self.failed():
                         i = len(events)
         finally:
-            self.inside = False
-            PyContext_Exit(self.context)
-            self.writer.uncork()
+            self.leave()
         if i < len(events):
             self.chained = False
             self.put_off(events[i:])
+        return 0
+
+    @cython.nonecheck(True)
+    cdef int hand_over_one(self, object message) except -1:
+        """`hand_over` for a read of one message, which is within every share."""
+        PyContext_Enter(self.context)
+        self.inside = self.writer.corked = True
+        try:
+            self.listener.on_message(self.connection, message)
+        except (KeyboardInterrupt, SystemExit) as stop:
+            self.stopped(stop)
+        except BaseException:
+            self.failed()
+        finally:
+            self.leave()
+        return 0
+
+    cdef inline int leave(self) except -1:
+        self.inside = False
+        PyContext_Exit(self.context)
+        self.writer.uncork()
         return 0
 
     def call(self, callback, tuple arguments not None):

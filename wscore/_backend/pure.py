@@ -1,5 +1,6 @@
 """The pure-Python twin of `_speedups`: same names, signatures and results, no compiler."""
 
+from .awaitables import coroutine_method
 from .channel import Channel
 from .delivery import BaseConnection, MessageQueue
 from .dispatcher import Dispatcher
@@ -21,6 +22,7 @@ from .primitives import (
 )
 from .reader import MessageReader, ReadBuffer
 from .shared import SharedMessage
+from .tls_records import TLSRecords
 from .writer import FrameWriter
 
 __all__ = [
@@ -35,9 +37,11 @@ __all__ = [
     "MessageReader",
     "ReadBuffer",
     "SharedMessage",
+    "TLSRecords",
     "Utf8Validator",
     "apply_mask",
     "apply_mask_inplace",
+    "coroutine_method",
     "current_kernel",
     "decode_utf8",
     "encode_frame",

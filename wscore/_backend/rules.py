@@ -1,7 +1,8 @@
 """What a frame header may say, and what each violation is called (RFC 6455 5).
 
 Each backend tests legality in its own fast code and takes the verdict from here, so that the
-compiled and the pure reader report the same error for the same bytes.
+compiled and the pure reader report the same error for the same bytes. So do other rules and limits
+that both share.
 """
 
 from __future__ import annotations
@@ -15,8 +16,13 @@ __all__ = [
     "MAX_FRAGMENTS",
     "MAX_FRAME",
     "MAX_SIZE",
+    "TLS_AT_ONCE",
+    "TLS_PIECE",
+    "TLS_PLAINTEXT",
+    "TLS_RECORDS",
     "WHOLE",
     "check_encodable",
+    "decoded",
     "header_violation",
     "invalid_text",
     "length_violation",
@@ -25,6 +31,7 @@ __all__ = [
     "reader_in_use",
     "too_many_fragments",
     "used_after_failure",
+    "write_marks",
     "writer_failed",
 ]
 
@@ -36,6 +43,13 @@ MAX_FRAGMENTS = 4096
 MAX_FRAME = 1048576
 # Bytes, or characters of text: larger messages are encoded and compressed on another thread.
 LARGE = 65536
+# TLS: bytes of plaintext that one record holds at most (RFC 8446 5.1); bytes of ciphertext that
+# OpenSSL gets at once (what they cut a record of is read for nothing, and a message of 64 KiB takes
+# 15 % longer with half of it); records that are decrypted in one step, and those written in one.
+TLS_PLAINTEXT = 16384
+TLS_PIECE = 69632
+TLS_RECORDS = 64
+TLS_AT_ONCE = 8
 # Types that are one message; other iterables are the fragments of one.
 WHOLE = frozenset({str, bytes, bytearray, memoryview})
 _KNOWN = frozenset({0x0, 0x1, 0x2, 0x8, 0x9, 0xA})
@@ -128,6 +142,27 @@ def check_encodable(opcode: int, length: int, fin: bool, rsv1: bool) -> None:
             raise ValueError("a control frame carries at most 125 bytes")
     if rsv1 and opcode not in (0x1, 0x2):
         raise ValueError("RSV1 belongs on the first frame of a message")
+
+
+def decoded(message: str | bytes, decode: bool) -> str | bytes:
+    """A received message as `Connection.recv` is asked for it. Raises UnicodeDecodeError."""
+    if decode:
+        return message.decode() if isinstance(message, bytes) else message
+    return message.encode() if isinstance(message, str) else message
+
+
+def write_marks(high: int | None, low: int | None) -> tuple[int, int]:
+    """What the arguments of `asyncio.WriteTransport.set_write_buffer_limits` mean: high, low.
+
+    In bytes. Raises ValueError.
+    """
+    if high is None:
+        high = 65536 if low is None else 4 * low
+    if low is None:
+        low = high // 4
+    if not high >= low >= 0:
+        raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
+    return high, low
 
 
 def not_a_connection(found: object) -> str:

@@ -126,8 +126,10 @@ cdef class FrameWriter:
     cdef readonly uint64_t messages, nbytes, pings  # so far, for statistics
     cdef readonly object send_error
     cdef object transport
-    cdef object is_closing  # of the transport; to look it up each time costs 25 ns
-    cdef object fileno  # of its socket, None when only the transport may write
+    cdef SocketTransport ours  # the transport, if it is our own
+    cdef TLSRecords records  # what encrypts, if the transport is our own of TLS
+    cdef object is_closing  # of others; to look it up each time costs 25 ns
+    cdef object fileno  # of the socket of others, None when only the transport may write
     cdef ReadBuffer buffer
     cdef uint64_t reads_at_flush  # reads of the buffer when the writer last sent something
     # Small, so that a connection that is a member of nothing takes no more memory than without.
@@ -157,7 +159,14 @@ cdef class FrameWriter:
     def attach(self, ReadBuffer buffer not None, transport, owner, fileno=None):
         self.buffer = buffer
         self.transport, self.owner = transport, owner
-        self.is_closing, self.fileno = transport.is_closing, fileno
+        self.ours = self.records = self.is_closing = self.fileno = None
+        records = getattr(getattr(transport, "write", None), "__self__", None)
+        if isinstance(transport, SocketTransport):
+            self.ours = transport
+        elif type(records) is TLSRecords:
+            self.records = records
+        else:
+            self.is_closing, self.fileno = transport.is_closing, fileno
         self.idle = False
         self.reads_at_flush = buffer.reads - 1
 
@@ -297,7 +306,7 @@ cdef class FrameWriter:
     def settle(self):
         settle(self)
 
-    def uncork(self):
+    cpdef uncork(self):
         self.corked = False
         self.flush()
 
@@ -338,7 +347,7 @@ cdef class FrameWriter:
                 self.state = SENDING
                 self.reads_at_flush = self.buffer.reads
                 output = self.take_out() if self.done is None else self.take()
-                if not self.is_closing():
+                if not self.transport_closes():
                     self.send_output(output, 0)
             done = True
         except Exception as error:
@@ -350,6 +359,15 @@ cdef class FrameWriter:
                 self.fail()
         return 0
 
+    cdef inline bint transport_closes(self) except -1:
+        if self.ours is not None:
+            return self.ours.closing
+        return self.is_closing() if self.records is None else self.records.closes()
+
+    cdef inline bint has_socket(self) noexcept:
+        """Whether the transport is one of a socket, plain and not of an unknown kind."""
+        return self.ours is not None or self.fileno is not None
+
     cdef int send_output(self, object output, Py_ssize_t sent) except -1:
         if isinstance(output, list):
             self.idle = False
@@ -357,6 +375,12 @@ cdef class FrameWriter:
                 self.owner.write_all(output)
                 return 0
             output = output[0]
+        if self.ours is not None:
+            self.ours.send(output, sent)
+            return 0
+        if self.records is not None:
+            self.records.send(memoryview(output)[sent:] if sent else output)
+            return 0
         if PyBytes_CheckExact(output) and self.may_bypass():
             sent += self.send_to_socket(<bytes>output, sent)
         if len(output) > sent:
@@ -369,7 +393,7 @@ cdef class FrameWriter:
         self.messages += messages
         self.nbytes += PyBytes_GET_SIZE(frames) - start
         self.reads_at_flush = self.buffer.reads
-        if self.is_closing():
+        if self.transport_closes():
             return 0
         if self.state:  # another thread has begun meanwhile
             self.pass_on(frames[start:])

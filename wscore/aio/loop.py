@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
 from .._backend import Fanout, ReadBuffer
+from .reactor import new_reactor, wanted_transport
 from .wheel import Wheel
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ __all__ = ["LoopData", "loop_data"]
 # Methods of asyncio's loops that are replaced to run a loop within itself, as nest_asyncio does.
 _NOT_NESTED = ("_check_running", "_run_once", "run_until_complete")
 
+# Bytes of ciphertext that are read at once.
+_CIPHERTEXT = 262144
+
 
 class LoopData:
     """What the connections of one event loop share.
@@ -30,14 +34,17 @@ class LoopData:
     """
 
     __slots__ = (
+        "_ciphertext",
         "_done",
         "_fanout",
+        "_reactor",
         "_threads",
         "_to_flush",
         "_wheel",
         "buffer",
         "context",
         "run_once",
+        "transport",
     )
 
     # It must not know its loop: `_by_loop` would keep both for ever.
@@ -47,6 +54,8 @@ class LoopData:
         self._threads: dict[int, ThreadPoolExecutor] = {}
         self._wheel: ref[Wheel] | None = None
         self._fanout: Fanout | None = None
+        self._ciphertext: memoryview | None = None
+        self._reactor: Callable[[], Any] | None = None
         self.buffer = ReadBuffer()
         self.context = Context()
         """An empty context, for callbacks of the loop that are no one connection's.
@@ -55,6 +64,8 @@ class LoopData:
         """
         self.run_once = _run_once_of(kind)
         """See `may_run_nested`; None for loops that are not asyncio's."""
+        self.transport = wanted_transport()
+        """``WSCORE_TRANSPORT``: "own", "asyncio", or "auto" for whichever is better."""
 
     def may_run_nested(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Whether *loop* was changed so that it can be run within itself.
@@ -72,6 +83,16 @@ class LoopData:
         if not self._to_flush:
             self.call_soon(wire.loop, self._flush)
         self._to_flush.append(wire)
+
+    def reactor(self, loop: asyncio.AbstractEventLoop) -> Any:
+        """What watches the sockets of our own transports; None if those of the loop are used.
+
+        Raises RuntimeError: see `new_reactor`.
+        """
+        if self._reactor is None:
+            made = new_reactor(loop, self.transport, self.buffer, self.run_once)
+            self._reactor = _nothing if made is None else ref(made)  # which the loop keeps
+        return self._reactor()
 
     def wheel(self, loop: asyncio.AbstractEventLoop) -> Wheel:
         """The wheel of heartbeats, which the connections on it keep alive."""
@@ -99,6 +120,13 @@ class LoopData:
         if loop.is_running() and asyncio._get_running_loop() is not loop:
             raise RuntimeError("not the thread of the event loop: call publish_threadsafe")
         self.call_soon(loop, self._fanout.run)
+
+    @property
+    def ciphertext(self) -> memoryview:
+        """The memory that sockets of TLS are read into, made when first asked for."""
+        if self._ciphertext is None:
+            self._ciphertext = memoryview(bytearray(_CIPHERTEXT))
+        return self._ciphertext
 
     def done(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
         """A future with a result, which the connections that use it keep alive."""
@@ -149,6 +177,10 @@ def loop_data(loop: asyncio.AbstractEventLoop) -> LoopData:
     if found is None:
         found = _by_loop[loop] = LoopData(type(loop))
     return found
+
+
+def _nothing() -> None:
+    """In place of a reference to what there is none of."""
 
 
 def _report(loop: asyncio.AbstractEventLoop | None, error: Exception) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
 from ..aio.connection.connection import open_connection
+from ..aio.connection.transport import close_once
 from ..aio.connection.wire import Wire
 from ..aio.loop import loop_data
 from ..aio.server.connection import ServerConnection
@@ -148,7 +149,7 @@ class WebSocketProtocol(Wire):
         So closing cannot reset the stream, and who reads on would only wait for the end.
         """
         if self.protocol.may_end_stream:
-            self.transport.close()
+            close_once(self.transport)
         else:
             super()._end_stream()
 

@@ -183,11 +183,8 @@ class Session:
 
     async def _finish_sending(self, message: str | bytes, is_done: bool | None) -> None:
         """Send a *message* that takes several steps, if *is_done* is None; then wait."""
-        sender = self._protocol.sender
         try:
-            if is_done is None:
-                await sender.send(message, None, None)
-            await sender.give_way()
+            await self._protocol.sender.finish(message, None, None, is_done is not None)
         except ConnectionClosed as closed:
             raise ClientDisconnected from closed
 

@@ -11,7 +11,7 @@ from logging import INFO, WARNING
 from typing import TYPE_CHECKING, Any, cast
 
 from ..aio import Listener
-from ..aio.connection.transport import write_several
+from ..aio.connection.transport import close_once, write_several
 from ..codes import CloseCode
 from ..errors import ConnectionClosed
 from ..protocol.connection import State
@@ -365,7 +365,7 @@ class Pipe(Listener, asyncio.BufferedProtocol):
             if stream.can_write_eof() and not self._has_ended:
                 stream.write_eof()
             else:
-                stream.close()
+                close_once(stream)
         except OSError:
             stream.abort()
         self._bound_the_end(stream.get_write_buffer_size())

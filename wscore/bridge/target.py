@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..aio.client.dialing import create_connection
+from ..aio.client.dialing import create_connection, create_unix_connection
 from ..aio.client.tls import default_tls
 from ..aio.options import check_ssl
 from ..codes import CloseCode
@@ -90,8 +90,7 @@ class Target:
             where["ssl"] = await default_tls() if self.ssl is True else self.ssl
             where["server_hostname"] = self.server_hostname or tls_name(self.host or "")
         if self.path is not None:
-            loop = asyncio.get_running_loop()
-            await loop.create_unix_connection(factory, self.path, **where)
+            await create_unix_connection(factory, self.path, where)
         else:
             await create_connection(factory, {"host": self.host, "port": self.port, **where})
 

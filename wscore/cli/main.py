@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import platform
 import sys
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    summary = "show the backend and kernel in use, and which libraries can be accelerated"
+    summary = "show backend, kernel and transport in use, and which libraries can be accelerated"
     info = commands.add_parser("info", help=summary, description=f"{summary.capitalize()}.")
     info.set_defaults(run=_info)
 
@@ -90,6 +91,7 @@ def _info(_: argparse.Namespace) -> int:
         "platform": platform.platform(),
         "backend": _backend.BACKEND,
         "kernel": _backend.KERNEL,
+        "transport": _transport(),
         "CPU features": ", ".join(_backend.CPU_FEATURES) or "none used by kernels",
         **note_on_backend(),
     }
@@ -97,6 +99,22 @@ def _info(_: argparse.Namespace) -> int:
     told = "".join(f"{name:{width}}  {fact}\n" for name, fact in facts.items())
     write(f"{told}\nLibraries that wscore.accelerate() supports:\n\n{survey()}\n")
     return 0
+
+
+def _transport() -> str:
+    """Which transports plain connections have, on the event loops that are known."""
+    from ..aio.reactor import wanted_transport, why_not_own
+
+    try:
+        wanted = wanted_transport()
+    except ValueError as error:
+        return f"none: {error}"
+    reason = why_not_own(asyncio.SelectorEventLoop, wanted)
+    if reason is None:
+        return "wscore's own, on asyncio and uvloop"
+    if wanted == "own":
+        return f"none: WSCORE_TRANSPORT=own, but {reason}"
+    return f"that of the event loop: {reason}"
 
 
 def note_on_backend() -> dict[str, str]:

@@ -89,10 +89,10 @@ class Members(Listener):
     async def _connect(self, uri: str) -> None:
         tls = _unverified() if uri.startswith("wss:") else None
         ws = await connect(uri, self, ssl=tls, proxy=None, compression=None, ping_interval=None)
+        self.connections.append(ws)
         hello = {"type": "hello", "ticket": self._ticket}
         ws.write(json.dumps(hello))
         ws.write(json.dumps({"type": "join", "room": f"chat:{self._room}"}))
-        self.connections.append(ws)
 
     def say(self) -> None:
         """Have one of them say something."""

@@ -156,7 +156,8 @@ class Protocol:
         self.failure: Exception | None = None
         # What the opening handshake wrote.
         self._output: tuple[bytes, ...] = ()
-        self._events: list[Event | Request | Response] = []
+        # Made when there are any: most connections have none for most of their life.
+        self._events: list[Event | Request | Response] | None = None
         self._eof_due = False
         self._pong_owed: bytes | None = None
         self._writable = True
@@ -205,7 +206,7 @@ class Protocol:
         else:
             if isinstance(event, Frame) and event.opcode is Opcode.PING:
                 self._answer(event.payload)
-            self._events.append(event)
+            self._note(event)
 
     @property
     def discarding(self) -> bool:
@@ -232,14 +233,20 @@ class Protocol:
             self._send_close(close)
         else:
             self.close_rcvd_then_sent = False
-        self._events.append(close)
+        self._note(close)
 
     # Events and bytes out
 
     def events(self) -> list[Event | Request | Response]:
         """Return what has happened since the last call, in order."""
-        events, self._events = self._events, []
-        return events
+        events, self._events = self._events, None
+        return [] if events is None else events
+
+    def _note(self, event: Event | Request | Response) -> None:
+        fresh: list[Event | Request | Response] = []
+        if self._events is None:  # not looked at before: to make a list is to run finalizers
+            self._events = fresh
+        self._events.append(event)
 
     def data_to_send(self) -> list[bytes | memoryview]:
         """Return what is to be written, in order; ``b""`` asks to end our side of the stream."""

@@ -8,6 +8,7 @@ from .connection import Move, Protocol, State
 from .handshake import upgrade_response
 from .headers import parse_extensions
 from .http11 import Request, Response, parse_request, parse_response
+from .known_heads import KnownHead
 
 if TYPE_CHECKING:
     from .headers import ExtensionHeader
@@ -30,8 +31,9 @@ class HandshakingProtocol(Protocol):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._trailing_data = b""
-        # Also as bytes, or as the path and the fields, which a caller may have and share.
-        self._request: Request | bytes | tuple[Any, ...] | None = None
+        # Also as bytes, as what it has in common with others, or as the path and the fields, which
+        # a caller may have and share.
+        self._request: Request | bytes | KnownHead | tuple[Any, ...] | None = None
         # Also as bytes, or as the lines that `upgrade_response` needs.
         self._response: Response | bytes | str | None = None
         self.subprotocol: str | None = None
@@ -45,6 +47,7 @@ class HandshakingProtocol(Protocol):
             kept = _head_of(*kept)
         if isinstance(kept, bytes):
             kept = self._request = parse_request(kept)
+        assert not isinstance(kept, KnownHead)
         return kept
 
     @property
@@ -84,14 +87,14 @@ class HandshakingProtocol(Protocol):
     def _receive_handshake(self, data: bytes) -> None:
         head = self.receive_head(data)
         if head is not None:
-            self._events.append(head)
+            self._note(head)
         self._receive_trailing_data()
 
     def _receive_trailing_data(self) -> None:
         if self._trailing_data and self.state is not State.CONNECTING:
             self.receive_data(self.take_trailing_data())
 
-    def _opened(self, request: bytes | tuple[Any, ...], response: bytes | str) -> None:
+    def _opened(self, request: bytes | KnownHead | tuple[Any, ...], response: bytes | str) -> None:
         self._request, self._response = request, response
         self._move(Move.ACCEPTED)
 

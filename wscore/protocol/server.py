@@ -19,6 +19,7 @@ from .handshake import (
 )
 from .headers import Headers, Origins, parse_extensions
 from .http11 import MAX_HEAD, MAX_HEADERS, MAX_LINE, Request, RequestParser, Response
+from .known_heads import KnownHead
 from .opening import HandshakingProtocol
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .extensions import MessageCodec
     from .fastpath import Accepted
     from .headers import HeadersLike
+    from .known_heads import KnownHeads
 
 __all__ = ["HandshakeOptions", "ServerProtocol", "allowed_origins"]
 
@@ -137,10 +139,26 @@ class ServerProtocol(HandshakingProtocol):
         # The request as bytes, once it is complete.
         self._head = b""
 
-    def open_upgrade(self, upgrade: Upgrade, data: bytes, accepted: Accepted) -> None:
-        """Open with a handshake that is already answered: *data*, parsed as *upgrade*."""
+    @property
+    def request(self) -> Request | None:
+        """The request of the opening handshake, None before it is complete."""
+        if isinstance(self._request, KnownHead):
+            self._request, self._head = self._request.with_key(self._head), b""
+        return super().request
+
+    def open_upgrade(
+        self, upgrade: Upgrade, data: bytes, accepted: Accepted, heads: KnownHeads
+    ) -> None:
+        """Open with a handshake that is already answered: *data*, parsed as *upgrade*.
+
+        *heads* are those of other clients, so that like ones are kept once.
+        """
         self._trailing_data = data[upgrade.size :]
-        self._opened(data[: upgrade.size], accepted.lines)
+        head, key = data[: upgrade.size], upgrade.key.encode()
+        known = heads.find(head, key)
+        if known is not None:
+            self._head = key
+        self._opened(known or head, accepted.lines)
         self.use_codec(accepted.codec)
         self._handshake = _OVER
 

@@ -128,8 +128,9 @@ class _MemoryServe(serve):
         factory: Callable[[], asyncio.BufferedProtocol],
         path: str | None,
         where: dict[str, Any],
+        *,
+        starts_tls: bool = False,
     ) -> Any:
-        # With the PROXY protocol, TLS is not among the keywords for the loop.
         if path is not None or where.get("sock") or self._where.get("ssl"):
             raise ValueError("there are no sockets and no TLS in memory")
         return self.network.listen(factory, *self.address)

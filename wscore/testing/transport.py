@@ -6,6 +6,8 @@ import asyncio
 import errno
 from typing import TYPE_CHECKING, Any, cast
 
+from .._backend import write_marks
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -138,13 +140,7 @@ class MemoryTransport(asyncio.Transport):
         return True
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        if high is None:
-            high = 65536 if low is None else 4 * low
-        if low is None:
-            low = high // 4
-        if not high >= low >= 0:
-            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
-        self._low, self._high = low, high
+        self._high, self._low = write_marks(high, low)
         self._control_flow()
 
     def get_write_buffer_limits(self) -> tuple[int, int]:

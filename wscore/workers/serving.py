@@ -158,13 +158,13 @@ class _All:
 
 
 async def _listen_on(
-    sockets: Sequence[Socket], factory: Any, path: str | None, options: dict[str, Any]
+    sockets: Sequence[Socket], factory: Any, path: str | None, options: dict[str, Any], **kind: bool
 ) -> ServerSockets:
     """`listen` on all *sockets*; in place of the one of *options*."""
     parts: list[ServerSockets] = []
     try:
         for sock in sockets:
-            parts.append(await listen(factory, path, {**options, "sock": sock}))
+            parts.append(await listen(factory, path, {**options, "sock": sock}, **kind))
     except BaseException:
         _All(parts).close()
         raise

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.internals import name_addresses
-from support.rawpeer import address, echo, serving
+from support.rawpeer import address, echo, serving, until
 
 import wscore
 from wscore.aio.client.dialing import DELAY, _interleaved, on_socket
@@ -208,9 +208,50 @@ def test_tls_over_the_address_that_answers(
     run(main())
 
 
+def test_a_name_that_tls_cannot_have_leaves_nothing_open(
+    run: Run, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    async def main() -> None:
+        async with serving(echo, ssl=server_tls) as server:
+            kept = None
+            try:
+                await wscore.connect(
+                    "wss://localhost:{1}/".format(*address(server)), ssl=client_tls, proxy=None,
+                    server_hostname="a." * 130,
+                )  # fmt: skip
+            except ssl.SSLError as error:
+                kept = error  # with all that its traceback keeps
+            assert kept is not None
+            await until(lambda: server.stats.connections == 0)
+
+    run(main())
+
+
+@pytest.mark.parametrize("ssl_", [False, True])
+def test_a_protocol_that_cannot_be_made_leaves_nothing_open(
+    run: Run, client_tls: ssl.SSLContext, ssl_: bool
+) -> None:
+    def fail() -> asyncio.Protocol:
+        raise ZeroDivisionError
+
+    async def main() -> None:
+        one, other = socket.socketpair()
+        with one, other:
+            one.setblocking(False)
+            other.settimeout(20)
+            tls = {"ssl": client_tls, "server_hostname": "localhost"} if ssl_ else {}
+            with pytest.raises(ZeroDivisionError):
+                await on_socket(one, fail, tls)
+            assert other.recv(1) == b""
+
+    run(main())
+
+
 V4, V6 = socket.AF_INET, socket.AF_INET6
 
 
+# asyncio's server of Python 3.10 does not close what fails in the handshake, and warns of itself.
+@pytest.mark.filterwarnings(r"ignore:unclosed transport <asyncio\.sslproto:ResourceWarning")
 def test_cancelled_when_tls_has_begun(
     run: Run, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:

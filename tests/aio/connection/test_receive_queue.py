@@ -37,9 +37,10 @@ class Slow:
 async def _blocked(peer: RawPeer, frame: WireFrame) -> int:
     """Send *frame* until the other side has stopped reading; how often that was."""
     sent = 0
+    data = peer.encode(frame)  # which takes longer than sending it
     peer.writer.transport.set_write_buffer_limits(0)
     while True:
-        peer.send(frame)
+        peer.write(data)
         sent += 1
         try:
             await asyncio.wait_for(peer.writer.drain(), 0.3)
@@ -138,17 +139,19 @@ def test_a_peer_that_floods_while_we_close_is_bounded(run: Run) -> None:
         async with serving(slow, max_queue=4) as server, raw_client(server) as peer:
             await until(lambda: slow.opened)
             [ws] = slow.opened
+            data = peer.encode(WireFrame(BINARY, b"x" * 100_000))
             ws.start_close(1001)
             for _ in range(60):
-                peer.send(WireFrame(BINARY, b"x" * 100_000))
+                peer.write(data)
                 await peer.writer.drain()
             peer.send(WireFrame(CLOSE, close_payload(1001)))
             peer.writer.write_eof()
             await ws.wait_closed()
             assert ws.close_code == 1001, "the peer's Close was seen"
             slow.go.set()
-        # The queue, and what one read brought on top.
-        assert len(slow.taken) <= 8
+        # One that is handled and a queue of three, then the read that fills it and the one that
+        # finds it full; each brings three messages at most. Which of them do, differs by timing.
+        assert len(slow.taken) <= 10
 
     run(main())
 

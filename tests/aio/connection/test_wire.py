@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+import sys
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.internals import wire_of
 from support.oracles import WireFrame, decode
 from support.rawpeer import (
     CHUNK,
@@ -223,5 +225,53 @@ def test_a_peer_that_does_not_read_gets_the_latest_pong_only(run: Run) -> None:
             await asyncio.sleep(0.1)
             await _read(peer, written)
             assert await peer.frame() == WireFrame(PONG, b"49")
+
+    run(main())
+
+
+class Signal:
+    """An exception, as of a signal handler, when the call of ours with number *step* begins."""
+
+    def __init__(self, step: int) -> None:
+        self.left = step
+
+    def __call__(self, frame: Any, event: str, _: Any) -> None:
+        # asyncio's own would cost a task that is to be resumed.
+        self.left -= frame.f_globals["__name__"].startswith("wscore.")
+        if self.left == -1:
+            raise KeyboardInterrupt
+
+
+def test_an_end_that_a_signal_interrupts(run: Run) -> None:
+    """Whoever waits for it is told all the same."""
+
+    async def end(server: wscore.Server, step: int) -> bool:
+        """Whether there was such a *step*."""
+        ws = await wscore.connect(uri(server), proxy=None)
+        wire, signal = wire_of(ws), Signal(step)
+        waiting = [asyncio.ensure_future(wait) for wait in (ws.recv(), ws.wait_closed())]
+        await asyncio.sleep(0)
+        before = sys.gettrace()
+        with suppress(KeyboardInterrupt):
+            try:
+                sys.settrace(signal)
+                wire.connection_lost(None)
+            finally:
+                sys.settrace(before)
+        _, pending = await asyncio.wait(waiting, timeout=10)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        ws.transport.set_protocol(asyncio.Protocol())
+        ws.transport.abort()
+        assert not pending, step
+        return signal.left < 0
+
+    async def main() -> None:
+        async with serving(echo) as server:
+            step = 1  # 0 is before it has begun
+            while await end(server, step):
+                step += 1
+            assert step > 10
 
     run(main())

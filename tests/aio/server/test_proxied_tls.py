@@ -14,6 +14,7 @@ from support.proxied import BINARY, CLIENT, LINE, REFUSED, dropped, opened, peer
 from support.rawpeer import TEXT, Echo, RawPeer, address, echo, request, serving, until
 
 from wscore.aio.server.host import ServerHost
+from wscore.aio.server.proxied import ProxiedConnection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -176,12 +177,16 @@ def test_one_that_vanishes_within_the_handshake(
 def test_one_that_is_gone_before_the_handshake_begins(
     run: Run, server_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spawn = ServerHost.spawn
+    spawn, upgrade = ServerHost.spawn, ProxiedConnection._upgrade
 
     def abort_and_spawn(self: ServerHost, work: Any) -> Any:
         for client in self.pending:
             client.abort()
         return spawn(self, work)
+
+    def abort_and_upgrade(self: ProxiedConnection, tls: Any) -> None:
+        self.abort()
+        upgrade(self, tls)
 
     async def main() -> None:
         async with serving(echo, proxy_protocol=True, ssl=server_tls) as server:
@@ -191,6 +196,7 @@ def test_one_that_is_gone_before_the_handshake_begins(
             assert server.stats.handshakes_refused == {"abandoned": 1}
 
     monkeypatch.setattr(ServerHost, "spawn", abort_and_spawn)
+    monkeypatch.setattr(ProxiedConnection, "_upgrade", abort_and_upgrade)
     run(main())
 
 

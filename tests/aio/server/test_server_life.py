@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.internals import host_of
+from support.loops import LOOPS
 from support.oracles import WireFrame
 from support.rawpeer import (
     CLOSE,
@@ -206,3 +208,41 @@ def test_what_could_not_start_may_be_started_again(run: Run) -> None:
             assert await ws.recv() == "x"
 
     run(main())
+
+
+@pytest.mark.parametrize("new_loop", LOOPS.values(), ids=LOOPS)
+def test_a_signal_in_the_place_of_the_end_of_a_connection(
+    monkeypatch: pytest.MonkeyPatch, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """Its handler raises, as that of Python does for SIGINT; then the server is closed."""
+
+    def interrupt(*_: object) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    async def start() -> None:
+        nonlocal server
+        server = await serving(echo, close_timeout=0.05)
+        async with raw_client(server) as peer:
+            wire = next(iter(host_of(server).wires))
+            monkeypatch.setattr(type(wire), "connection_lost", interrupt)
+            peer.abort()
+            await asyncio.sleep(30)
+
+    async def end() -> None:
+        server.close()
+        await asyncio.wait_for(server.wait_closed(), 30)
+
+    server: Any = None
+    loop = new_loop()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(start())
+        with suppress(RuntimeError):  # uvloop's next run ends at once
+            loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(end())
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()

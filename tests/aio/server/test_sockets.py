@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import pytest
 from support.rawpeer import address, echo, serving, until, uri
 
 import wscore
+from wscore._backend import HAS_REACTOR
 from wscore.aio.server import sockets
 from wscore.aio.server.sockets import GuardedSocket
 
@@ -175,5 +177,35 @@ def test_a_port_that_is_taken(run: Run) -> None:
             with pytest.raises(OSError, match=r"[Aa]ddress already in use"):
                 await wscore.serve(echo, *address(server))
             assert len(os.listdir("/dev/fd")) == before
+
+    run(main())
+
+
+@pytest.mark.skipif(not HAS_REACTOR, reason="the backend, or the system, has no own transport")
+def test_a_system_without_memory_is_left_alone_for_a_while(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WSCORE_TRANSPORT", "own")
+    monkeypatch.setattr(sockets, "_PAUSE", 0.01)
+
+    async def main() -> None:
+        told: list[dict[str, Any]] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, report: told.append(report))
+        async with serving(echo) as server:
+            [listener] = server._sockets.accepting
+            listener._failed(errno.ENOMEM)
+            assert not listener._acceptor.is_accepting
+            assert server.is_serving()
+            [report] = told
+            assert report["exception"].errno == errno.ENOMEM
+            async with wscore.connect(uri(server)) as ws:  # after the pause
+                await ws.send("a")
+                assert await ws.recv() == "a"
+            assert listener._acceptor.is_accepting
+            listener._failed(errno.ENOBUFS)
+        assert not server.is_serving()
+        await asyncio.sleep(0.02)  # in which nobody begins again
+        assert not listener._acceptor.is_accepting
 
     run(main())

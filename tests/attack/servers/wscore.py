@@ -1,11 +1,18 @@
-"""wscore: one port for all, one for a single origin. ``--listener`` for callbacks, on uvloop."""
+"""wscore: one port for all, one for a single origin. ``--listener`` for callbacks, on uvloop.
+
+``--tls`` for TLS.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from support.certificates import make_certificate, serving
 
 import wscore
 
@@ -49,6 +56,9 @@ async def main(handler: Any) -> None:
 
 
 if __name__ == "__main__":
+    if "--tls" in sys.argv:
+        with TemporaryDirectory(prefix="attack-tls-") as folder:
+            OPTIONS["ssl"] = serving(make_certificate(Path(folder)))
     if "--listener" in sys.argv:
         import uvloop
 

@@ -30,7 +30,7 @@ from ..options import (
     with_keywords,
 )
 from .connection import ClientConnection, new_wire
-from .dialing import create_connection
+from .dialing import create_connection, create_unix_connection
 from .options import ClientOptions, DialOptions, ProxyOptions, socket_options
 from .proxy import connect_through
 from .reconnect import Reconnector, connections, open_one
@@ -277,10 +277,9 @@ class connect:
 
     async def _dial(self, factory: Callable[[], Wire], where: dict[str, Any]) -> Wire:
         """Make the transport; `wscore.testing` has one without a network."""
-        loop = asyncio.get_running_loop()
         if self._path is not None:
-            _, wire = await loop.create_unix_connection(factory, self._path, **where)
-            return wire
+            _, opened = await create_unix_connection(factory, self._path, where)
+            return cast("Wire", opened)
         if self._sock is None:
             proxy = find_proxy(self._proxy, where["host"], where["port"], "ssl" in where)
             if proxy is not None:

@@ -10,18 +10,27 @@ import asyncio
 import socket
 import sys
 from collections import deque
+from contextlib import suppress
+from functools import partial
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..._backend import SocketTransport
+from ..connection.tls_setup import over_tls
+from ..loop import loop_data
+from ..reactor import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DELAY", "connect_socket", "create_connection", "on_socket"]
+__all__ = ["DELAY", "connect_socket", "create_connection", "create_unix_connection", "on_socket"]
 
 DELAY = 0.25  # seconds, RFC 8305 section 5
 
 # Options for those who have a choice.
 _CHOOSING = frozenset({"happy_eyeballs_delay", "interleave"})
+# Keywords of connections without TLS, beside those of `_How`.
+_PLAIN = frozenset({"host", "port", "sock"})
 # What `getaddrinfo` returns for an address.
 _Info = tuple[Any, Any, int, str, Any]
 
@@ -39,6 +48,15 @@ class _How(NamedTuple):
 
     async def resolve(self, address: tuple[str, int]) -> list[_Info]:
         """Return the addresses of a host, at least one. Raises OSError."""
+        if _looks_like_address(address[0]):
+            with suppress(OSError):  # no address after all: a name like any other
+                return socket.getaddrinfo(
+                    *address,
+                    family=self.family,
+                    type=socket.SOCK_STREAM,
+                    proto=self.proto,
+                    flags=self.flags | socket.AI_NUMERICHOST,
+                )
         found: list[_Info] = await asyncio.get_running_loop().getaddrinfo(
             *address,
             family=self.family,
@@ -52,26 +70,110 @@ class _How(NamedTuple):
 
 
 async def create_connection(
-    factory: Callable[[], asyncio.BaseProtocol], where: dict[str, Any]
-) -> tuple[asyncio.Transport, Any]:
-    """`loop.create_connection` with the keywords *where*, and happy eyeballs by default."""
-    host = where.get("host")
-    is_address = host is None or ":" in host or host.replace(".", "").isdigit()
+    factory: Callable[[], asyncio.BaseProtocol],
+    where: dict[str, Any],
+    *,
+    starts_tls: bool = False,
+) -> tuple[Any, Any]:
+    """`loop.create_connection` with the keywords *where*, and happy eyeballs by default.
+
+    With *starts_tls*, the transport has to be one that the loop can begin TLS on.
+    """
+    return await over_tls(partial(_create_connection, starts_tls=starts_tls), factory, where)
+
+
+async def _create_connection(
+    factory: Callable[[], asyncio.BaseProtocol], where: dict[str, Any], *, starts_tls: bool
+) -> tuple[Any, Any]:
+    loop = asyncio.get_running_loop()
+    host: str | None = where.get("host")
+    sock: Any = where.get("sock")
+    others = {name: where[name] for name in where if name not in _How._fields}
+    reactor = None if starts_tls or not _PLAIN.issuperset(others) else _reactor(loop)
+    if reactor is not None and host is not None and sock is None:
+        made = await connect_socket(host, where.get("port"), where)
+        return on_own_transport(made, factory, reactor)
+    if reactor is not None and host is None and _may_be_ours(sock):
+        return on_own_transport(sock, factory, reactor)
+    is_address = host is None or _looks_like_address(host)
     if is_address and "all_errors" not in where:
         # There is nothing to choose from, and it may be a socket of the caller's.
         if not _CHOOSING.isdisjoint(where):
             where = {name: where[name] for name in where if name not in _CHOOSING}
-        return await asyncio.get_running_loop().create_connection(factory, **where)
-    tls = {name: where[name] for name in where if name not in _How._fields}
+        return await loop.create_connection(factory, **where)
+    tls = dict(others)
     sock = await connect_socket(tls.pop("host"), tls.pop("port"), where)
-    return await on_socket(sock, factory, tls)
+    return await _on_socket(sock, factory, tls, starts_tls=True)
+
+
+async def create_unix_connection(
+    factory: Callable[[], asyncio.BaseProtocol], path: str, where: dict[str, Any]
+) -> tuple[Any, Any]:
+    """`loop.create_unix_connection` with the keywords *where*."""
+    return await over_tls(partial(_create_unix_connection, path), factory, where)
+
+
+async def _create_unix_connection(
+    path: str, factory: Callable[[], asyncio.BaseProtocol], where: dict[str, Any]
+) -> tuple[Any, Any]:
+    loop = asyncio.get_running_loop()
+    reactor = None if where else _reactor(loop)
+    if reactor is None:
+        return await loop.create_unix_connection(factory, path, **where)
+    sock = await _attempt((socket.AF_UNIX, socket.SOCK_STREAM, 0, "", path), [])
+    return on_own_transport(sock, factory, reactor)
+
+
+def _reactor(loop: asyncio.AbstractEventLoop) -> Any:
+    return loop_data(loop).reactor(loop)
+
+
+def _may_be_ours(sock: Any) -> bool:
+    """Whether our own transport can be made of a socket that the caller has connected."""
+    # Not of a derived class, which may be TLS.
+    return (
+        type(sock) is socket.socket and sock.type == socket.SOCK_STREAM and sock.family in FAMILIES
+    )
+
+
+def on_own_transport(
+    sock: socket.socket, factory: Callable[[], asyncio.BaseProtocol], reactor: Any
+) -> tuple[Any, Any]:
+    """Our own transport over *sock*, which belongs to it from here on."""
+    try:
+        protocol = factory()
+        sock.setblocking(False)
+        transport = SocketTransport(reactor, asyncio.get_running_loop(), sock.fileno())
+    except BaseException:
+        sock.close()
+        raise
+    sock.detach()
+    transport.start(protocol)
+    return transport, protocol
 
 
 async def on_socket(
-    sock: socket.socket, factory: Callable[[], asyncio.BaseProtocol], tls: dict[str, Any]
-) -> tuple[asyncio.Transport, Any]:
+    sock: socket.socket,
+    factory: Callable[[], asyncio.BaseProtocol],
+    tls: dict[str, Any],
+    *,
+    starts_tls: bool = False,
+) -> tuple[Any, Any]:
     """`loop.create_connection` over *sock*, which belongs to the loop from here on."""
+    return await over_tls(partial(_on_socket, sock, starts_tls=starts_tls), factory, tls)
+
+
+async def _on_socket(
+    sock: socket.socket,
+    factory: Callable[[], asyncio.BaseProtocol],
+    tls: dict[str, Any],
+    *,
+    starts_tls: bool,
+) -> tuple[Any, Any]:
     loop = asyncio.get_running_loop()
+    reactor = None if tls or starts_tls else _reactor(loop)
+    if reactor is not None and _may_be_ours(sock):
+        return on_own_transport(sock, factory, reactor)
     made: list[Any] = []
 
     def make() -> asyncio.BaseProtocol:
@@ -81,7 +183,7 @@ async def on_socket(
     try:
         return await loop.create_connection(make, sock=sock, **tls)
     except BaseException:
-        if type(loop).__module__.startswith("uvloop"):
+        if made and type(loop).__module__.startswith("uvloop"):
             # The descriptor is closed with uvloop's transport. Sometimes the socket is not told,
             # and would close it once more: by then it may be somebody else's.
             sock.detach()
@@ -94,7 +196,11 @@ async def on_socket(
         raise
 
 
-async def connect_socket(host: str, port: int, where: dict[str, Any]) -> socket.socket:
+def _looks_like_address(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
+
+
+async def connect_socket(host: str, port: Any, where: dict[str, Any]) -> socket.socket:
     """Return a socket that is connected to *host* by the keywords *where*. Raises OSError."""
     how = _How(**{name: where[name] for name in _How._fields if name in where})
     found = await how.resolve((host, port))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ...errors import ProxyError
 from ...protocol.hosts import tls_name, without_zone
 from ...protocol.proxy import Tunnel
+from ..connection.tls_setup import has_own_tls, upgrade
 from .dialing import connect_socket, create_connection, on_socket
 from .tls import default_tls
 
@@ -110,17 +111,22 @@ async def _by_http(
     options: dict[str, Any],
 ) -> Any:
     loop = asyncio.get_running_loop()
-    if proxy.scheme == "https" and tls and sys.version_info < (3, 11):
+    own = has_own_tls(loop)
+    if proxy.scheme == "https" and tls and sys.version_info < (3, 11) and not own:
         raise ProxyError("TLS within TLS to a proxy needs Python 3.11")
     transport, opening = await create_connection(
         lambda: _TunnelProtocol(tunnel, loop.create_future()),
         {**options, "host": proxy.host, "port": proxy.port},
+        starts_tls=bool(tls) and not own,
     )
     try:
         transport.write(tunnel.request)
         await opening.opened
         if tls:
-            transport = await _start_tls(transport, opening, **tls)
+            start = (
+                upgrade(transport, opening, tls) if own else _start_tls(transport, opening, **tls)
+            )
+            transport = await start
     except BaseException:
         transport.abort()
         raise

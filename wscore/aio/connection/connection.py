@@ -8,9 +8,9 @@ from logging import DEBUG, LoggerAdapter
 from typing import TYPE_CHECKING, Any, Literal, overload
 from uuid import uuid4
 
-from ..._backend import BaseConnection
+from ..._backend import BaseConnection, coroutine_method, decoded
 from ...codes import CloseCode
-from ...errors import ConcurrencyError, ConnectionClosedOK, SendQueueFull
+from ...errors import ConcurrencyError, SendQueueFull
 from ...protocol.connection import State, as_bytes
 from ..logs import about, tap
 from ..stats import measure
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ...protocol.opening import HandshakingProtocol
     from ..stats import Stats
     from .listener import Listener
+    from .sending import Sender
     from .transport import Transport
     from .wire import Wire
 
@@ -46,13 +47,11 @@ class Connection(BaseConnection):
     """
 
     # The dict is for attributes of the application: without any, Python makes none.
-    __slots__ = ("__dict__", "__weakref__", "_id", "_queue", "_wire")
+    __slots__ = ("__dict__", "__weakref__", "_id", "_wire")
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(wire.protocol.writer)
         self._wire = wire
-        # Messages that were received; None if a listener takes them, and while the queue says so.
-        self._queue: ReceiveQueue | None = None
         self._id: UUID | None = None
         wire.connection = self
 
@@ -147,6 +146,7 @@ class Connection(BaseConnection):
     @overload
     async def recv(self, decode: bool | None = None) -> str | bytes: ...
 
+    @coroutine_method
     async def recv(self, decode: bool | None = None) -> str | bytes:
         """Return the next message: ``str`` for text and ``bytes`` for binary.
 
@@ -160,7 +160,7 @@ class Connection(BaseConnection):
             await queue
         if type(message) is Part:
             message = await queue.join(message)
-        return message if decode is None else _decoded(message, decode)
+        return message if decode is None else decoded(message, decode)
 
     @overload
     def recv_streaming(self, decode: Literal[True]) -> AsyncIterator[str]: ...
@@ -180,21 +180,12 @@ class Connection(BaseConnection):
         decoder = _utf8_decoder() if decode else None
         async for data, fin in self._open_queue().take_parts():
             if decoder is None or isinstance(data, str):
-                yield data if decode is None else _decoded(data, decode)
+                yield data if decode is None else decoded(data, decode)
             else:
                 yield decoder.decode(data, fin)
 
     def __aiter__(self) -> Connection:
         return self
-
-    async def __anext__(self) -> str | bytes:
-        queue = self._queue or self._open_queue()
-        try:
-            while (message := queue.take()) is None:
-                await queue
-            return message if type(message) is not Part else await queue.join(message)
-        except ConnectionClosedOK:
-            raise StopAsyncIteration from None
 
     def _open_queue(self) -> ReceiveQueue:
         """The queue, if anything may be taken from it now."""
@@ -221,6 +212,12 @@ class Connection(BaseConnection):
 
     # Sending
 
+    @property
+    def _sender(self) -> Sender:
+        """What sends messages that take several steps, or have to wait."""
+        return self._wire.sender
+
+    @coroutine_method
     async def send(
         self,
         message: str | Buffer | Iterable[str | Buffer] | AsyncIterable[str | Buffer],
@@ -239,19 +236,17 @@ class Connection(BaseConnection):
         try:
             is_done = self._write_whole(message, text, compress)
         except SendQueueFull:
-            await self._wire.sender.write(message, text, compress)
-            is_done = False
+            is_done = None
         if not is_done:
-            if is_done is None:
-                await self._wire.sender.send(message, text, compress)
-            await self._wire.sender.give_way()
+            await self._sender.finish(message, text, compress, is_done is not None)
 
+    @coroutine_method
     async def drain(self) -> None:
         """Wait until the peer keeps up.
 
         Raises ConnectionClosed when it is gone, or when closing dropped messages.
         """
-        await self._wire.sender.drain()
+        await self._sender.drain()
 
     async def ping(self, data: str | Buffer | None = None) -> Awaitable[float]:
         """Send a ping; await what this returns for the pong, and get the latency in seconds.
@@ -337,9 +332,3 @@ def open_connection(
         receiver.opened()
     if trailing:
         wire.receive(trailing)
-
-
-def _decoded(message: str | bytes, decode: bool) -> str | bytes:
-    if decode:
-        return message.decode() if isinstance(message, bytes) else message
-    return message.encode() if isinstance(message, str) else message

@@ -67,6 +67,14 @@ class Sender:
         else:
             await self._send_fragments(message, text, compress)
 
+    async def finish(
+        self, message: Any, text: bool | None, compress: bool | None, is_written: bool
+    ) -> None:
+        """Do what remains of `Connection.send`: to write, unless *is_written*, and to wait."""
+        if not is_written:
+            await self.send(message, text, compress)
+        await self.give_way()
+
     async def write(self, message: Any, text: bool | None, compress: bool | None) -> None:
         """Write a whole message, once there is room for it."""
         while True:

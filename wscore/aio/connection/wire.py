@@ -14,7 +14,7 @@ from .heartbeat import Heartbeat
 from .pings import Pings
 from .send_queue import LARGE, MAX_FRAME
 from .sending import Sender
-from .transport import addresses_of, fileno_of, write_several
+from .transport import addresses_of, close_once, fileno_of, write_several
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,10 +38,10 @@ class Wire(asyncio.BufferedProtocol):
     An `Opening` takes reads until `open` names the `Receiver`. Applications see ``connection``.
     """
 
-    __slots__ = ("_close_timer", "_flush_is_due", "_heartbeat", "_holds", "_is_resuming",
-                 "_sender", "_waiters", "addresses", "buffer_updated", "connection",
-                 "get_buffer", "loop", "loop_data", "lost", "on_lost", "opening", "options",
-                 "paused", "pings", "protocol", "receiver", "transport")  # fmt: skip
+    __slots__ = ("_close_timer", "_flush_is_due", "_heartbeat", "_holds", "_is_resuming", "_sender",
+                 "_waiters", "addresses", "buffer_updated", "connection", "get_buffer", "loop",
+                 "loop_data", "lost", "on_lost", "opening", "options", "paused", "pings",
+                 "protocol", "receiver", "transport")  # fmt: skip
 
     # Slots instead of methods, because who takes a read changes: see `give_reads_to`.
     buffer_updated: Callable[[int], None]  # type: ignore[assignment]
@@ -62,23 +62,17 @@ class Wire(asyncio.BufferedProtocol):
         self.loop_data = loop_data
         self.opening: Opening | None = None
         self.receiver: Receiver | None = None
-        # Made when a message cannot be sent in one step, and when there is a first ping.
-        self._sender: Sender | None = None
-        self.pings: Pings | None = None
+        self._sender: Sender | None = None  # made when a message cannot be sent in one step
+        self.pings: Pings | None = None  # made when there is a first one
         self._heartbeat: Heartbeat | None = None
-        # Called with this once everything has ended.
-        self.on_lost: Callable[[Wire], None] | None = None
+        self.on_lost: Callable[[Wire], None] | None = None  # called once everything has ended
         self._close_timer: asyncio.TimerHandle | None = None
-        # Whether a flush at the end of this turn is on its way.
-        self._flush_is_due = False
+        self._flush_is_due = False  # at the end of this turn
         # Whether the transport holds more than it can send; and whether it did until just now.
         self.paused = self._is_resuming = False
-        # How often `hold_reads` was called without `release_reads`.
-        self._holds = 0
-        # Whether the transport is gone.
-        self.lost = False
-        # Futures of those who wait for the peer to read, or for the end; made when needed.
-        self._waiters: list[asyncio.Future[None]] | None = None
+        self._holds = 0  # calls of `hold_reads` without `release_reads`
+        self.lost = False  # the transport is gone
+        self._waiters: list[asyncio.Future[None]] | None = None  # for a peer to read, or the end
         self.get_buffer = protocol.reader.get_buffer
 
     # Called by the transport
@@ -110,13 +104,16 @@ class Wire(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         try:
             self._end_protocol(exc)
-            if self.opening is not None:
-                self.opening.ended()
-            self._end_receiver()
-        finally:
-            # Also when a callback raised KeyboardInterrupt or SystemExit.
-            if self.on_lost is not None:
-                self.on_lost(self)
+        finally:  # also after KeyboardInterrupt, SystemExit, or what a signal handler raised
+            self.lost = True
+            try:
+                self._end_receiver()
+            except BaseException:
+                self.loop_data.call_soon(self.loop, self._end_receiver)  # else some wait for ever
+                raise
+            finally:
+                if self.on_lost is not None:
+                    self.on_lost(self)
 
     def _end_protocol(self, exc: Exception | None) -> None:
         if self.receiver is not None:
@@ -138,6 +135,8 @@ class Wire(asyncio.BufferedProtocol):
     def _end_receiver(self) -> None:
         if self._close_timer is not None:
             self._close_timer.cancel()
+        if self.opening is not None:
+            self.opening.ended()
         self.wake_waiters()
         if self.receiver is not None:
             log_closed(self.connection)
@@ -355,7 +354,7 @@ class Wire(asyncio.BufferedProtocol):
                 return
         except OSError:
             pass  # the peer is gone already
-        self.transport.close()
+        close_once(self.transport)
 
     def send_ping(self, payload: bytes, waiter: asyncio.Future[float] | None = None) -> None:
         """Send a ping; *waiter* gets its latency in seconds. Raises ConnectionClosed."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ...protocol.checks import check_integer
 from ...protocol.handshake import reject_response
+from ..connection.transport import close_once
 
 if TYPE_CHECKING:
     from collections.abc import Container, Hashable
@@ -151,7 +152,7 @@ class TurnedAway(asyncio.Protocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         else:
-            self.transport.close()  # with TLS it keeps reading until the peer has closed, too
+            close_once(self.transport)  # with TLS it keeps reading until the peer has closed, too
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()

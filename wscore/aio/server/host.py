@@ -7,6 +7,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...protocol.forwarded import find_client
+from ...protocol.known_heads import KnownHeads
 from ..logs import log_overload
 from ..stats import Counters
 
@@ -60,6 +61,8 @@ class ServerHost:
         self.pending: set[PendingConnection] = set()
         self._none_pending: asyncio.Future[None] | None = None
         self.wires: set[Wire] = set()
+        # What their requests have in common.
+        self.heads = KnownHeads()
         # Handlers, and calls of `process_request` and `process_response`.
         self.tasks: set[asyncio.Task[None]] = set()
         self._routes = routes
@@ -115,7 +118,7 @@ class ServerHost:
 
         *data* is what was read of its request already.
         """
-        self._is_not_pending(client)
+        self.is_not_pending(client)
         self.admission.leave(transport)
         self._count(address, "max_connections_per_ip")
         lines = self.options.answer_headers.lines()
@@ -126,7 +129,7 @@ class ServerHost:
     def replace(self, client: PendingConnection, wire: Wire) -> None:
         """Replace *client* with *wire*."""
         self.wires.add(wire)
-        self._is_not_pending(client)
+        self.is_not_pending(client)
 
     def give_up(
         self,
@@ -137,11 +140,12 @@ class ServerHost:
         error: Exception | None = None,
     ) -> None:
         """Forget an admitted client that is gone and has sent no request, maybe with an *error*."""
-        self._is_not_pending(client)
+        self.is_not_pending(client)
         self.admission.leave(transport)
         self._count(address, refusal, error)
 
-    def _is_not_pending(self, client: PendingConnection) -> None:
+    def is_not_pending(self, client: PendingConnection) -> None:
+        """Wait no longer for *client* to send something."""
         self.pending.discard(client)
         if self._none_pending is not None and not self.pending:
             self._none_pending.set_result(None)
@@ -185,10 +189,11 @@ class ServerHost:
             )
 
     def _forget(self, wire: Wire) -> None:
-        if wire.receiver is not None:
-            self.counters.closed(wire)
+        # Those first for which a shutdown waits: a signal handler may raise in between.
         self.wires.discard(wire)
         self.admission.leave(wire.transport)
+        if wire.receiver is not None:
+            self.counters.closed(wire)
 
 
 def drop(transport: Transport) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from ssl import SSLError
 from typing import TYPE_CHECKING, Any, cast
 
 from ..._backend import FrameWriter, read_upgrade
@@ -101,14 +102,17 @@ class PendingConnection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._connection is not None:
-            # asyncio's TLS keeps calling us; or opening the connection has failed.
+            # asyncio's TLS keeps calling us; or opening the connection has failed, maybe in the
+            # middle of `replace`.
+            self._host.is_not_pending(self)
             self._connection._wire.connection_lost(exc)
         else:
             self._cancel_timer()
             if sys.version_info < (3, 11):
                 self._transport.close()  # else it warns of TLS transports that the peer closed
             address = (self.addresses or addresses_of(self._transport))["peername"]
-            self._host.give_up(self, self._transport, self._refusal, address, self._error)
+            error = exc if isinstance(exc, SSLError) else self._error
+            self._host.give_up(self, self._transport, self._refusal, address, error)
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -159,7 +163,7 @@ class PendingConnection(asyncio.BufferedProtocol):
         self._writer.pass_on(accepted.response)
         connection = self._make_connection()
         protocol = cast("ServerProtocol", connection._wire.protocol)
-        protocol.open_upgrade(upgrade, data, accepted)
+        protocol.open_upgrade(upgrade, data, accepted, self._host.heads)
         trailing = protocol.take_trailing_data()
         try:
             begin(connection, handler, trailing, has_cookies=upgrade.has_cookies)

@@ -1,7 +1,7 @@
 """A client of a server with ``proxy_protocol``: its proxy says first who it is.
 
 The header comes before all else, before TLS too. With TLS, no more than the header is read from
-the socket before the event loop takes over with its handshake.
+the socket before its handshake begins.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ...errors import InvalidMessage
 from ...protocol.proxy_protocol import ProxyHeaderParser
+from ..connection.tls_setup import has_own_tls, serve_tls
 from ..connection.transport import addresses_of
 from .host import drop
 from .pending import PendingConnection
@@ -30,8 +31,8 @@ _REFUSAL = "proxy_protocol"
 class ProxiedConnection(PendingConnection):
     """Reads the header of the PROXY protocol, then goes on as a `PendingConnection`.
 
-    *proxies* are those that may connect. *tls* has the keywords of ``start_tls`` for a server with
-    TLS; it is None for one without.
+    *proxies* are those that may connect. *tls* has the event loop's keywords of TLS; it is None
+    without.
     """
 
     __slots__ = ("_early", "_error", "_gone", "_header", "_proxies", "_tls")
@@ -109,7 +110,9 @@ class ProxiedConnection(PendingConnection):
                 self.addresses = {**known, "peername": header.source}
             else:
                 self.addresses = {**known, "is_nameless": not header.is_local}
-            if self._tls is not None:
+            if self._tls is not None and has_own_tls(self._loop):
+                self._upgrade(self._tls)
+            elif self._tls is not None:
                 self._early = bytearray()
                 self._transport.pause_reading()  # at once: libuv would go on with a full buffer
                 self._host.spawn(self._start_tls(self._tls))
@@ -141,6 +144,16 @@ class ProxiedConnection(PendingConnection):
             taker.buffer_updated(count)
             data = data[count:]
 
+    def _upgrade(self, tls: dict[str, Any]) -> None:
+        """Go on over TLS of our own."""
+        plain, bound = self._transport, self._host.options.connection.open_timeout
+        made = serve_tls(self, self._loop, tls, bound, upgrading=True)
+        self._transport = made
+        self._writer.attach(self._loop_data.buffer, made, None, None)
+        plain.set_protocol(made)
+        made.connection_made(cast("asyncio.BaseTransport", plain))
+        self._begin(b"")
+
     async def _start_tls(self, options: dict[str, Any]) -> None:
         """Have the loop do the TLS handshake, and go on with what it makes."""
         if self._transport.is_closing():
@@ -148,7 +161,11 @@ class ProxiedConnection(PendingConnection):
         made: asyncio.Transport | None = None
         try:
             made = await self._loop.start_tls(
-                cast("asyncio.Transport", self._transport), self, server_side=True, **options
+                cast("asyncio.Transport", self._transport),
+                self,
+                options["ssl"],
+                server_side=True,
+                **{name: options[name] for name in options if name != "ssl"},
             )
         except OSError as error:  # of TLS, too, and of time
             self._error = error

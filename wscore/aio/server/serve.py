@@ -13,6 +13,7 @@ from ...protocol.checks import check_integer, check_kind, checked_list
 from ...protocol.forwarded import TrustedProxies
 from ...protocol.handshake import SERVER
 from ...protocol.server import allowed_origins
+from ..connection.tls_setup import has_own_tls, serve_tls, split_tls
 from ..loop import loop_data
 from ..options import (
     ConnectionOptions,
@@ -165,13 +166,21 @@ class serve:
     async def _start_once(self) -> Server:
         host, loop = self._host, asyncio.get_running_loop()
         shared = loop_data(loop)
-        make: Callable[..., PendingConnection] = PendingConnection
+        make: Callable[[], asyncio.BaseProtocol] = partial(PendingConnection, host, loop, shared)
+        plain, given = split_tls(self._where)
+        tls = given if given["ssl"] else None
+        own = tls is not None and has_own_tls(loop)
         where = self._where
         if self._with_header is not None:
             # Its header comes before TLS, so the loop must not begin with that.
-            where, tls = _without_tls(where)
-            make = partial(ProxiedConnection, proxies=self._with_header, tls=tls)
-        sockets = await self._listen(lambda: make(host, loop, shared), self._path, where)
+            where = plain
+            make = partial(ProxiedConnection, host, loop, shared, self._with_header, tls)
+        elif tls is not None and own:
+            where = plain
+            pending, bound = make, host.options.connection.open_timeout
+            make = lambda: serve_tls(pending(), loop, tls, bound)  # noqa: E731
+        starts_tls = where is plain and tls is not None and not own
+        sockets = await self._listen(make, self._path, where, starts_tls=starts_tls)
         self._server._sockets, self._server._loop = sockets, loop
         if self._start_serving:
             try:
@@ -220,14 +229,6 @@ def _proxies(trusted: TrustedProxies | None, proxy_protocol: bool) -> TrustedPro
     if not trusted:
         raise ValueError("with proxy_protocol and no trusted_proxies in the list nobody gets in")
     return trusted
-
-
-def _without_tls(where: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The keywords for the event loop without those of TLS, and those for its ``start_tls``."""
-    names = "ssl_handshake_timeout", "ssl_shutdown_timeout"
-    tls = {name: where[name] for name in names if name in where}
-    plain = {name: value for name, value in where.items() if name not in ("ssl", *names)}
-    return plain, None if where["ssl"] is None else {"sslcontext": where["ssl"], **tls}
 
 
 @with_keywords(serve, without=("path", "sock"))

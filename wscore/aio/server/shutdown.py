@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
 
     from .host import ServerHost
     from .opening import ServerOpening
@@ -21,8 +21,7 @@ async def wait_for_clients(host: ServerHost, sockets: ServerSockets) -> None:
     The host must not listen any more.
     """
     _refuse_handshakes(host)
-    for wire in list(host.wires):
-        await wire.wait_closed()
+    await _all_closed(host)
     await _wait(host.tasks, None)
     host.admission.dismiss()
     await sockets.wait_closed()
@@ -42,16 +41,17 @@ async def shut_down(host: ServerHost, sockets: ServerSockets, code: int, reason:
         _refuse_handshakes(host)
         await _finish(host, timeout)
         await host.wait_for_pending(timeout)
-        for wire in list(host.wires):
-            await wire.wait_closed()
+        # Each ends within its own ``close_timeout``, unless a signal handler that raised has come
+        # in the place of its `connection_lost`.
+        await _wait_for(_all_closed(host), timeout)
     finally:
         for wire in list(host.wires):
             wire.abort()
         for client in list(host.pending):
             client.abort()
         host.admission.dismiss()
-    # Connections in a TLS handshake are not in these sets, but the loop waits for them, too.
-    await asyncio.wait([asyncio.ensure_future(sockets.wait_closed())], timeout=timeout)
+    # Connections in a TLS handshake of the loop's are not in these sets; it waits for them, too.
+    await _wait_for(sockets.wait_closed(), timeout)
 
 
 def _refuse_handshakes(host: ServerHost) -> None:
@@ -63,6 +63,11 @@ def _refuse_handshakes(host: ServerHost) -> None:
         client.go_away()
 
 
+async def _all_closed(host: ServerHost) -> None:
+    for wire in list(host.wires):
+        await wire.wait_closed()
+
+
 async def _finish(host: ServerHost, timeout: float | None) -> None:
     late = await _wait(host.tasks, timeout)
     for task in late:
@@ -71,6 +76,14 @@ async def _finish(host: ServerHost, timeout: float | None) -> None:
     if ignoring:
         log = host.options.connection.log
         log.warning("%d handlers still run although they were cancelled", len(ignoring))
+
+
+async def _wait_for(end: Coroutine[Any, Any, None], timeout: float | None) -> None:
+    waiting = asyncio.ensure_future(end)
+    try:
+        await asyncio.wait([waiting], timeout=timeout)
+    finally:
+        waiting.cancel()
 
 
 async def _wait(tasks: Iterable[asyncio.Task[Any]], timeout: float | None) -> set[Any]:
