@@ -9,7 +9,6 @@ application for orientation. Everything goes into one JSON file, and as tables i
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,7 +19,7 @@ from .end_to_end import table
 from .interleave import Pace
 from .load.asgi_cases import ASGI_CASES, OTHERS, OWN
 from .load.measure import Result, run
-from .report import write_readme
+from .report import write_json, write_readme
 
 __all__ = ["main", "missed", "summary"]
 
@@ -64,8 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         results.append(run(case, pace))
         document["results"] = [result.as_json() for result in results]
         if options.json:
-            text = json.dumps(document, indent=1, ensure_ascii=False)
-            options.json.write_text(text + "\n", encoding="utf-8")
+            write_json(options.json, document)
     if not results:
         parser.error(f"no such case: choose from {', '.join(TITLES)}")
     print(table(results))

@@ -8,8 +8,6 @@ other work on the machine disturbs least.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import socket
 import subprocess
 import sys
@@ -27,7 +25,7 @@ from .contract import Refused
 from .interleave import Figures, figures_in_turns
 from .load.bridging import HERE, Ends, Flow, both_ways, down, round_trips, up
 from .load.readers import on_the_loads_core
-from .report import duration, write_readme
+from .report import duration, write_json, write_readme
 from .servers import MIB, ROOT, require
 from .servers.cores import Role, cpu_time, pinned
 from .servers.process import free_port
@@ -186,8 +184,7 @@ def main(argv: list[str] | None = None) -> int:
         print(name, file=sys.stderr)
         document["rows"][name] = measure(ROWS[name], options.seconds, options.rounds)
         if options.json:
-            text = json.dumps(document, indent=1, ensure_ascii=False)
-            options.json.write_text(text + os.linesep, encoding="utf-8")
+            write_json(options.json, document)
     print(summary(document), *missed(document), sep="\n")
     if options.document:
         write_readme(options.document, summary(document))

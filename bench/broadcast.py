@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from .end_to_end import table as table_of_cases
 from .interleave import Pace
 from .load.cases import FANNING
 from .load.measure import run
-from .report import write_readme
+from .report import write_json, write_readme
 
 __all__ = ["main", "summary"]
 
@@ -77,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
 def _write(file: Path | None, document: Mapping[str, Any]) -> None:
     """After every part, so that an interruption does not lose it."""
     if file:
-        file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(file, document)
 
 
 def summary(document: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ from .load.fan import Fan, fan
 from .load.readers import Readers, on_the_loads_core
 from .oracle import frame
 from .pubsub import CHANNEL, PREFIX, RATE, SIZE, remote_packet
-from .report import duration, write_readme
+from .report import duration, write_json, write_readme
 from .servers import MIB, require
 from .servers.cores import Role, cpu_time
 from .servers.process import serving
@@ -289,8 +289,7 @@ def main(argv: list[str] | None = None) -> int:
             print(name, file=sys.stderr)
             rows[name] = measure(ROWS[name], redis, extent)
             if options.json:
-                text = json.dumps(document, indent=1, ensure_ascii=False)
-                options.json.write_text(text + "\n", encoding="utf-8")
+                write_json(options.json, document)
     print(summary(document), *missed(document), sep="\n")
     if options.document:
         write_readme(options.document, summary(document))

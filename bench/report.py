@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from .interleave import Ratio
 from .run import Result, Verdict
 
-__all__ = ["as_json", "duration", "summary", "table", "write_readme"]
+__all__ = ["as_json", "duration", "summary", "table", "write_json", "write_readme"]
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 HEADS = ("case", "subject", "its time", "rival", "its time", "target", "reached", "")
@@ -135,6 +136,12 @@ def _provenance(machine: Mapping[str, Any]) -> str:
         f"wscore {engine['version']}, {engine['backend']}, kernel {engine['kernel']}; {peers}. "
         f"Medians of interleaved rounds, {machine['when'][:10]}."
     )
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write all of *document* to the file. Raises OSError."""
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def write_readme(readme: Path, content: str) -> None:

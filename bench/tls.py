@@ -8,8 +8,6 @@ server, which other work on the machine disturbs least.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import socket
 import ssl
 import subprocess
@@ -27,7 +25,7 @@ from wscore import encode_frame
 from . import machine
 from .contract import Refused
 from .load.readers import REQUEST, on_the_loads_core
-from .report import duration, write_readme
+from .report import duration, write_json, write_readme
 from .servers.process import Server, serving
 
 __all__ = ["LOOPS", "ROWS", "Client", "main", "measure", "missed", "summary"]
@@ -215,8 +213,7 @@ def main(argv: list[str] | None = None) -> int:
             found = measure(ROWS[name], loop, options.seconds, options.rounds)
             document["rows"][name][loop] = found
     if options.json:
-        text = json.dumps(document, indent=1, ensure_ascii=False)
-        options.json.write_text(text + os.linesep, encoding="utf-8")
+        write_json(options.json, document)
     print(summary(document), *missed(document), sep="\n")
     if options.document:
         write_readme(options.document, summary(document))

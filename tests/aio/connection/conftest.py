@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.tls_pair import Pair
 
+from wscore.aio.connection import tls_setup
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
     Run = Callable[[Any], Any]
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TLS of our own, also where that of the loop is as fast."""
+    monkeypatch.setenv("WSCORE_TRANSPORT", "auto")
+    monkeypatch.setattr(tls_setup, "_is_faster_over_those_of", lambda loop: True)
 
 
 @pytest.fixture(params=["server", "client"])

@@ -18,7 +18,6 @@ from support.internals import wire_of
 from support.rawpeer import address, echo, serving, until
 
 import wscore
-from wscore.aio.connection import tls_setup
 from wscore.aio.connection.tls_setup import has_own_tls, over_tls, serve_tls, split_tls
 from wscore.aio.connection.tls_transport import TLSTransport
 
@@ -27,13 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Run = Callable[[Any], Any]
-
-
-@pytest.fixture
-def own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """TLS of our own, also where that of the loop is as fast."""
-    monkeypatch.setenv("WSCORE_TRANSPORT", "auto")
-    monkeypatch.setattr(tls_setup, "_is_faster_over_those_of", lambda loop: True)
 
 
 def where(server: wscore.Server) -> str:

@@ -13,19 +13,11 @@ import pytest
 from support.rawpeer import address, echo, serving, until
 
 import wscore
-from wscore.aio.connection import tls_setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Run = Callable[[Any], Any]
-
-
-@pytest.fixture
-def own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """TLS of our own, also where that of the loop is as fast."""
-    monkeypatch.setenv("WSCORE_TRANSPORT", "auto")
-    monkeypatch.setattr(tls_setup, "_is_faster_over_those_of", lambda loop: True)
 
 
 def client_hello(context: ssl.SSLContext) -> bytes:
