@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.certificates import for_blocking_client
 from support.processes import free_port, running
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import connect as sync_connect
@@ -248,6 +249,7 @@ def files(certificate: Path, tmp_path: Path) -> tuple[str, str]:
 def test_tls_on_both_sides(
     files: tuple[str, str], server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:
+    for_blocking_client(client_tls)
     with echoing(server_tls) as target:
         words = "--to", f"tls:{target}", "--tls", *files
         good = "--ca", files[0], "--server-name", "localhost"

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.certificates import for_blocking_client
 from support.processes import running
 from support.workers import ECHO, ask, ended, service
 from websockets.exceptions import ConnectionClosedError, InvalidMessage, InvalidStatus
@@ -100,7 +101,7 @@ def certificate(tmp_path: Path) -> list[str]:
 
 
 def test_serve_speaks_tls(certificate: list[str]) -> None:
-    trusting = ssl.create_default_context(cafile=certificate[0])
+    trusting = for_blocking_client(ssl.create_default_context(cafile=certificate[0]))
     with serving("--tls", *certificate) as (_, uri), connect(uri, ssl=trusting) as ws:
         assert uri.startswith("wss://")
         ws.send("hello")
@@ -250,7 +251,7 @@ def test_workers_speak_tls_with_the_certificate_of_today(
 ) -> None:
     with service(folder, "echo:handler", "--workers", "2", "--tls", *certificate) as served:
         for rolls in (1, 2):
-            trusting = ssl.create_default_context(cafile=certificate[0])
+            trusting = for_blocking_client(ssl.create_default_context(cafile=certificate[0]))
             with connect(f"wss://127.0.0.1:{served.port}/", ssl=trusting) as ws:
                 ws.send("x")
                 assert str(ws.recv(timeout=5)).endswith(" x")

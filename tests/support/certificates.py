@@ -11,7 +11,15 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["certificate", "client_tls", "make_certificate", "server_tls", "serving", "trusting"]
+__all__ = [
+    "certificate",
+    "client_tls",
+    "for_blocking_client",
+    "make_certificate",
+    "server_tls",
+    "serving",
+    "trusting",
+]
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +63,13 @@ def client_tls(certificate: Path) -> ssl.SSLContext:
 def trusting(certificate: Path) -> ssl.SSLContext:
     """What a client needs that trusts *certificate* and no other."""
     return ssl.create_default_context(cafile=str(certificate))
+
+
+def for_blocking_client(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Make *context* one for the blocking client of websockets, which is not safe on TLS 1.3.
+
+    A thread of it reads the server's session tickets from an SSL object while another one sends the
+    request by it; about one of 300 handshakes ends by that, whatever the server is.
+    """
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context

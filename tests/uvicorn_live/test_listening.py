@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.asgi_servers import OURS, OWN, launched
+from support.certificates import for_blocking_client
 from support.processes import eventually
 from websockets.sync.client import connect, unix_connect
 
@@ -122,6 +123,7 @@ def test_a_socket_by_its_descriptor(tmp_path: Path, loop: str) -> None:
 @pytest.mark.parametrize("loop", LOOPS)
 def test_tls(serve: Serve, loop: str, certificate: Path, client_tls: ssl.SSLContext) -> None:
     options = ("--ssl-keyfile", str(certificate), "--ssl-certfile", str(certificate))
+    for_blocking_client(client_tls)
     scopes = []
     for ws in (OURS, OWN[0]):
         server = serve("--loop", loop, *options, ws=ws)
