@@ -25,7 +25,7 @@ ON_TRANSPORTS = $(addprefix tests/aio/connection/test_,backlog.py cancellation.p
 	$(addprefix tests/bridge/test_,listening.py pipe.py)
 
 .PHONY: help demo demo-cluster test coverage bench bench-quick bench-asgi bench-bridge bench-broadcast bench-end-to-end bench-nodes bench-tls compare calls lint types sanitize kernels neon old-cpus \
-	test-packaging test-accelerated test-asgi test-frameworks test-subprotocols test-compat test-browser test-cluster attack fuzz fuzz-sanitized conformance life soak matrix wheels clean
+	test-packaging test-accelerated test-asgi test-frameworks test-subprotocols test-compat test-browser test-cluster docs attack fuzz fuzz-sanitized conformance life soak matrix wheels clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -183,6 +183,20 @@ $(VENV)/.subprotocols: $(VENV)/.dev
 # The tests of a file share its server. Packages of npm are installed by the first of them.
 test-subprotocols: $(VENV)/.subprotocols ## GraphQL, WAMP and others between released clients and servers
 	$(PYTEST) --dist loadfile tests/subprotocols $(ARGS)
+
+# Not editable again; see .fuzz.
+$(VENV)/.docs: $(VENV)/.dev
+	$(PIP) 'wscore-engine[docs]'
+	touch $@
+
+docs: PORT = 8000
+docs: $(VENV)/.docs ## the documentation as a site on PORT; CHECK=1 builds it into build/site and follows its links
+ifdef CHECK
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	$(BIN)/python -m scripts.site.check_links build/site
+else
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:$(PORT)
+endif
 
 test-browser: $(VENV)/.dev ## Chromium opens the page and talks to the server
 	$(BIN)/python -m pytest tests/browser

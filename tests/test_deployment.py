@@ -39,8 +39,9 @@ if sys.platform == "win32":
 pytestmark = pytest.mark.timeout(240)
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
-EXAMPLE, ROOMS = [example for example in EXAMPLES if example.page.stem == "deployment"]
+DOCUMENT = ROOT / "docs" / "deployment.md"
+PAGE = DOCUMENT.read_text(encoding="utf-8")
+EXAMPLE, ROOMS = [example for example in EXAMPLES if example.page == DOCUMENT]
 
 
 def unit(name: str) -> configparser.ConfigParser:

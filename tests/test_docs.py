@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from support.examples import ALONE, CLIENTS, EXAMPLES, PAGES, PORT, SERVERS, Example
 from support.isolated import start
+from support.links import anchors, links
 from support.processes import free_port, running, wait_until_listening
 
 import wscore
@@ -98,27 +99,16 @@ def test_the_commands_run_as_printed() -> None:
                 assert done.stdout == "one\ntwo\n" * block.count("two")
 
 
-LINK = re.compile(r"!?\[[^\]]*\]\((?!https?:)([^)#]*)(#[^)]+)?\)")
-
-
-def anchors(page: Path) -> set[str]:
-    """Of its headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {
-        "#" + re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings
-    }
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    for path, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+    for path, anchor in links(page):
         target = page.parent / path if path else page
         assert target.exists(), path
         assert not anchor or anchor in anchors(target), path + anchor
 
 
 def test_the_readme_lists_every_page() -> None:
-    listed = {path for path, _ in LINK.findall((ROOT / "README.md").read_text(encoding="utf-8"))}
+    listed = {path for path, _ in links(ROOT / "README.md")}
     assert not {f"docs/{page.name}" for page in DOCS.glob("*.md")} - listed
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/README.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
 _blocks = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE).findall
 # Where programs of the README listen, for those that connect to them.
@@ -25,7 +25,7 @@ class Example(NamedTuple):
 
     @property
     def name(self) -> str:
-        return f"{self.page.stem}-{self.number}"
+        return f"{self.page.relative_to(ROOT).with_suffix('')}-{self.number}"
 
     @property
     def serves(self) -> bool:

@@ -129,6 +129,7 @@ ABOUT_ALL = {
     "docs",
     "layout",
     "public",
+    "site",
     "failing",
     "deployment",
     "aio.connection.cancellation",
