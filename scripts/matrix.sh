@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Runs the fast tests on every supported CPython, each in an environment and on a copy of the
-# sources of its own under build/: an editable install builds into the sources, where others of
-# the same version may be running. Usage: matrix.sh [pytest arguments]
+# sources of its own under build/. Usage: matrix.sh [pytest arguments]
 # Interpreters are found by name on PATH or under pyenv. MATRIX="3.10 3.13" chooses among them;
 # MATRIX_REQUIRE=1 fails when one is not found.
 set -euo pipefail
@@ -20,14 +19,6 @@ find_python() { # version
     return 1
 }
 
-copy_sources() { # directory; newer than what was made of them before
-    rm -rf "$1"
-    mkdir -p "$1"
-    tar -c --exclude-vcs --exclude=./build --exclude='./.venv*' --exclude=./.peers \
-        --exclude=__pycache__ --exclude='.*_cache' --exclude='*.egg-info' \
-        --exclude='_speedups.*.so' --exclude=_speedups.c . | tar -x -m -C "$1"
-}
-
 summary=() failed=0
 for version in ${MATRIX:-3.10 3.11 3.12 3.13}; do
     if ! python=$(find_python "$version"); then
@@ -37,7 +28,7 @@ for version in ${MATRIX:-3.10 3.11 3.12 3.13}; do
     fi
     echo "== CPython $version: $python"
     place=$PWD/build/matrix/$version
-    copy_sources "$place/wscore"
+    scripts/copy_sources.sh "$place/wscore"
     if make --no-print-directory -C "$place/wscore" test PYTHON="$python" VENV="$place/venv" \
         PYTEST_ADDOPTS="$*" WSCORE_BUILD=require WSCORE_REQUIRE_COMPILED=1; then
         summary+=("$version: ok")
