@@ -25,7 +25,7 @@ ON_TRANSPORTS = $(addprefix tests/aio/connection/test_,backlog.py cancellation.p
 	$(addprefix tests/bridge/test_,listening.py pipe.py)
 
 .PHONY: help demo demo-cluster test coverage bench bench-quick bench-asgi bench-bridge bench-broadcast bench-end-to-end bench-nodes bench-tls compare calls lint types sanitize kernels neon old-cpus \
-	test-packaging test-accelerated test-asgi test-frameworks test-subprotocols test-compat test-browser test-cluster docs attack fuzz fuzz-sanitized conformance life soak matrix wheels clean
+	test-packaging test-accelerated test-asgi test-frameworks test-subprotocols test-compat test-browser test-cluster docs attack fuzz fuzz-sanitized conformance life soak matrix wheels release conditions clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -234,6 +234,12 @@ matrix: ## the fast tests on every supported CPython that is found; MATRIX: whic
 
 wheels: $(VENV)/.dev ## sdist and wheel into dist/, repaired for manylinux on Linux
 	scripts/wheels.sh $(BIN)/python
+
+release: $(VENV)/.dev ## VERSION=0.2.0: check, commit, build and tag, and push nothing; DRY_RUN=1 only checks
+	$(BIN)/python scripts/release.py $(if $(DRY_RUN),--dry-run) '$(VERSION)'
+
+conditions: $(VENV)/.dev ## `make test` without a network, with a read-only home, as a user without rights; ARGS: of pytest
+	scripts/conditions.sh $(BIN)/python make test PYTEST_ADDOPTS="$(ARGS)"
 
 clean: ## everything that can be made again, the environments included
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage htmlcov
