@@ -18,7 +18,7 @@ pytestmark = pytest.mark.any_backend
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 # Documents of the repository that the site has, too.
-OUTSIDE = ["CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md"]
+OUTSIDE = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md"]
 
 
 def navigation() -> list[Any]:

@@ -132,6 +132,7 @@ ABOUT_ALL = {
     "site",
     "failing",
     "deployment",
+    "security",
     "aio.connection.cancellation",
     "aio.connection.corpus_live",
     "aio.connection.delivery_live",
