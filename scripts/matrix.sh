@@ -1,27 +1,14 @@
 #!/usr/bin/env bash
 # Runs the fast tests on every supported CPython, each in an environment and on a copy of the
 # sources of its own under build/. Usage: matrix.sh [pytest arguments]
-# Interpreters are found by name on PATH or under pyenv. MATRIX="3.10 3.13" chooses among them;
+# Interpreters are those of find_python.sh. MATRIX="3.10 3.13" chooses among them;
 # MATRIX_REQUIRE=1 fails when one is not found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-find_python() { # version
-    local candidate
-    for candidate in "python$1" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python; do
-        # A shim of pyenv may stand for a version that is not there: ask it.
-        if "$candidate" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$1')" \
-            2>/dev/null; then
-            command -v "$candidate"
-            return
-        fi
-    done
-    return 1
-}
-
 summary=() failed=0
 for version in ${MATRIX:-3.10 3.11 3.12 3.13}; do
-    if ! python=$(find_python "$version"); then
+    if ! python=$(scripts/find_python.sh "$version"); then
         summary+=("$version: not found")
         failed=$((failed + ${MATRIX_REQUIRE:-0}))
         continue
