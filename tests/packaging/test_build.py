@@ -255,7 +255,7 @@ def test_a_wheel_holds_types_and_extension_but_no_sources(compiled: tuple[Path, 
     assert {name.split("/")[0].split("-")[0] for name in inside} == {"wscore", "wscore_engine"}
 
 
-FOLDERS = {".ci", "bench", "docs", "examples", "scripts", "tests", "wscore"}
+FOLDERS = {".ci", ".github", "bench", "docs", "examples", "scripts", "tests", "wscore"}
 
 
 def files_in(folder: Path) -> set[str]:
@@ -265,7 +265,7 @@ def files_in(folder: Path) -> set[str]:
         file.as_posix()
         for file in files
         if file.parts[0] in FOLDERS
-        or file.name in ("LICENSE", "Makefile")
+        or file.name in (".pre-commit-config.yaml", "LICENSE", "Makefile")
         or (len(file.parts) == 1 and file.suffix in (".md", ".py", ".toml", ".in"))
     }
 

@@ -132,6 +132,7 @@ ABOUT_ALL = {
     "site",
     "failing",
     "deployment",
+    "github",
     "security",
     "aio.connection.cancellation",
     "aio.connection.corpus_live",
