@@ -5,13 +5,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 import yaml
 from support.links import anchors, links
+
+import wscore
+from scripts.site.check_links import Site
 
 pytestmark = pytest.mark.any_backend
 
@@ -48,3 +54,94 @@ def test_links_of_other_documents_lead_somewhere(name: str) -> None:
         target = page.parent / path if path else page
         assert target.exists(), path
         assert not anchor or anchor in anchors(target), path + anchor
+
+
+# The reference -------------------------------------------------------------------------------
+
+PUBLIC = [
+    *("wscore", "wscore.acceleration", "wscore.asgi", "wscore.bridge", "wscore.codes"),
+    *("wscore.compat", "wscore.deflate", "wscore.errors", "wscore.extensions", "wscore.frames"),
+    *("wscore.headers", "wscore.hub", "wscore.subprotocols", "wscore.testing", "wscore.workers"),
+]
+# Their public names are those of other modules, or none.
+NOT_PUBLIC = {"wscore.aio", "wscore.cli", "wscore.demo", "wscore.protocol"}
+# What the stand-in for websockets has beside the modules of that library.
+HELPERS = {"asyncio.keywords", "extensions.framing", "imports", "lazy", "sync", "trio"}
+_STAND_IN = ROOT / "wscore" / "compat" / "websockets"
+_MODULES = {
+    ".".join(path.relative_to(_STAND_IN).with_suffix("").parts).removesuffix("__init__").strip(".")
+    for path in _STAND_IN.rglob("*.py")
+}
+COMPAT = [f"wscore.compat.websockets.{name}".strip(".") for name in sorted(_MODULES - HELPERS)]
+
+
+def entries() -> list[str]:
+    """What the pages of the reference name for mkdocstrings."""
+    pages = (page.read_text(encoding="utf-8") for page in (DOCS / "reference").glob("*.md"))
+    return [path for page in pages for path in re.findall(r"^::: (\S+)$", page, re.MULTILINE)]
+
+
+def found(path: str) -> Any:
+    """The object that is called so."""
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+def test_each_module_is_public_or_not() -> None:
+    modules = {module.name for module in iter_modules(wscore.__path__) if module.name[0] != "_"}
+    assert {f"wscore.{name}" for name in modules} == {*PUBLIC[1:], *NOT_PUBLIC}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of old names of websockets
+def test_entries_of_the_reference_exist_and_stand_once() -> None:
+    assert sorted(entries()) == sorted(set(entries()))
+    for path in entries():
+        found(path)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of old names of websockets
+@pytest.mark.parametrize("module", [*PUBLIC, *COMPAT])
+def test_every_public_name_is_in_the_reference(module: str) -> None:
+    """Under this name, or another one of the same object."""
+    explained = {id(found(path)) for path in entries()}
+    names = getattr(import_module(module), "__all__", [])
+    assert not [name for name in names if id(found(f"{module}.{name}")) not in explained]
+
+
+# What follows the links of the built site ----------------------------------------------------
+
+SOUND = {
+    "index.html": '<h2 id="a">A</h2><a href="in/page.html#b">b</a><a href="#a">a</a>',
+    "in/page.html": '<h2 id="b">B</h2><a href="../index.html#a">a</a><a href="https://e.org">e</a>',
+}
+
+
+def problems(folder: Path, pages: dict[str, str]) -> list[str]:
+    for name, text in pages.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return Site(folder).problems()
+
+
+def test_a_sound_site(tmp_path: Path) -> None:
+    assert not problems(tmp_path, SOUND)
+
+
+@pytest.mark.parametrize(
+    ("page", "text", "problem"),
+    [
+        ("in/page.html", "<h2>B</h2>", "index.html: in/page.html#b: no such anchor"),
+        ("in/page.html", '<h2 id="b"><a href="c.html">', "in/page.html: c.html: no such file"),
+        ("in/page.html", '<h2 id="b"><img src="c.png">', "in/page.html: c.png: no such file"),
+        ("orphan.html", "<p>", "orphan.html: no page leads to it"),
+        (
+            "in/page.html",
+            '<h2 id="b"><link rel="stylesheet" href="https://fonts.example/a.css">',
+            "in/page.html loads https://fonts.example/a.css",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_site_is_told(
+    tmp_path: Path, page: str, text: str, problem: str
+) -> None:
+    assert problems(tmp_path, {**SOUND, page: text}) == [problem]

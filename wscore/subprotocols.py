@@ -52,24 +52,30 @@ __all__ = [
     "server_preference",
 ]
 
-# The protocol of the package subscriptions-transport-ws, and of most servers until 2021.
 GRAPHQL_WS = "graphql-ws"
-# The protocol of the package graphql-ws, in spite of that package's name.
+"""The protocol of the package subscriptions-transport-ws, and of most servers until 2021."""
 GRAPHQL_TRANSPORT_WS = "graphql-transport-ws"
+"""The protocol of the package graphql-ws, in spite of that package's name."""
 GRAPHQL = (GRAPHQL_TRANSPORT_WS, GRAPHQL_WS)
+"""Both, the newer one first."""
 
-MQTT = "mqtt"  # all versions; MQTT 3.1.1 6 and MQTT 5.0 6
+MQTT = "mqtt"
+"""All versions; MQTT 3.1.1 6 and MQTT 5.0 6."""
 
 STOMP_1_0 = "v10.stomp"
 STOMP_1_1 = "v11.stomp"
 STOMP_1_2 = "v12.stomp"
 STOMP = (STOMP_1_2, STOMP_1_1, STOMP_1_0)
+"""All versions, the newest first."""
 
-# The name is that of the serialisation, too: text in JSON, binary in the others.
 WAMP_2_JSON = "wamp.2.json"
+"""WAMP in text messages of JSON."""
 WAMP_2_MSGPACK = "wamp.2.msgpack"
+"""WAMP in binary messages of MessagePack."""
 WAMP_2_CBOR = "wamp.2.cbor"
+"""WAMP in binary messages of CBOR."""
 WAMP = (WAMP_2_CBOR, WAMP_2_MSGPACK, WAMP_2_JSON)
+"""All three, those in binary messages first."""
 
 OCPP_1_2 = "ocpp1.2"
 OCPP_1_5 = "ocpp1.5"
@@ -78,14 +84,21 @@ OCPP_2_0 = "ocpp2.0"
 OCPP_2_0_1 = "ocpp2.0.1"
 OCPP_2_1 = "ocpp2.1"
 OCPP = (OCPP_2_1, OCPP_2_0_1, OCPP_2_0, OCPP_1_6, OCPP_1_5, OCPP_1_2)
+"""All versions, the newest first."""
 
-AMQP = "amqp"  # 1.0
-COAP = "coap"  # RFC 8323
-JMAP = "jmap"  # RFC 8887
-MSRP = "msrp"  # RFC 7977
-SIP = "sip"  # RFC 7118
+AMQP = "amqp"
+"""AMQP 1.0."""
+COAP = "coap"
+"""RFC 8323."""
+JMAP = "jmap"
+"""RFC 8887."""
+MSRP = "msrp"
+"""RFC 7977."""
+SIP = "sip"
+"""RFC 7118."""
 SOAP = "soap"
-XMPP = "xmpp"  # RFC 7395
+XMPP = "xmpp"
+"""RFC 7395."""
 
 
 # As a request has one: any other would never be compared with success.

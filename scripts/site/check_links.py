@@ -62,7 +62,7 @@ class Site:
                 target, problem = self.follow(path, url)
                 if problem:
                     found.append(f"{path}: {url}: {problem}")
-                elif target in self.pages and target not in reached:
+                if target in self.pages and target not in reached:
                     reached.add(target)
                     waiting.append(target)
         return found + [f"{path}: no page leads to it" for path in self.pages.keys() - reached]

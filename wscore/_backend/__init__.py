@@ -74,7 +74,9 @@ if _kernel:
         raise ImportError(f"WSCORE_KERNEL: {unsupported}") from unsupported
 
 BACKEND = "python" if _chosen.__name__.endswith(".pure") else "compiled"
+"""``"compiled"`` or ``"python"``."""
 KERNEL = _chosen.current_kernel()
+"""The name of the kernel that masks and validates UTF-8, such as ``"avx2"``."""
 CPU_FEATURES = _chosen.CPU_FEATURES
 BaseConnection = _chosen.BaseConnection
 Channel = _chosen.Channel

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Agreement", "Extension", "ExtensionParams", "MessageCodec", "confirm", "negotiate"]
 
-# Parameters in order. A parameter without a value has None.
 ExtensionParams: TypeAlias = "list[tuple[str, str | None]]"
+"""Parameters in order. A parameter without a value has None."""
 
 
 class MessageCodec:

@@ -31,15 +31,15 @@ __all__ = [
     "parse_extensions",
     "parse_subprotocols",
     "parse_upgrade",
-    "reduce_slots",
 ]
 
-# A name and its parameters, in order. A parameter without a value has None.
 ExtensionHeader: TypeAlias = tuple[str, list[tuple[str, str | None]]]
+"""A name and its parameters, in order. A parameter without a value has None."""
 # A type at run time, too: applications write `HeadersLike | None`.
 HeadersLike: TypeAlias = Union[
     "Headers", Mapping[str, str], Iterable[tuple[str, str]], "SupportsKeysAndGetItem"
 ]
+"""What `Headers` can be made of."""
 
 
 class SupportsKeysAndGetItem(Protocol):

@@ -18,12 +18,12 @@ __all__ = ["Lane", "Link"]
 class Lane:
     """One direction of a link. Its attributes may be changed at any time.
 
-    delay: seconds until data arrives, for data written from now on.
-    max_read: bytes that one read returns at most; 1 delivers byte by byte, None sets no limit.
-    held: if True, nothing arrives, but nothing is lost, as on a cut cable under TCP.
-    dropping: if True, data vanishes instead of arriving.
-    capacity: bytes that may be in flight, as in a socket's buffers; more wait at the sender.
-    lost: bytes that have vanished; the end of the stream counts as one.
+    - ``delay``: seconds until data arrives, for data written from now on.
+    - ``max_read``: bytes that one read returns at most; 1 delivers byte by byte, None any number.
+    - ``held``: if True, nothing arrives, but nothing is lost, as on a cut cable under TCP.
+    - ``dropping``: if True, data vanishes instead of arriving.
+    - ``capacity``: bytes that may be in flight, as in a socket's buffers; more wait at the sender.
+    - ``lost``: bytes that have vanished; the end of the stream counts as one.
 
     Raises ValueError for a max_read or a capacity below 1.
     """

@@ -44,21 +44,22 @@ __all__ = [
     "UnixServeKeywords",
 ]
 
-# Both may answer an opening handshake, and may be coroutine functions.
 ProcessRequest: TypeAlias = (
     "Callable[[ServerConnection, Request], Response | Awaitable[Response | None] | None]"
 )
+"""May answer a request in place of the handshake; may be a coroutine function."""
 ProcessResponse: TypeAlias = (
     "Callable[[ServerConnection, Request, Response], Response | Awaitable[Response | None] | None]"
 )
-# The server's by preference, or a function that chooses from what a client offers.
+"""May replace the response to a request; may be a coroutine function."""
 Subprotocols: TypeAlias = "Sequence[str] | Callable[[list[str]], str | None]"
-# Chooses a subprotocol, or raises NegotiationError.
+"""The server's by preference, or a function that chooses from what a client offers."""
 SelectSubprotocol: TypeAlias = "Callable[[ServerConnection, list[str]], str | None]"
-# A class derived from ServerConnection, or a function that makes one.
+"""Chooses a subprotocol, or raises NegotiationError."""
 CreateConnection: TypeAlias = "Callable[[Wire, Host], ServerConnection]"
-# None is for requests without an Origin.
+"""A class derived from `ServerConnection`, or a function that makes one."""
 AllowedOrigins: TypeAlias = "Sequence[str | re.Pattern[str] | None]"
+"""Origins, or patterns of them; None is for requests without an Origin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Handler", "Routes"]
 
-# A coroutine function, or a Listener: a class, instantiated per connection, or one instance.
 Handler: TypeAlias = "Callable[[ServerConnection], Awaitable[None]] | type[Listener] | Listener"
+"""A coroutine function, or a `Listener`: a class, instantiated per connection, or one instance."""
 
 _MARK = getattr(asyncio.coroutines, "_is_coroutine", object())
 
