@@ -204,6 +204,28 @@ def test_pings_and_pongs_are_shown_on_request() -> None:
 # What fails --------------------------------------------------------------------------------------
 
 
+def test_the_handshake_and_the_end_are_shown_on_request() -> None:
+    with serving(echo) as uri:
+        done = wscore_connect(uri, "-v", "--auth", "ann:secret", "-x", "hello")
+    request, answer = (
+        [line for line in done.stderr.splitlines() if line.startswith(mark)] for mark in "><"
+    )
+    assert request[0] == "> GET / HTTP/1.1"
+    assert "> Authorization: (not shown)" in request
+    assert answer[0] == "< HTTP/1.1 101 Switching Protocols"
+    assert any(line.startswith("< Sec-WebSocket-Accept: ") for line in answer)
+    last = "closed: sent 1000 (normal closure); then received 1000 (normal closure)"
+    assert done.stderr.splitlines()[-1] == last
+    assert (done.stdout, done.returncode) == ("hello\n", 0)
+
+
+def test_a_refusal_is_shown_on_request() -> None:
+    with serving(echo, process_request=lambda ws, _: ws.respond(403, "no")) as uri:
+        done = wscore_connect(uri, "--verbose")
+    assert done.stderr.startswith("< HTTP/1.1 403 Forbidden\n< ")
+    assert done.returncode == 3
+
+
 def test_input_that_is_not_utf8_ends_it_after_the_answers() -> None:
     with serving(echo) as uri:
         done = subprocess.run(

@@ -108,6 +108,10 @@ def _add_conversation(parser: argparse.ArgumentParser) -> None:
         "-P", "--show-ping-pong", action="store_true", help="show received pings and pongs"
     )
     conversation.add_argument(
+        "-v", "--verbose", action="store_true",
+        help="show the opening handshake, without its secrets, and how the connection ended",
+    )  # fmt: skip
+    conversation.add_argument(
         "--slash", action="store_true",
         help="lines may be commands: /ping [DATA], /pong [DATA], /close [CODE [REASON]]",
     )  # fmt: skip
@@ -130,6 +134,7 @@ def _connect(parser: argparse.ArgumentParser, options: argparse.Namespace) -> in
         wait=options.wait,
         commands=options.slash,
         control_frames=options.show_ping_pong,
+        verbose=options.verbose,
     )
     return asyncio.run(talk(options.uri, manner, **connecting))
 

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..aio import Listener, connect
 from ..codes import CloseCode
-from ..errors import ConnectionClosed, ConnectionClosedError, SendQueueFull, WebSocketError
+from ..errors import (
+    ConnectionClosed,
+    ConnectionClosedError,
+    InvalidStatus,
+    SendQueueFull,
+    WebSocketError,
+)
+from ..protocol.headers import is_secret
 from .lines import InputError, lines, open_input
 from .output import OutputError, harmless, is_terminal, note, write
 from .prompt import Prompt, can_prompt
@@ -24,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator, Sequence
 
     from ..aio import ClientConnection
+    from ..protocol.headers import Headers
+    from ..protocol.http11 import Response
     from .lines import Source
 
 __all__ = ["FAILED", "NOT_CONNECTED", "OK", "Manner", "talk"]
@@ -55,6 +64,8 @@ class Manner:
     """Whether lines may be ``/ping``, ``/pong`` and ``/close``."""
     control_frames: bool = False
     """Whether pings and pongs are shown."""
+    verbose: bool = False
+    """Whether the opening handshake and the end of the connection are shown."""
 
 
 async def talk(uri: str, manner: Manner, **options: Any) -> int:
@@ -142,6 +153,8 @@ class _Conversation(Listener["ClientConnection"]):
         try:
             ws = await connect(self._uri, self, **options)
         except (WebSocketError, OSError, asyncio.TimeoutError, ValueError, ImportError) as error:
+            if self._manner.verbose and isinstance(error, InvalidStatus):
+                _note_response(error.response)
             note(f"cannot connect: {_reason(error)}")
             return NOT_CONNECTED
         interactive = self._manner.messages is None and can_prompt()
@@ -174,13 +187,16 @@ class _Conversation(Listener["ClientConnection"]):
     def _outcome(self, ws: ClientConnection, interactive: bool) -> int:
         error = ws.protocol.closed_error()
         failed = isinstance(error, ConnectionClosedError)
-        if self._status == OK and (failed or interactive):
+        if self._status == OK and (failed or interactive or self._manner.verbose):
             note(f"closed: {error}")
         return self._status or (FAILED if failed else OK)
 
     # What comes
 
     def on_open(self, ws: ClientConnection) -> None:
+        if self._manner.verbose and ws.request is not None and ws.response is not None:
+            _note_head(">", f"{ws.request.method} {ws.request.path} HTTP/1.1", ws.request.headers)
+            _note_response(ws.response)
         note(f"connected to {_userinfo.sub('//', self._uri, count=1)}")
 
     def on_message(self, ws: ClientConnection, message: str | bytes) -> None:
@@ -304,6 +320,17 @@ def _reason(error: Exception) -> str:
     text = str(error) or type(error).__name__
     name, colon, rest = text.partition(": ")
     return f"{_GIVEN.get(name, name)}{colon}{rest}"
+
+
+def _note_response(response: Response) -> None:
+    _note_head("<", f"HTTP/1.1 {response.status_code} {response.reason_phrase}", response.headers)
+
+
+def _note_head(mark: str, first: str, headers: Headers) -> None:
+    """Print a head as curl does, but for its secrets: what is printed here is shown to others."""
+    note(f"{mark} {first}")
+    for name, value in headers.raw_items():
+        note(f"{mark} {name}: {'(not shown)' if is_secret(name) else value}")
 
 
 def _close_code(text: str) -> int:

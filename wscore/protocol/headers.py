@@ -86,10 +86,15 @@ def is_token(text: str) -> bool:
     return _is_token(text) is not None
 
 
+def is_secret(name: str) -> bool:
+    """Whether the value of the header *name* is nothing to be logged or shown."""
+    return name.lower() in _SECRET
+
+
 def _shown(name: object, value: object) -> str:
     """What an error says of *value*: errors are logged, and secrets must not be."""
-    is_secret = isinstance(name, str) and name.lower() in _SECRET
-    return "the value given" if is_secret else repr(value)
+    hidden = isinstance(name, str) and is_secret(name)
+    return "the value given" if hidden else repr(value)
 
 
 def is_field_value(text: str) -> bool:
