@@ -72,7 +72,8 @@ def _compiled_is_expected() -> bool:
 # processes, which begin and end the same on either.
 _ANY_BACKEND = (
     *("_backend", "conformance", "support", "workers"),
-    *("test_deployment.py", "test_docs.py", "test_layout.py"),
+    *("test_deployment.py", "test_docs.py", "test_guides.py", "test_layout.py"),
+    "test_tutorials.py",
 )
 # These look at what the switch has chosen.
 _CHOSEN_BACKEND = ("test_backend.py", "test_upgrade.py")

@@ -134,6 +134,8 @@ ABOUT_ALL = {
     "deployment",
     "github",
     "security",
+    "guides",
+    "tutorials",
     "aio.connection.cancellation",
     "aio.connection.corpus_live",
     "aio.connection.delivery_live",
