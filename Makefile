@@ -24,7 +24,7 @@ ON_TRANSPORTS = $(addprefix tests/aio/connection/test_,backlog.py cancellation.p
 	$(addprefix tests/aio/client/test_,connect.py dialing.py tls.py) \
 	$(addprefix tests/bridge/test_,listening.py pipe.py)
 
-.PHONY: help demo demo-cluster test coverage bench bench-quick bench-asgi bench-bridge bench-broadcast bench-end-to-end bench-nodes bench-tls compare calls lint types sanitize kernels neon old-cpus \
+.PHONY: help demo demo-cluster test coverage report bench bench-quick bench-asgi bench-bridge bench-broadcast bench-deflate bench-end-to-end bench-nodes bench-tls compare calls lint types sanitize kernels neon old-cpus \
 	test-packaging test-accelerated test-asgi test-frameworks test-subprotocols test-compat test-browser test-cluster docs attack fuzz fuzz-sanitized conformance life soak matrix wheels release conditions clean
 
 help: ## this list
@@ -75,24 +75,40 @@ coverage: $(VENV)/.dev ## which lines of the Python code the fast tests reach
 	$(BIN)/python -m coverage run -m pytest --quiet $(WITHOUT_PEERS)
 	$(BIN)/python -m coverage report
 
-bench: $(VENV)/.dev ## all kernel benchmarks, with the ratios to reach; writes README's table
-	$(BIN)/python -m bench --json bench/results.json --readme README.md
+# Fewer ROUNDS take less time; the files and the report tell how many there were.
+PACE = $(if $(ROUNDS),--rounds $(ROUNDS))
+BENCHMARKS := bench-end-to-end bench-deflate bench-broadcast bench-asgi bench-nodes bench-bridge bench-tls bench compare
 
-bench-end-to-end: $(VENV)/.dev ## servers and clients beside those of other libraries, with charts
+report: $(VENV)/.dev ## docs/report.md with its charts, from what was measured; MEASURE=1 measures all before, for more than an hour; ROUNDS=3 for less
+ifdef MEASURE
+	# One that fails may have missed a target: the page tells, and the others are measured all the same.
+	for each in $(BENCHMARKS); do $(MAKE) $$each || echo "report: $$each failed, or missed a target" >&2; done
+endif
+	$(BIN)/python -m bench.page
+
+bench: $(VENV)/.dev ## all kernel benchmarks, with the ratios to reach; writes README's table
+	$(BIN)/python -m bench --json bench/results.json --readme README.md $(PACE)
+
+bench-end-to-end: $(VENV)/.dev ## servers and clients beside those of other libraries, with charts; ROUNDS=3 for less
 	if command -v npm >/dev/null; then npm install --silent --prefix .peers/node ws; fi
-	$(BIN)/python -m bench.end_to_end --json bench/end_to_end.json
-	$(BIN)/python -m bench.charts bench/end_to_end.json docs/charts
+	$(BIN)/python -m bench.end_to_end echo client connections heartbeat --json bench/end_to_end.json $(PACE) $(ARGS); status=$$?; \
+		$(BIN)/python -m bench.charts bench/end_to_end.json docs/charts && exit $$status
+
+bench-deflate: $(VENV)/.dev ## the same with permessage-deflate
+	if command -v npm >/dev/null; then npm install --silent --prefix .peers/node ws; fi
+	$(BIN)/python -m bench.end_to_end deflate --json bench/end_to_end_deflate.json $(PACE) $(ARGS); status=$$?; \
+		$(BIN)/python -m bench.charts bench/end_to_end_deflate.json docs/charts && exit $$status
 
 bench-broadcast: $(VENV)/.dev ## rooms: one message to many, beside other libraries; memberships; slow members
 	if command -v npm >/dev/null; then npm install --silent --prefix .peers/node ws; fi
-	$(BIN)/python -m bench.broadcast --json bench/broadcast.json --document docs/hub.md $(ARGS); status=$$?; \
+	$(BIN)/python -m bench.broadcast --json bench/broadcast.json --document docs/hub.md $(PACE) $(ARGS); status=$$?; \
 		$(BIN)/python -m bench.charts bench/broadcast.json docs/charts && exit $$status
 
 bench-asgi: $(VENV)/.dev ## wscore under uvicorn beside uvicorn's own classes and other servers; QUICK=1 only tries it
 ifdef QUICK
 	$(BIN)/python -m bench.asgi --rounds 1 --seconds 0.2 $(ARGS)
 else
-	$(BIN)/python -m bench.asgi --json bench/asgi.json --document docs/asgi.md $(ARGS); status=$$?; \
+	$(BIN)/python -m bench.asgi --json bench/asgi.json --document docs/asgi.md $(PACE) $(ARGS); status=$$?; \
 		$(BIN)/python -m bench.charts bench/asgi.json docs/charts && exit $$status
 endif
 
@@ -100,28 +116,28 @@ bench-nodes: $(VENV)/.dev ## hubs of many nodes beside redis-py and a hub alone;
 ifdef QUICK
 	$(BIN)/python -m bench.nodes --rounds 1 --seconds 0.5 --waiting 20000 $(ARGS)
 else
-	$(BIN)/python -m bench.nodes --json bench/nodes.json --document docs/scaling.md $(ARGS)
+	$(BIN)/python -m bench.nodes --json bench/nodes.json --document docs/scaling.md $(PACE) $(ARGS)
 endif
 
 bench-bridge: $(VENV)/.dev ## wscore bridge beside websockify; QUICK=1 only tries it
 ifdef QUICK
 	$(BIN)/python -m bench.bridge --rounds 1 --seconds 0.3 $(ARGS)
 else
-	$(BIN)/python -m bench.bridge --json bench/bridge.json --document docs/bridge.md $(ARGS)
+	$(BIN)/python -m bench.bridge --json bench/bridge.json --document docs/bridge.md $(PACE) $(ARGS)
 endif
 
 bench-tls: $(VENV)/.dev ## our TLS beside that of asyncio and uvloop; QUICK=1 only tries it
 ifdef QUICK
 	$(BIN)/python -m bench.tls --rounds 1 --seconds 0.2 $(ARGS)
 else
-	$(BIN)/python -m bench.tls --json bench/tls.json --document docs/server.md $(ARGS)
+	$(BIN)/python -m bench.tls --json bench/tls.json --document docs/server.md $(PACE) $(ARGS)
 endif
 
 compare: $(VENV)/.dev ## WebSocket beside server-sent events and long polling; QUICK=1 only tries it
 ifdef QUICK
 	$(BIN)/python -m bench.compare --quick $(ARGS)
 else
-	$(BIN)/python -m bench.compare --json bench/compare.json --document docs/comparison.md $(ARGS); status=$$?; \
+	$(BIN)/python -m bench.compare --json bench/compare.json --document docs/comparison.md $(PACE) $(ARGS); status=$$?; \
 		$(BIN)/python -m bench.charts bench/compare.json docs/charts && exit $$status
 endif
 

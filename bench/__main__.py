@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -18,13 +17,13 @@ QUICK = Pace(seconds=0.003, rounds=3)
 def main(argv: list[str] | None = None) -> int:
     """Return 1 if a target was not reached or a contender was refused, else 0."""
     options = _parser().parse_args(argv)
-    pace = QUICK if options.quick else FULL
+    pace = QUICK if options.quick else FULL._replace(rounds=options.rounds)
+    made_on = machine.describe()
     results = _measure(options.suites or list(suites.SUITES), pace)
-    document = report.as_json(machine.describe(), pace._asdict(), results)
+    document = report.as_json(made_on, pace._asdict(), results)
     print(report.table(results))
     if options.json:
-        text = json.dumps(document, indent=1, ensure_ascii=False)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        report.write_json(options.json, document)
     if options.readme:
         report.write_readme(options.readme, report.summary(document))
     return _judge(results)
@@ -43,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_true", help="short samples and three rounds, for rough results"
     )
+    parser.add_argument("--rounds", type=int, default=FULL.rounds, help="(%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to FILE")
     parser.add_argument(
         "--readme", type=Path, metavar="FILE", help="write the table between the marks in FILE"

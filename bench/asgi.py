@@ -16,12 +16,14 @@ from typing import Any
 
 from . import machine
 from .end_to_end import table
-from .interleave import Pace
+from .interleave import Pace, reaches
 from .load.asgi_cases import ASGI_CASES, OTHERS, OWN
 from .load.measure import Result, run
 from .report import write_json, write_readme
 
-__all__ = ["main", "missed", "summary"]
+__all__ = ["ROUNDS", "SECONDS", "compared", "idle", "main", "missed", "summary"]
+
+ROUNDS, SECONDS = 5, 0.5
 
 TITLES = {
     "asgi-raw-1": "raw ASGI echo, 1 in flight",
@@ -48,8 +50,8 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m bench.asgi", description="Compare WebSocket classes under uvicorn."
     )
     parser.add_argument("cases", nargs="*", metavar="case", help="how names of cases begin")
-    parser.add_argument("--rounds", type=int, default=5, help="samples of each contender")
-    parser.add_argument("--seconds", type=float, default=0.5, help="length of a sample")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="samples of each contender")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="length of a sample")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to FILE")
     parser.add_argument("--document", type=Path, help="write the tables between its markers")
     options = parser.parse_args(argv)
@@ -96,7 +98,7 @@ def missed(document: Row) -> list[str]:
     return [
         f"SHORT: {TITLES[result['case']['name']]}: {ratio:.3g}x, not {goal['ratio']:g}x"
         for result, goal, _, ratio in compared(document)
-        if goal["ratio"] is not None and ratio < goal["ratio"]
+        if goal["ratio"] is not None and not reaches(ratio, goal["ratio"])
     ]
 
 
@@ -147,9 +149,13 @@ def _goal_row(result: Row, goal: Row, best: str, ratio: float) -> list[str]:
         best.partition(",")[0],
         _figure(theirs, is_size),
         _times(least, is_size) if least else "",
-        _times(ratio, is_size) + ("" if least is None else " ok" if ratio >= least else " SHORT"),
+        _times(ratio, is_size) + _state(ratio, least),
         "" if is_size else _times(theirs["cpu"] / ours["cpu"], False),
     ]
+
+
+def _state(ratio: float, least: float | None) -> str:
+    return "" if least is None else " ok" if reaches(ratio, least) else " SHORT"
 
 
 def _times(ratio: float, is_size: bool) -> str:

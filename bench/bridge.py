@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from . import machine
 from .contract import Refused
-from .interleave import Figures, figures_in_turns
+from .interleave import Figures, figures_in_turns, reaches
 from .load.bridging import HERE, Ends, Flow, both_ways, down, round_trips, up
 from .load.readers import on_the_loads_core
 from .report import duration, write_json, write_readme
@@ -30,9 +30,11 @@ from .servers import MIB, ROOT, require
 from .servers.cores import Role, cpu_time, pinned
 from .servers.process import free_port
 
-__all__ = ["CONTENDERS", "ROWS", "bridging", "main", "measure", "missed", "sample", "summary"]
+__all__ = ["CONTENDERS", "ROUNDS", "ROWS", "SECONDS", "bridging", "main", "measure", "missed",
+           "reached", "sample", "summary"]  # fmt: skip
 
 KIB = 1024
+ROUNDS, SECONDS = 5, 2.0
 STARTING = 15.0  # seconds until a bridge listens
 US = "wscore bridge"
 RIVAL = "websockify"
@@ -167,8 +169,8 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m bench.bridge", description="Measure wscore bridge beside websockify."
     )
     parser.add_argument("rows", nargs="*", metavar="row", help="of " + ", ".join(ROWS))
-    parser.add_argument("--seconds", type=float, default=2.0, help="of a sample (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="(%(default)s)")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of a sample (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="(%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to FILE")
     parser.add_argument("--document", type=Path, help="write the table between its markers")
     options = parser.parse_args(argv)
@@ -177,6 +179,8 @@ def main(argv: list[str] | None = None) -> int:
     document: dict[str, Any] = {
         "machine": machine.describe(),
         "rounds": options.rounds,
+        "seconds": options.seconds,
+        "goals": {name: row.goal for name, row in ROWS.items()},
         "websockify": _version(),
         "rows": {},
     }
@@ -200,18 +204,28 @@ def _ratio(measure: str, ours: Figures, theirs: Figures) -> float:
     return good / other if measure == "rate" else other / good
 
 
+def goal(document: Mapping[str, Any], row: str) -> float | None:
+    """That of *row* when it was measured; of today where *document* is older than "goals"."""
+    least: float | None = document["goals"][row] if "goals" in document else ROWS[row].goal
+    return least
+
+
+def reached(document: Mapping[str, Any]) -> Iterator[tuple[str, str, float, float]]:
+    """Each row and measure that has a goal and was measured: also the goal, and the ratio."""
+    for name, found in document["rows"].items():
+        medians, least = found["medians"], goal(document, name)
+        if least is not None and {US, RIVAL} <= medians.keys():
+            for measure in ROWS[name].measures:
+                yield name, measure, least, _ratio(measure, medians[US], medians[RIVAL])
+
+
 def missed(document: Mapping[str, Any]) -> list[str]:
     """Goals that were not reached."""
-    short = []
-    for name, found in document["rows"].items():
-        row, medians = ROWS[name], found["medians"]
-        if row.goal is None or not {US, RIVAL} <= medians.keys():
-            continue
-        for each in row.measures:
-            ratio = _ratio(each, medians[US], medians[RIVAL])
-            if ratio < row.goal:
-                short.append(f"SHORT: {row.title}: {ratio:.3g}x, not {row.goal:g}x ({each})")
-    return short
+    return [
+        f"SHORT: {ROWS[name].title}: {ratio:.3g}x, not {least:g}x ({measure})"
+        for name, measure, least, ratio in reached(document)
+        if not reaches(ratio, least)
+    ]
 
 
 def summary(document: Mapping[str, Any]) -> str:
@@ -226,15 +240,16 @@ def summary(document: Mapping[str, Any]) -> str:
         per = "a round trip" if row.load is None else "a MiB"
         for contender, figures in medians.items():
             told = [_told(each, figures[each]) for each in row.measures]
-            ratios = goal = by_cpu = ""
+            ratios = wanted = by_cpu = ""
             if contender != RIVAL and RIVAL in medians:
                 theirs = medians[RIVAL]
                 ratios = ", ".join(f"{_ratio(each, figures, theirs):.3g}x" for each in row.measures)
                 by_cpu = f"{_ratio('cpu bridge', figures, theirs):.3g}x"
-                goal = f"{row.goal:g}x" if row.goal and contender == US else ""
+                least = goal(document, name)
+                wanted = f"{least:g}x" if least and contender == US else ""
             load = figures.get("cpu load")
             lines.append(
-                f"| {row.title} | {contender} | {', '.join(told)} | {ratios} | {goal} | {by_cpu} "
+                f"| {row.title} | {contender} | {', '.join(told)} | {ratios} | {wanted} | {by_cpu} "
                 f"| {duration(figures['cpu bridge'])} {per} "
                 f"| {'' if load is None else duration(load)} |"
             )

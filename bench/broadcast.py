@@ -22,8 +22,9 @@ from .load.cases import FANNING
 from .load.measure import run
 from .report import write_json, write_readme
 
-__all__ = ["main", "summary"]
+__all__ = ["ROUNDS", "SECONDS", "TITLES", "main", "summary"]
 
+ROUNDS, SECONDS = 7, 1.0
 TITLES = {
     "broadcast-all-100": "100 clients, each sends 20 B to all: rounds a second",
     "broadcast-one-1000": "one sends 100 B to 1,000, 10 in flight: deliveries a second",
@@ -37,8 +38,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench.broadcast", description="Measure one message to many."
     )
-    parser.add_argument("--rounds", type=int, default=7, help="samples of each contender")
-    parser.add_argument("--seconds", type=float, default=1.0, help="length of a sample")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="samples of each contender")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="length of a sample")
     parser.add_argument("--members", type=int, default=crowd.most_members(), help="of a large room")
     parser.add_argument(
         "--messages", type=int, default=10_000_000, help="beside a member who does not read"
@@ -47,7 +48,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--document", type=Path, help="write the tables between its markers")
     options = parser.parse_args(argv)
     pace = Pace(options.seconds, options.rounds)
-    document: dict[str, Any] = {"machine": machine.describe(), "pace": pace._asdict()}
+    document: dict[str, Any] = {
+        "machine": machine.describe(),
+        "pace": pace._asdict(),
+        "goals": {**memberships.GOALS, **crowd.GOALS},
+    }
     results = []
     for case in FANNING:
         print(case.name, file=sys.stderr)

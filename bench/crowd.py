@@ -23,13 +23,15 @@ from .load.fan import NOBODY, Fan, Report, Stuck, fan
 from .report import duration
 from .servers.process import Server, serving
 
-__all__ = ["Beside", "Slow", "beside", "faults", "measure", "most_members", "slow", "table"]
+__all__ = ["GOALS", "Beside", "Slow", "beside", "faults", "measure", "most_members", "slow",
+           "table"]  # fmt: skip
 
 MOST_MEMBERS = 20_000
 SPARE = 300  # descriptors for everything else
 READERS, MESSAGE, IN_FLIGHT = 200, 20, 1000
 POLICIES = ("drop_newest", "drop_oldest")
 TURN, ECHO = 0.005, 0.010  # seconds: goals for the longest turn, and for p99 of the echo
+GOALS = {"members": MOST_MEMBERS, "turn": TURN, "echo": ECHO}
 POLL, PAUSE = 0.05, 0.001  # seconds between looks at the server, and between echoes
 BRIEFLY = 0.001  # seconds: it is the number of rounds that counts
 MIB = 1 << 20

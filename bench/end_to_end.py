@@ -10,18 +10,20 @@ of the machine, and CPU time is more accurate.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from . import machine
-from .interleave import Pace
+from .interleave import Pace, reaches
 from .load.cases import Goal, Limit, select
 from .load.measure import Result, run
-from .report import duration
+from .report import duration, write_json
 
+__all__ = ["ROUNDS", "SECONDS", "goal_state", "limit_state", "main", "shown", "states", "table"]
+
+ROUNDS, SECONDS = 7, 0.5
 HEADS = ("case", "subject", "its time", "rival", "its time", "target", "reached", "by CPU", "")
 KIB = 1024
 # Shown in addition to rate and CPU time, if measured.
@@ -32,12 +34,14 @@ def main(argv: list[str] | None = None) -> int:
     """Return 1 if a target was not reached or a contender was refused, else 0."""
     options = _parser().parse_args(argv)
     pace = Pace(seconds=options.seconds, rounds=options.rounds)
+    document: dict[str, Any] = {"machine": machine.describe(), "pace": pace._asdict()}
     results = []
     for case in select(options.cases):
         print(case.name, file=sys.stderr)
         results.append(run(case, pace))
-        if options.json:
-            _write(options.json, pace, results)
+        document["results"] = [result.as_json() for result in results]
+        if options.json:  # after every case, so that an interruption does not lose it
+            write_json(options.json, document)
     print(table(results))
     return int(any(result.refused or "SHORT" in states(result) for result in results))
 
@@ -52,9 +56,11 @@ def _parser() -> argparse.ArgumentParser:
         "cases", nargs="*", metavar="case", help="names of cases, or how they begin"
     )
     parser.add_argument(
-        "--rounds", type=_positive(int), default=7, help="samples of each contender"
+        "--rounds", type=_positive(int), default=ROUNDS, help="samples of each (%(default)s)"
     )
-    parser.add_argument("--seconds", type=_positive(float), default=0.5, help="length of a sample")
+    parser.add_argument(
+        "--seconds", type=_positive(float), default=SECONDS, help="of a sample (%(default)s)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to FILE")
     return parser
 
@@ -70,34 +76,25 @@ def _positive(kind: type[int] | type[float]) -> Any:
     return convert
 
 
-def _write(file: Path, pace: Pace, results: Sequence[Result]) -> None:
-    """Write the results after every case, so that an interruption does not lose them."""
-    document = {
-        "machine": machine.describe(),
-        "pace": pace._asdict(),
-        "results": [result.as_json() for result in results],
-    }
-    file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 def states(result: Result) -> list[str]:
     """Return the state of each goal and limit: "ok", "SHORT", "missing", "refused" or ""."""
-    return [_goal_state(result, goal) for goal in result.case.goals] + [
-        _limit_state(result, limit) for limit in result.case.limits
+    return [goal_state(result, goal) for goal in result.case.goals] + [
+        limit_state(result, limit) for limit in result.case.limits
     ]
 
 
-def _goal_state(result: Result, goal: Goal) -> str:
+def goal_state(result: Result, goal: Goal) -> str:
+    """One of the words of `states`."""
     ratio = result.ratio(goal)
     if ratio is None:
         return "refused" if {goal.subject, goal.rival} & result.refused.keys() else "missing"
     if goal.ratio is None:
         return ""
-    # Compare the rounded ratio, as shown: a third decimal is noise.
-    return "ok" if round(ratio.median, 2) >= goal.ratio else "SHORT"
+    return "ok" if reaches(ratio.median, goal.ratio) else "SHORT"
 
 
-def _limit_state(result: Result, limit: Limit) -> str:
+def limit_state(result: Result, limit: Limit) -> str:
+    """One of the words of `states`."""
     if limit.subject not in result.figures:
         return "refused" if limit.subject in result.refused else "missing"
     return "ok" if result.median(limit.subject, limit.measure) <= limit.most else "SHORT"
@@ -126,7 +123,7 @@ def _rows(result: Result) -> list[tuple[str, ...]]:
             f"{goal.ratio:g}x" if goal.ratio else "-",
             _reached(result, goal),
             _by_cpu(result, goal),
-            _goal_state(result, goal),
+            goal_state(result, goal),
         )
         for goal in result.case.goals
     ]
@@ -137,10 +134,10 @@ def _rows(result: Result) -> list[tuple[str, ...]]:
             "",
             {"bytes": "memory"}.get(limit.measure, limit.measure),
             "",
-            _shown(limit.most, limit.measure),
+            shown(limit.most, limit.measure),
             _figure(result, limit.subject, limit.measure),
             "",
-            _limit_state(result, limit),
+            limit_state(result, limit),
         )
         for limit in result.case.limits
     ]
@@ -150,10 +147,11 @@ def _rows(result: Result) -> list[tuple[str, ...]]:
 def _figure(result: Result, contender: str, measure: str = "seconds") -> str:
     if contender not in result.figures:
         return "-"
-    return _shown(result.median(contender, measure), measure)
+    return shown(result.median(contender, measure), measure)
 
 
-def _shown(figure: float, measure: str) -> str:
+def shown(figure: float, measure: str) -> str:
+    """Format *figure*: bytes in KiB, else seconds."""
     return f"{figure / KIB:.1f} KiB" if measure in ("bytes", "wire") else duration(figure)
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from .contract import Call, Missing
 
 __all__ = ["Figures", "Pace", "Ratio", "Sampler", "compare", "figures_in_turns", "interleave",
-           "sampler"]  # fmt: skip
+           "reaches", "sampler"]  # fmt: skip
 
 # Takes one sample and returns the seconds per call.
 Sampler = Callable[[], float]
@@ -74,6 +74,11 @@ def compare(subject: list[float], rival: list[float]) -> Ratio:
     """Return the ratio of the medians and its range over the rounds."""
     rounds = [theirs / ours for ours, theirs in zip(subject, rival, strict=True)]
     return Ratio(median(rival) / median(subject), min(rounds), max(rounds))
+
+
+def reaches(ratio: float, goal: float) -> bool:
+    """Whether *ratio*, rounded as it is shown, is *goal* at least: a third decimal is noise."""
+    return round(ratio, 2) >= round(goal, 2)
 
 
 def figures_in_turns(samplers: Mapping[str, Callable[[], Figures]], rounds: int) -> dict[str, Any]:

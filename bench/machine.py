@@ -1,10 +1,16 @@
-"""What results depend on: the machine, the interpreter, wscore's kernel, all versions."""
+"""What results depend on: the machine, the interpreter, wscore's kernel, all versions.
+
+Called when measuring begins, because the machine should be at rest then.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import ssl
+import subprocess
 from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +19,16 @@ from wscore import _backend
 
 from .targets import peer_versions
 
-__all__ = ["describe", "engine"]
+__all__ = ["LIBRARIES", "describe", "engine"]
+
+ROOT = Path(__file__).resolve().parent.parent
+# What the contenders of any benchmark are or run on.
+LIBRARIES = (
+    *("aiohttp", "autobahn", "daphne", "fastapi", "granian", "hiredis", "httptools", "hypercorn"),
+    *("numpy", "picows", "python-socketio", "redis", "socketify", "sse-starlette", "starlette"),
+    *("tornado", "uvicorn", "uvloop", "websocket-client", "websockets", "websockify", "wsaccel"),
+    "wsproto",
+)
 
 
 def describe() -> dict[str, Any]:
@@ -23,10 +38,16 @@ def describe() -> dict[str, Any]:
         "cpu": _cpu_model(),
         "architecture": platform.machine(),
         "cores": os.cpu_count(),
+        "memory": _memory(),
         "system": platform.system(),
+        "release": platform.release(),
+        "load": _load(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "openssl": ssl.OPENSSL_VERSION,
         "wscore": engine(),
+        "revision": _revision(),
         "peers": peer_versions(),
+        "libraries": {name: _version(name) for name in LIBRARIES},
     }
 
 
@@ -38,6 +59,39 @@ def engine() -> dict[str, Any]:
         "kernel": wscore.KERNEL,
         "cpu_features": list(_backend.CPU_FEATURES),
     }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _memory() -> int | None:
+    """Bytes of the machine's memory, where the system tells."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _load() -> float | None:
+    """The load average of the last minute: near 0 on a machine at rest."""
+    try:
+        return round(os.getloadavg()[0], 2)
+    except (AttributeError, OSError):
+        return None
+
+
+def _revision() -> str | None:
+    """The commit that is measured, with "-dirty" if files differ from it; None outside a clone."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None
 
 
 def _cpu_model() -> str:

@@ -24,7 +24,8 @@ from wscore.testing import Network
 from .oracle import keys
 from .report import duration
 
-__all__ = ["SIZES", "Crowd", "Memory", "Times", "faults", "measure", "memory", "table", "times"]
+__all__ = ["GOALS", "SIZES", "Crowd", "Memory", "Times", "faults", "measure", "memory", "table",
+           "times"]  # fmt: skip
 
 SIZES = (1, 100, 10_000, 100_000)
 OUTSIDERS = 100  # who join and leave again, in turn
@@ -32,6 +33,7 @@ PUBLISHES = 20  # in one turn of the event loop
 GOAL = 120  # bytes for a membership
 # Times as slow as in the fastest room: less is what the memory of a larger one takes.
 FLAT = 5.0
+GOALS = {"membership": GOAL, "flat": FLAT}
 PAGE = 4096
 REQUEST = (
     b"GET / HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -13,7 +13,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from wscore.hub.redis.packet import Packet, encode
 
 from . import machine
 from .ends import publish, running
-from .interleave import Figures, figures_in_turns
+from .interleave import Figures, figures_in_turns, reaches
 from .load.fan import Fan, fan
 from .load.readers import Readers, on_the_loads_core
 from .oracle import frame
@@ -35,7 +35,7 @@ from .servers.cores import Role, cpu_time
 from .servers.process import serving
 from .servers.redis import Redis, redis_server
 
-__all__ = ["ROWS", "Extent", "Row", "main", "measure", "missed", "summary"]
+__all__ = ["ROWS", "Extent", "Row", "main", "measure", "missed", "reached", "summary"]
 
 # By measure: "seconds" for a message, "p50", "p99", and "cpu ..." of each process for a message.
 Sampler = Callable[[Redis, "Extent"], Figures]
@@ -281,7 +281,11 @@ def main(argv: list[str] | None = None) -> int:
     if not set(options.rows) <= ROWS.keys():
         parser.error(f"no such row: choose from {', '.join(ROWS)}")
     extent = Extent(options.waiting, options.seconds, options.rounds)
-    document: dict[str, Any] = {"machine": machine.describe(), "extent": extent._asdict()}
+    document: dict[str, Any] = {
+        "machine": machine.describe(),
+        "extent": extent._asdict(),
+        "goals": {name: [goal._asdict() for goal in row.goals] for name, row in ROWS.items()},
+    }
     with redis_server() as redis:
         document["redis"] = redis.version
         document["rows"] = rows = {}
@@ -305,11 +309,18 @@ def measure(row: Row, redis: Redis, extent: Extent) -> dict[str, Any]:
 # Tables
 
 
-def _reached(document: Mapping[str, Any]) -> Iterator[tuple[str, Goal, float, float]]:
+def goals(document: Mapping[str, Any], row: str) -> Iterable[Goal]:
+    """Those of *row* when it was measured; of today where *document* is older than "goals"."""
+    if "goals" not in document:
+        return ROWS[row].goals
+    return [Goal(**goal) for goal in document["goals"].get(row, ())]
+
+
+def reached(document: Mapping[str, Any]) -> Iterator[tuple[str, Goal, float, float]]:
     """Each goal whose contenders were measured: the row's name, and both figures."""
     for name, found in document["rows"].items():
         medians = found["medians"]
-        for goal in ROWS[name].goals:
+        for goal in goals(document, name):
             if {goal.subject, goal.rival} <= medians.keys():
                 yield (
                     name,
@@ -322,8 +333,8 @@ def missed(document: Mapping[str, Any]) -> list[str]:
     """Goals that were not reached."""
     return [
         f"SHORT: {ROWS[name].title}: {theirs / ours:.3g}x, not {goal.ratio:g}x ({goal.measure})"
-        for name, goal, ours, theirs in _reached(document)
-        if theirs / ours < goal.ratio
+        for name, goal, ours, theirs in reached(document)
+        if not reaches(theirs / ours, goal.ratio)
     ]
 
 
@@ -331,11 +342,11 @@ def summary(document: Mapping[str, Any]) -> str:
     """The goals and the CPU time of all processes in Markdown, from the JSON."""
     heads = "work", "", "against", "its figure", "at least", "reached", "by CPU time of the node"
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for name, goal, ours, theirs in _reached(document):
+    for name, goal, ours, theirs in reached(document):
         row, is_rate = ROWS[name], goal.measure == "seconds"
         told = [f"{1 / each:,.0f}/s" if is_rate else duration(each) for each in (ours, theirs)]
         title = row.title if is_rate else f"{row.title}, {goal.measure}"
-        state = "" if theirs / ours >= goal.ratio else " SHORT"
+        state = "" if reaches(theirs / ours, goal.ratio) else " SHORT"
         by_cpu = _by_cpu(document["rows"][name]["medians"], goal) if is_rate else ""
         lines.append(
             f"| {title}: {goal.subject} | {told[0]} | {goal.rival} | {told[1]} | {goal.ratio:g}x "

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from .interleave import Ratio
 from .run import Result, Verdict
 
-__all__ = ["as_json", "duration", "summary", "table", "write_json", "write_readme"]
+__all__ = ["Line", "as_json", "duration", "lines", "summary", "table", "write_json",
+           "write_readme"]  # fmt: skip
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 HEADS = ("case", "subject", "its time", "rival", "its time", "target", "reached", "")
@@ -28,11 +31,11 @@ def table(results: Sequence[Result]) -> str:
     """Format every case with every goal; then which contenders are missing or refused, and why."""
     rows = [_row(result, verdict) for result in results for verdict in result.verdicts()]
     widths = [max(map(len, column)) for column in zip(HEADS, *rows, strict=True)]
-    lines = [
+    printed = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in (HEADS, tuple("-" * width for width in widths), *rows)
     ]
-    return "\n".join(lines + _absent(results))
+    return "\n".join(printed + _absent(results))
 
 
 def _row(result: Result, verdict: Verdict) -> tuple[str, ...]:
@@ -72,13 +75,13 @@ def _times(ratio: float) -> str:
 
 
 def _absent(results: Sequence[Result]) -> list[str]:
-    lines = [
+    found = [
         f"{kind}: {name}: {reason}"
         for result in results
         for kind, group in (("missing", result.missing), ("REFUSED", result.refused))
         for name, reason in group.items()
     ]
-    return ["", *dict.fromkeys(lines)] if lines else []
+    return ["", *dict.fromkeys(found)] if found else []
 
 
 def as_json(
@@ -94,31 +97,61 @@ def as_json(
 
 def summary(document: Mapping[str, Any]) -> str:
     """Format the table of the README from the JSON: one line for each label and target."""
-    lines: dict[tuple[str, tuple[str, ...], float], list[dict[str, Any]]] = {}
+    rows = [_summary_row(line) for line in lines(document)]
+    head = ["| work | beside | target | reached | |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *rows, "", _provenance(document["machine"])])
+
+
+@dataclass
+class Line:
+    """A target for several cases: it is reached when it is in each. *verdicts* are by case."""
+
+    label: str
+    rivals: tuple[str, ...]
+    ratio: float
+    verdicts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def beside(self) -> str:
+        """The rivals by the names of their distributions."""
+        names = ", ".join(name.replace("_", "-") for name in self.rivals)
+        return f"the fastest of {names}" if len(self.rivals) > 1 else names
+
+    @property
+    def state(self) -> str:
+        """The worst of all."""
+        states = {verdict["state"] for verdict in self.verdicts.values()}
+        return next(name for name in ("refused", "missing", "SHORT", "ok") if name in states)
+
+    @property
+    def absent(self) -> list[str]:
+        """Rivals that were not timed in some case."""
+        return sorted({name for found in self.verdicts.values() for name in found["absent"]})
+
+    @property
+    def reached(self) -> str:
+        """The range over the cases."""
+        found = [each["reached"] for each in self.verdicts.values() if each["reached"]]
+        return _range([ratio["median"] for ratio in found])
+
+
+def lines(document: Mapping[str, Any]) -> list[Line]:
+    """The targets of the kernels, from the JSON: one for each label, rivals and ratio."""
+    found: dict[tuple[str, tuple[str, ...], float], Line] = {}
     for result in document["results"]:
         for verdict in result["goals"]:
             goal = verdict["goal"]
             if goal["ratio"] is not None:
                 key = (goal["label"], tuple(goal["rivals"]), goal["ratio"])
-                lines.setdefault(key, []).append(verdict)
-    rows = [_summary_row(*key, verdicts) for key, verdicts in lines.items()]
-    head = ["| work | beside | target | reached | |", "|---|---|---|---|---|"]
-    return "\n".join([*head, *rows, "", _provenance(document["machine"])])
+                found.setdefault(key, Line(*key)).verdicts[result["case"]] = verdict
+    return list(found.values())
 
 
-def _summary_row(
-    label: str, rivals: Sequence[str], ratio: float, verdicts: Sequence[dict[str, Any]]
-) -> str:
-    beside = ", ".join(name.replace("_", "-") for name in rivals)
-    if len(rivals) > 1:
-        beside = f"the fastest of {beside}"
-    reached = [verdict["reached"]["median"] for verdict in verdicts if verdict["reached"]]
-    states = {verdict["state"] for verdict in verdicts}
-    state = next(name for name in ("refused", "missing", "SHORT", "ok") if name in states)
-    absent = sorted({name for verdict in verdicts for name in verdict["absent"]})
-    if absent and state in ("SHORT", "ok"):
-        state += f" without {', '.join(absent)}"
-    return f"| {label} | {beside} | {ratio:g}x | {_range(reached)} | {state} |"
+def _summary_row(line: Line) -> str:
+    state = line.state
+    if line.absent and state in ("SHORT", "ok"):
+        state += f" without {', '.join(line.absent)}"
+    return f"| {line.label} | {line.beside} | {line.ratio:g}x | {line.reached} | {state} |"
 
 
 def _range(ratios: Sequence[float]) -> str:
@@ -139,8 +172,13 @@ def _provenance(machine: Mapping[str, Any]) -> str:
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write all of *document* to the file. Raises OSError."""
-    text = json.dumps(document, indent=1, ensure_ascii=False)
+    """Write all of *document* to the file, and how many seconds it has "took" since it began.
+
+    Raises OSError.
+    """
+    began = datetime.fromisoformat(document["machine"]["when"])
+    took = (datetime.now(timezone.utc) - began).total_seconds()
+    text = json.dumps({**document, "took": round(took)}, indent=1, ensure_ascii=False)
     path.write_text(f"{text}\n", encoding="utf-8")
 
 

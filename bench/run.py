@@ -14,7 +14,7 @@ from typing import Any
 from . import targets
 from .cases import Case, Goal
 from .contract import Missing, Refused, verify
-from .interleave import Pace, Ratio, Sampler, compare, interleave, sampler
+from .interleave import Pace, Ratio, Sampler, compare, interleave, reaches, sampler
 
 __all__ = ["Result", "Verdict", "run"]
 
@@ -65,9 +65,7 @@ class Result:
         reached = compare(self.seconds[self.case.subject], self.seconds[rival])
         if goal.ratio is None:
             return Verdict(goal, rival, reached, "told", absent)
-        # Compare the rounded ratio, as shown: a third decimal is noise, and "1.00x of 1x: SHORT"
-        # would be misleading.
-        state = "ok" if round(reached.median, 2) >= goal.ratio else "SHORT"
+        state = "ok" if reaches(reached.median, goal.ratio) else "SHORT"
         return Verdict(goal, rival, reached, state, absent)
 
     def as_json(self) -> dict[str, Any]:

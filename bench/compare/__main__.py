@@ -6,7 +6,6 @@ Exit status 1: a part failed for a contender, or a message was lost where none m
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 from .. import machine
 from ..interleave import Pace
 from ..load.measure import Result
-from ..report import write_readme
+from ..report import write_json, write_readme
 from .parts import PARTS, QUICK, Scale, measured
 from .report import faults, summary
 
@@ -29,22 +28,19 @@ def main(argv: list[str] | None = None) -> int:
     scale = QUICK if options.quick else Scale(rounds=options.rounds, seconds=options.seconds)
     pace = Pace(scale.seconds, scale.rounds)
     results: list[Result] = []
-    document: dict[str, Any] = {}
+    document: dict[str, Any] = {
+        "machine": machine.describe(),
+        "pace": pace._asdict(),
+        "scale": asdict(scale),
+    }
     for part in options.parts or PARTS:
         start = monotonic()
         print(part, end="", file=sys.stderr, flush=True)
         results += measured(part, scale)
         print(f": {monotonic() - start:.0f} s", file=sys.stderr)
-        document = {
-            "machine": machine.describe(),
-            "pace": pace._asdict(),
-            "scale": asdict(scale),
-            "results": [result.as_json() for result in results],
-        }
+        document["results"] = [result.as_json() for result in results]
         if options.json:  # after every part, so that an interruption does not lose it
-            options.json.write_text(
-                json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
+            write_json(options.json, document)
     tables = summary(document)
     print(tables)
     if options.document:

@@ -1,5 +1,7 @@
 """Pages of what stands outside docs/: Markdown as it is, other files as listings, folders as lists.
 
+Results of benchmarks are copied, for programs to read.
+
 Links in the documents lead to files of the repository, wherever these are. On the site they lead to
 the pages of these files. MkDocs calls the functions whose names begin with ``on_``.
 """
@@ -19,7 +21,8 @@ ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"(?<=\]\()(?!\w+:)([^)#\s]+)(?=(?:#[^)]*)?\))")
 # Of files whose suffix says it, others by name.
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".conf": "nginx", ".service": "ini",
-             ".socket": "ini", ".json": "json", "Dockerfile": "docker"}  # fmt: skip
+             ".socket": "ini", "Dockerfile": "docker"}  # fmt: skip
+RAW = ".json"
 # Which file of the repository a page of the site is.
 origins: dict[str, str] = {}
 
@@ -30,7 +33,7 @@ def page_of(path: str) -> str:
         return "index.md"
     if path.startswith("docs/") and (ROOT / path).is_file():
         return path.removeprefix("docs/")
-    return path if path.endswith(".md") else f"source/{path}.md"
+    return path if path.endswith((".md", RAW)) else f"source/{path}.md"
 
 
 def targets(text: str, path: str) -> Iterator[str]:
@@ -48,7 +51,7 @@ def content(path: str) -> str:
         lines = [f"- [{name}]({file.name}/{name})" for name in names]
         return f"# {path}\n\n" + "\n".join(lines) + "\n"
     text = file.read_text(encoding="utf-8")
-    if file.suffix == ".md":
+    if file.suffix in (".md", RAW):
         return text
     language = LANGUAGES.get(file.suffix or file.name, "text")
     return f"# {path}\n\n~~~~~~~~ {language}\n{text}~~~~~~~~\n"
@@ -69,6 +72,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             continue
         origins[uri] = path
         text = content(path)
+        if path.endswith(RAW):
+            files.append(File.generated(config, uri, content=text))
+            continue
         waiting += targets(text, path)
         inclusion = InclusionLevel.UNDEFINED if path.endswith(".md") else InclusionLevel.NOT_IN_NAV
         files.append(File.generated(config, uri, content=text, inclusion=inclusion))

@@ -12,14 +12,11 @@ from pathlib import Path
 import pytest
 from support.benched import answering, handshake, needs_cores, skip_if_missing
 
-from bench import charts, end_to_end
+from bench import end_to_end
 from bench.clients import CLIENTS, round_trips
-from bench.compare.parts import PARTS
-from bench.compare.parts import names as names_of
 from bench.contract import Missing, Refused
 from bench.interleave import Pace
 from bench.load import Connections, Echo, EchoFigures, Stream, Talk, echo, stream
-from bench.load.asgi_cases import ASGI_CASES
 from bench.load.cases import Case, Goal, Limit, cases, select
 from bench.load.deflated import frames
 from bench.load.measure import Result, run
@@ -341,44 +338,3 @@ def test_the_command_writes_what_it_measured(
 def test_numbers_that_make_no_sense_are_refused(wrong: list[str]) -> None:
     with pytest.raises(SystemExit):
         end_to_end.main(wrong)
-
-
-# The charts
-
-
-def medians(**seconds: float) -> dict[str, dict[str, float]]:
-    return {name: {"seconds": taken, "bytes": taken * 1e10} for name, taken in seconds.items()}
-
-
-def test_the_best_stands_first_in_a_chart() -> None:
-    figures = medians(slow=4e-6, fast=1e-6)
-    rates = charts.bars(charts.CHARTS["client"], figures)
-    assert [name for name, _ in rates] == ["fast", "slow"]
-    assert [figure for _, figure in rates] == pytest.approx([1e6, 2.5e5])
-    sizes = charts.bars(charts.CHARTS["memory"], figures)
-    assert [figure for _, figure in sizes] == pytest.approx([1e4 / 1024, 4e4 / 1024])
-
-
-def test_every_chart_shows_cases_that_exist() -> None:
-    names = {case.name for case in (*cases(), *ASGI_CASES)}
-    names |= {name for part in PARTS for name in names_of(part)}
-    assert all(chart.cases.keys() <= names for chart in charts.CHARTS.values())
-
-
-def test_charts_are_drawn_for_what_was_measured(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="charts need it, measuring does not")
-    found, directory = tmp_path / "end.json", tmp_path / "charts"
-    document = {
-        "machine": {"cpu": "x", "python": "y", "when": "2026", "wscore": {"version": "1"}},
-        "pace": {"rounds": 5},
-        "results": [{"case": {"name": "client-256B"}, "medians": medians(wscore=1e-5, other=2e-5)}],
-    }
-    found.write_text(json.dumps(document))
-    assert charts.main([str(found), str(directory)]) == 0
-    (drawn,) = directory.iterdir()
-    assert drawn.name == "client.svg"
-    assert "<svg" in drawn.read_text()
-    assert charts.main([str(found), str(directory)]) == 0
-    document["results"] = []
-    found.write_text(json.dumps(document))
-    assert charts.main([str(found), str(directory)]) == 1
