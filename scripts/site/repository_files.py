@@ -62,7 +62,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     origins.clear()
     pages = {f"docs/{file.src_uri}": file.content_string for file in files.documentation_pages()}
     origins.update({file.src_uri: f"docs/{file.src_uri}" for file in files})
-    waiting = ["CHANGELOG.md", "CONTRIBUTING.md"]
+    waiting = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
     for path, text in pages.items():
         waiting += targets(text, path)
     while waiting:

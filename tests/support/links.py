@@ -17,9 +17,11 @@ def links(page: Path) -> list[tuple[str, str]]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Those of its headings."""
+    """Those of its headings, and on the site of its entries of the reference."""
     text = _code.sub("", page.read_text(encoding="utf-8"))
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    entries = re.findall(r"^::: (\S+)$", text, re.MULTILINE)
     return {
-        "#" + re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings
+        *("#" + re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings),
+        *(f"#{entry}" for entry in entries),
     }
