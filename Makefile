@@ -25,7 +25,7 @@ ON_TRANSPORTS = $(addprefix tests/aio/connection/test_,backlog.py cancellation.p
 	$(addprefix tests/bridge/test_,listening.py pipe.py)
 
 .PHONY: help demo demo-cluster test coverage report bench bench-quick bench-asgi bench-bridge bench-broadcast bench-deflate bench-end-to-end bench-nodes bench-tls compare calls lint types sanitize kernels neon old-cpus \
-	test-packaging test-accelerated test-asgi test-frameworks test-subprotocols test-compat test-browser test-cluster docs attack fuzz fuzz-sanitized conformance life soak matrix wheels release conditions clean
+	test-packaging test-accelerated test-asgi test-frameworks test-subprotocols test-compat test-browser test-cluster docs attack fuzz fuzz-sanitized conformance life soak matrix wheels wheels-tested pins release conditions clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -248,8 +248,14 @@ attack: $(VENV)/.dev ## the attack suite against wscore and other servers, or AR
 matrix: ## the fast tests on every supported CPython that is found; MATRIX: which, ARGS: of pytest
 	MATRIX="$(MATRIX)" scripts/matrix.sh $(ARGS)
 
-wheels: $(VENV)/.dev ## sdist and wheel into dist/, repaired for manylinux on Linux
-	scripts/wheels.sh $(BIN)/python
+wheels: ## sdist and wheels for Linux into dist/; WHEELS: which, such as 3.11-aarch64-musllinux, and --twice
+	$(PYTHON) scripts/wheels/build.py $(WHEELS)
+
+wheels-tested: wheels ## the same, each installed and tested where it can run; without WHEELS, writes docs/building.md
+	$(PYTHON) scripts/wheels/run.py $(filter-out --twice,$(WHEELS))
+
+pins: ## renew the hashes of what `make wheels` installs
+	PYTHON="$(PYTHON)" scripts/wheels/pin.sh
 
 release: $(VENV)/.dev ## VERSION=0.2.0: check, commit, build and tag, and push nothing; DRY_RUN=1 only checks
 	$(BIN)/python scripts/release.py $(if $(DRY_RUN),--dry-run) '$(VERSION)'
