@@ -56,6 +56,17 @@ def test_links_of_other_documents_lead_somewhere(name: str) -> None:
         assert not anchor or anchor in anchors(target), path + anchor
 
 
+FIGURE = re.compile(r"\d[\d,]*,\d{3}|\d[\d.]* KiB")
+
+
+def test_figures_are_those_of_the_report() -> None:
+    """Who has measured again, and written the report, brings this page up to date."""
+    report = (DOCS / "report.md").read_text(encoding="utf-8")
+    quoted = FIGURE.findall((DOCS / "why-fast.md").read_text(encoding="utf-8"))
+    assert len(quoted) > 8
+    assert not [figure for figure in quoted if figure not in report]
+
+
 # The reference -------------------------------------------------------------------------------
 
 PUBLIC = [
