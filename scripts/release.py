@@ -140,9 +140,10 @@ def release(version: str, dry_run: bool) -> None:
     except (Refusal, subprocess.CalledProcessError) as error:
         raise Refusal(f"{error}\n{UNDO}") from error
     subprocess.run(["git", "tag", "--annotate", tag, "--message", message], check=True)
-    print(f"{tag} is made. To publish it:")
+    print(f"{tag} is made. To publish it, by .github/workflows/release.yml:")
     print(f"    git push --atomic origin {BRANCH} {tag}")
-    print(f"    {shlex.join([sys.executable, '-m', 'twine', 'upload', *map(str, uploaded)])}")
+    print("where that does not run, upload it as well:")
+    print(f"    {shlex.join(['twine', 'upload', *map(str, uploaded)])}")
 
 
 def main() -> None:

@@ -237,10 +237,10 @@ def test_a_release(repository: Path, heading: str) -> None:
     assert not git(repository, "status", "--porcelain")
     assert git(repository, "cat-file", "-t", "v0.2.0") == "tag"  # an annotated one
     assert git(repository, "rev-parse", "v0.2.0^{}") == git(repository, "rev-parse", "HEAD")
-    push, upload = done.stdout.splitlines()[-2:]
+    _, push, _, upload = done.stdout.splitlines()[-4:]
     assert push == "    git push --atomic origin main v0.2.0"
-    assert upload.endswith(
-        " -m twine upload dist/wscore_engine-0.2.0.tar.gz"
+    assert upload == (
+        "    twine upload dist/wscore_engine-0.2.0.tar.gz"
         " dist/wscore_engine-0.2.0-cp311-cp311-manylinux_2_17_x86_64.whl"
     )
 
