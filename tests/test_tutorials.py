@@ -6,12 +6,13 @@ import asyncio
 import json
 import re
 import sys
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.examples import ROOT
 from support.processes import eventually
-from support.walkthrough import Reader
+from support.walkthrough import Block, Reader, blocks
 
 import wscore
 
@@ -32,6 +33,32 @@ TUTORIALS = ROOT / "docs" / "tutorials"
 def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reader]:
     with Reader(TUTORIALS / f"{request.param}.md", tmp_path) as reading:
         yield reading
+
+
+def highlighted(block: Block) -> set[int]:
+    """The numbers of its lines that are marked as new: ``hl_lines="1 4-6"``."""
+    ranges = [words.split("-") for words in block.attributes.get("hl_lines", "").split()]
+    return {number for ends in ranges for number in range(int(ends[0]), int(ends[-1]) + 1)}
+
+
+@pytest.mark.parametrize("page", sorted(TUTORIALS.glob("*.md")), ids=lambda page: page.stem)
+def test_new_lines_are_highlighted(page: Path) -> None:
+    """In a file that an earlier step of the tutorial has, too, and most of which stays."""
+    before: dict[str, list[str]] = {}
+    for block in blocks(page.read_text(encoding="utf-8")):
+        if block.language == "console" or not block.title:
+            continue
+        lines = block.text.splitlines()
+        matcher = SequenceMatcher(None, before.get(block.title, lines), lines, autojunk=False)
+        new = {
+            number + 1
+            for change, _, _, start, end in matcher.get_opcodes()
+            if change in ("insert", "replace")
+            for number in range(start, end)
+        }
+        marked = new if len(new) < 0.75 * len(lines) else set()
+        assert highlighted(block) == marked, f"{block.title} with {sorted(new)}"
+        before[block.title] = lines
 
 
 def run(steps: Awaitable[None]) -> None:
