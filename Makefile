@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= auto
+# Of what .venv gets. `test` is less: tests that need no other WebSocket libraries run with it.
+EXTRA ?= dev
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -15,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 PATIENTLY := --timeout=900
 
 # The newest libraries need Python 3.11: below it there are fewer libraries to accelerate and to measure.
-WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/acceleration --ignore=tests/bench" * (sys.version_info < (3, 11)))')
+WITHOUT_PEERS = $(shell $(BIN)/python -c 'import sys; print("--ignore=tests/acceleration --ignore=tests/bench" * (sys.version_info < (3, 11) or "$(EXTRA)" != "dev"))')
 
 # What compiled code does on the transports of the loop. The twin has all tests on them.
 ON_TRANSPORTS = $(addprefix tests/aio/connection/test_,backlog.py cancellation.py connection.py \
@@ -38,7 +40,7 @@ $(VENV)/.made:
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made $(SOURCES)
-	$(PIP) --editable '.[dev]' || { echo "make: what development needs comes from a package index" >&2; exit 1; }
+	$(PIP) --editable '.[$(EXTRA)]' || { echo "make: what development needs comes from a package index" >&2; exit 1; }
 	touch $@
 
 # Other libraries are welcome here, not needed: the demonstration also runs where no index can be reached.
@@ -247,6 +249,13 @@ attack: $(VENV)/.dev ## the attack suite against wscore and other servers, or AR
 
 matrix: ## the fast tests on every supported CPython that is found; MATRIX: which, ARGS: of pytest
 	MATRIX="$(MATRIX)" scripts/matrix.sh $(ARGS)
+
+# Debian's next release, in a root of its own.
+FORKY := scripts/debian_root.sh forky "$(shell dpkg --print-architecture 2>/dev/null)" \
+	"gcc libc6-dev make openssl python3 python3-dev python3-venv python3.15 python3.15-dev python3.15-venv"
+
+matrix-new: ## the fast tests on CPython 3.14 and 3.15, as root on Debian; MATRIX: which, ARGS: of pytest
+	MATRIX="$(or $(MATRIX),3.14 3.15)" MATRIX_REQUIRE=1 $(FORKY) scripts/matrix.sh $(ARGS)
 
 wheels: ## sdist and wheels for Linux into dist/; WHEELS: which, such as 3.11-aarch64-musllinux, and --twice
 	$(PYTHON) scripts/wheels/build.py $(WHEELS)

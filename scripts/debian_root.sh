@@ -32,23 +32,26 @@ run_foreign_programs() { # by qemu, which the kernel chooses by the first bytes 
         grep '^:' "/usr/lib/binfmt.d/qemu-$machine.conf" >"$formats/register"
 }
 
-bootstrap() { # under another name until it is whole
-    local mirror known=/usr/share/debootstrap/scripts script
+bootstrap() { # in memory, where nothing waits for disks, and under another name until it is whole
+    local mirror known=/usr/share/debootstrap/scripts memory
     mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' \
         'Origin: Debian' 'Created-By: Packages' | head -n 1)}
+    memory=$(mktemp -d)
+    mount -t tmpfs tmpfs "$memory"
     # A suite that is newer than this debootstrap is made like sid. A script's name has to be the
     # suite's.
-    script=$(mktemp -d)/$suite
-    ln -s "$known/$([ -e "$known/$suite" ] && echo "$suite" || echo sid)" "$script"
-    rm -rf --one-file-system "$root.partial"
+    ln -s "$known/$([ -e "$known/$suite" ] && echo "$suite" || echo sid)" "$memory/$suite"
     debootstrap --arch="$arch" --variant=minbase --include=ca-certificates \
-        "$suite" "$root.partial" "$mirror" "$script" >&2
-    rm -r "$(dirname "$script")"
-    mkdir "$root.partial/sources"
+        "$suite" "$memory/root" "$mirror" "$memory/$suite" >&2
+    mkdir "$memory/root/sources"
     # How this machine reaches mirrors. A root that can be made again needs no flushed disks.
     apt-config dump | grep -E '^Acquire::(https?|Check-|Retries)' \
-        >"$root.partial/etc/apt/apt.conf.d/90machine" || true
-    echo force-unsafe-io >"$root.partial/etc/dpkg/dpkg.cfg.d/unsafe-io"
+        >"$memory/root/etc/apt/apt.conf.d/90machine" || true
+    echo force-unsafe-io >"$memory/root/etc/dpkg/dpkg.cfg.d/unsafe-io"
+    rm -rf "$root.partial"
+    cp -a "$memory/root" "$root.partial"
+    umount "$memory"
+    rmdir "$memory"
     mv "$root.partial" "$root"
 }
 

@@ -337,6 +337,18 @@ def test_no_compiler_flag_depends_on_the_cpu(source: Path, tmp_path: Path) -> No
     assert not [word for word in ours if re.match(r"-m(arch|cpu|tune|avx|sse|bmi)", word)]
 
 
+def test_the_extension_does_not_say_that_it_can_do_without_the_gil(
+    compiled: tuple[Path, Path],
+) -> None:
+    """Nobody has shown it: a free-threaded interpreter turns the GIL on when it imports wscore."""
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    headers = f"-I{sysconfig.get_path('include')}"
+    source = compiled[0] / "wscore" / "_speedups.c"
+    done = run(compiler, "-E", "-dM", headers, source, cwd=compiled[0])
+    assert done.returncode == 0, done.stdout
+    assert "#define __Pyx_FREETHREADING_COMPATIBLE Py_MOD_GIL_USED\n" in done.stdout
+
+
 @pytest.mark.skipif(
     sysconfig.get_platform() != "linux-x86_64", reason="reads x86-64 machine code of ELF objects"
 )

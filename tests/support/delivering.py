@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from support import oracles
 from support.feeding import KEY
+from support.loops import LOOPS
 from support.oracles import WireFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from types import ModuleType
-
-LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
-if sys.platform != "win32":
-    import uvloop
-
-    LOOPS["uvloop"] = uvloop.new_event_loop
 
 TEXT, BINARY = 1, 2
 READ_SIZE = 4096
@@ -114,7 +108,13 @@ class Rig(Wire):
         self.queue = Queue(self.reader, self.writer, loop, done, asyncio.current_task, run_once)
 
     def run(self, main: Coroutine[Any, Any, Any]) -> Any:
-        return self.loop.run_until_complete(asyncio.wait_for(main, 20))
+        # From Python 3.14 on asyncio's own timeouts do not find tasks that are written in Python.
+        task = self.loop.create_task(main)
+        late = self.loop.call_later(20, task.cancel)
+        try:
+            return self.loop.run_until_complete(task)
+        finally:
+            late.cancel()
 
     def read(self, *messages: Any) -> None:
         """What the transport does with a read that brings *messages*."""

@@ -20,7 +20,8 @@ DEADLINE = 20.0
 ENDING = 2.0  # seconds for what a failed test has left to close itself
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
-if sys.platform != "win32":
+# uvloop is for CPython on POSIX; where it may be, it has to be.
+if sys.implementation.name == "cpython" and sys.platform not in ("win32", "emscripten"):
     import uvloop
 
     LOOPS["uvloop"] = uvloop.new_event_loop

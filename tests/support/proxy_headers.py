@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from wscore.errors import InvalidMessage
@@ -19,12 +19,12 @@ def binary(command: int, family: int, block: bytes) -> bytes:
 
 
 def binary_inet(host: str, port: int, after: bytes = b"") -> bytes:
-    hosts = socket.inet_aton(host) + socket.inet_aton("10.0.0.1")
+    hosts = IPv4Address(host).packed + IPv4Address("10.0.0.1").packed
     return binary(0x21, 0x11, hosts + port.to_bytes(2, "big") + b"\x01\xbb" + after)
 
 
 def binary_inet6(host: str, port: int) -> bytes:
-    hosts = socket.inet_pton(socket.AF_INET6, host) + bytes(15) + b"\1"
+    hosts = IPv6Address(host).packed + IPv6Address("::1").packed
     return binary(0x21, 0x21, hosts + port.to_bytes(2, "big") + b"\x01\xbb")
 
 

@@ -13,6 +13,7 @@ import pytest
 from support import delivering_at
 from support.delivering_at import Place
 from support.isolated import start
+from support.loops import LOOPS
 from support.rawpeer import echo, until
 
 import wscore
@@ -29,6 +30,7 @@ place = delivering_at.place
 LEAVING = """
 import asyncio, sys
 import wscore
+from support.loops import LOOPS
 
 async def handler(ws):
     async for message in ws:
@@ -46,16 +48,11 @@ async def main():
                 await asyncio.sleep(0.05)
             await asyncio.sleep(20)
 
-if sys.platform != "win32" and LOOP == "uvloop":
-    import uvloop
-    loop = uvloop.new_event_loop()
-else:
-    loop = asyncio.new_event_loop()
-loop.run_until_complete(main())
+LOOPS[LOOP]().run_until_complete(main())
 """
 
 
-@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("loop", LOOPS)
 def test_an_exit_in_a_handler_ends_the_program(loop: str) -> None:
     backend = "compiled" if wscore.BACKEND == "compiled" else "python"
     done = start(f"LOOP = {loop!r}\n{LEAVING}", WSCORE_BACKEND=backend)
