@@ -14,6 +14,8 @@ from support import delivering
 from support.delivering import Rig, encoded
 from support.oracles import WireFrame, decode
 
+from wscore.aio.loop import running_task
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -65,7 +67,7 @@ def test_an_exit_ends_the_loop_and_not_the_read(
     assert isinstance(tasks[0].exception(), stop)
     assert rig.writes() == [[b"a"]]
     assert not rig.writer.corked
-    assert asyncio.current_task(rig.loop) is None
+    assert running_task(rig.loop) is None
     rig.loop.run_until_complete(asyncio.sleep(0))  # the loop runs on
     assert rig.queue.waiting == len(messages) - 1
 
@@ -73,7 +75,7 @@ def test_an_exit_ends_the_loop_and_not_the_read(
 def test_a_task_may_cancel_itself_or_end(rig: Rig) -> None:
     async def give_up() -> None:
         await rig.next()
-        task = asyncio.current_task()
+        task = running_task(rig.loop)
         assert task is not None
         task.cancel()
         await rig.queue

@@ -9,13 +9,14 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.delivering import python_task
 from support.internals import wire_of
 from support.isolated import start
 from support.rawpeer import echo, serving, until, uri
 
 import wscore
 from wscore.aio.connection.wire import Wire as RealWire
-from wscore.aio.loop import loop_data
+from wscore.aio.loop import loop_data, running_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -255,6 +256,22 @@ def test_a_loop_may_be_run_within_a_handler(handler: str, apply: str) -> None:
     done = start(code, WSCORE_BACKEND=wscore.BACKEND)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["['42'] []"], done.stderr
+
+
+@pytest.mark.parametrize("factory", [None, python_task], ids=["C", "Python"])
+def test_the_running_task_is_known(factory: Any) -> None:
+    loop = asyncio.new_event_loop()
+    loop.set_task_factory(factory)
+
+    async def main() -> object:
+        between = loop.create_future()
+        loop.call_soon(lambda: between.set_result(running_task(loop)))
+        assert await between is None
+        return running_task(loop)
+
+    task = loop.create_task(main())
+    assert loop.run_until_complete(task) is task
+    loop.close()
 
 
 # The switch ------------------------------------------------------------------------------------

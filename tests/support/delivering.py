@@ -11,6 +11,7 @@ from support import oracles
 from support.feeding import KEY
 from support.loops import LOOPS
 from support.oracles import WireFrame
+from wscore.aio.loop import running_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -105,7 +106,7 @@ class Rig(Wire):
             def give_way(self) -> None:
                 log.append("give_way")
 
-        self.queue = Queue(self.reader, self.writer, loop, done, asyncio.current_task, run_once)
+        self.queue = Queue(self.reader, self.writer, loop, done, running_task, run_once)
 
     def run(self, main: Coroutine[Any, Any, Any]) -> Any:
         # From Python 3.14 on asyncio's own timeouts do not find tasks that are written in Python.
@@ -119,6 +120,11 @@ class Rig(Wire):
     def read(self, *messages: Any) -> None:
         """What the transport does with a read that brings *messages*."""
         self.queue.updated(self.bring(encoded(*messages)))
+
+    @property
+    def in_python(self) -> bool:
+        """Whether the class of its tasks is written in Python."""
+        return self.loop.get_task_factory() is python_task
 
     async def in_callback(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call *function* while no task runs; what it returns or raises."""

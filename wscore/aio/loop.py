@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from .connection.wire import Wire
 
-__all__ = ["LoopData", "loop_data"]
+__all__ = ["LoopData", "loop_data", "running_task"]
 
 # Methods of asyncio's loops that are replaced to run a loop within itself, as nest_asyncio does.
 _NOT_NESTED = ("_check_running", "_run_once", "run_until_complete")
@@ -177,6 +178,15 @@ def loop_data(loop: asyncio.AbstractEventLoop) -> LoopData:
     if found is None:
         found = _by_loop[loop] = LoopData(type(loop))
     return found
+
+
+def running_task(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any] | None:
+    """The task that runs, whether its class is written in C or in Python."""
+    task = asyncio.current_task(loop)
+    if task is None and sys.version_info >= (3, 14):
+        # From there on `current_task` does not know those in Python, such as nest_asyncio makes.
+        return asyncio.tasks._py_current_task(loop)
+    return task
 
 
 def _nothing() -> None:

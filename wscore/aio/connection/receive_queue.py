@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from codecs import getincrementaldecoder
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -12,6 +11,7 @@ from ...errors import ConcurrencyError
 from ...frames import Frame
 from ...protocol.connection import State
 from ..logs import log_received
+from ..loop import running_task
 from .backlog import Backlogged
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class ReceiveQueue(Backlogged, MessageQueue):
             protocol.writer,
             wire.loop,
             wire.loop_data.done(wire.loop),
-            asyncio.current_task,
+            running_task,
             wire.loop_data.run_once,
         )
         self._wire = wire
