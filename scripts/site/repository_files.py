@@ -23,6 +23,8 @@ LINK = re.compile(r"(?<=\]\()(?!\w+:)([^)#\s]+)(?=(?:#[^)]*)?\))")
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".conf": "nginx", ".service": "ini",
              ".socket": "ini", "Dockerfile": "docker"}  # fmt: skip
 RAW = ".json"
+# Who searches wants to read about a name, not every line of code that has it.
+UNSEARCHED = "---\nsearch: {exclude: true}\n---\n"
 # Which file of the repository a page of the site is.
 origins: dict[str, str] = {}
 
@@ -49,12 +51,12 @@ def content(path: str) -> str:
     if file.is_dir():
         names = sorted(inner.name for inner in file.iterdir() if inner.name[0] not in "_.")
         lines = [f"- [{name}]({file.name}/{name})" for name in names]
-        return f"# {path}\n\n" + "\n".join(lines) + "\n"
+        return f"{UNSEARCHED}# {path}\n\n" + "\n".join(lines) + "\n"
     text = file.read_text(encoding="utf-8")
     if file.suffix in (".md", RAW):
         return text
     language = LANGUAGES.get(file.suffix or file.name, "text")
-    return f"# {path}\n\n~~~~~~~~ {language}\n{text}~~~~~~~~\n"
+    return f"{UNSEARCHED}# {path}\n\n~~~~~~~~ {language}\n{text}~~~~~~~~\n"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
