@@ -25,7 +25,7 @@ LIBRARIES = {
     "from-websocket-client": "websocket",
     "from-websockets": "websockets",
 }
-PROGRAMS = {"nginx": "nginx", "systemd": "systemd-analyze", "tls": "openssl"}
+PROGRAMS = {"nginx": ["nginx", "curl"], "systemd": ["systemd-analyze"], "tls": ["openssl"]}
 FOLLOWED = [page for page in GUIDES if any(block.title for block in blocks(page.read_text()))]
 
 
@@ -33,8 +33,8 @@ FOLLOWED = [page for page in GUIDES if any(block.title for block in blocks(page.
 def test_a_guide_leads_where_it_says(page: Path, tmp_path: Path) -> None:
     if page.stem in LIBRARIES:
         pytest.importorskip(LIBRARIES[page.stem])
-    if page.stem in PROGRAMS:
-        program(PROGRAMS[page.stem])
+    for name in PROGRAMS.get(page.stem, []):
+        program(name)
     # As where the guide to systemd installs.
     (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
     with Reader(page, tmp_path, {"/srv/chat": str(tmp_path)}) as reader:

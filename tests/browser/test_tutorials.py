@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.examples import ROOT
 from support.processes import eventually
+from support.programs import program
 from support.walkthrough import Reader
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def test_chat(desk: Desk) -> None:
 
 @pytest.mark.parametrize("desk", ["fastapi"], indirect=True)
 def test_fastapi(desk: Desk) -> None:
+    program("curl")
     desk.reader.read_until("Open `http://127.0.0.1:8765/?name=Ada`")
     with desk.windows("?name=Ada") as [ada]:
         ada.says("Ada has come")

@@ -11,7 +11,7 @@ __all__ = ["program"]
 
 
 def program(name: str) -> str:
-    """Where the proxy of this name is. Without it tests are skipped, and fail in CI."""
+    """Where the program of this name is. Without it tests are skipped, and fail in CI."""
     found = shutil.which(name)
     if found is None:
         if os.environ.get("WSCORE_REQUIRE_PROXIES"):
