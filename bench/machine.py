@@ -85,13 +85,21 @@ def _load() -> float | None:
 
 
 def _revision() -> str | None:
-    """The commit that is measured, with "-dirty" if files differ from it; None outside a clone."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    """The commit, with "-dirty" if what is measured differs from it; None outside a clone."""
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    if commit is None or commit.returncode:
+        return None
+    changed = _git("diff", "--quiet", "HEAD", "--", "wscore", "setup.py")
+    return commit.stdout.strip() + ("-dirty" if changed and changed.returncode else "")
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str] | None:
     try:
-        found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+        return subprocess.run(
+            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=30
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return found.stdout.strip() or None
 
 
 def _cpu_model() -> str:

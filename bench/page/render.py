@@ -22,6 +22,7 @@ UNKNOWN = "not recorded"
 MIB = 1 << 20
 # Facts of servers that are not versions.
 NO_VERSIONS = {"away"}
+AT_REST = 0.5  # load average, at most
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,8 @@ def _counts(found: Sequence[Part]) -> str:
 
 
 def _scores(found: Sequence[Part], machines: Sequence[str]) -> str:
-    heads = ("section", "machine", "measured", "targets", "reached", "in every round", "missed",
-             "not measured")  # fmt: skip
+    heads = ("section", "targets", "reached", "missed", "reached in every round", "machine",
+             "measured")  # fmt: skip
     rows = []
     for part in found:
         states = Counter(target.state for target in part.targets)
@@ -111,12 +112,17 @@ def _scores(found: Sequence[Part], machines: Sequence[str]) -> str:
         missed = f"**{states[MISSED]}**" if states[MISSED] else "0"
         rows.append((
             f"[{part.section.heading}](#{_anchor(part.section.heading)})",
+            *map(str, (states.total(), states[OK], missed, steady)),
             _letter(machines.index(part.hardware)),
             part.day + short,
-            *map(str, (states.total(), states[OK], steady, missed, states[UNMEASURED])),
         ))  # fmt: skip
     where = "\n".join(f"- Machine {_letter(n)}: {told}" for n, told in enumerate(machines))
-    return f"{markdown(heads, rows)}\n\n{where}"
+    return f"{_narrow(markdown(heads, rows))}\n\n{where}"
+
+
+def _narrow(table: str) -> str:
+    """On the site, with less room around the figures; see docs/site/site.css."""
+    return f'<div class="figures" markdown>\n\n{table}\n\n</div>'
 
 
 def _letter(number: int) -> str:
@@ -159,7 +165,9 @@ def _targets(part: Part) -> Iterator[str]:
         [each.work, each.beside, each.wanted, each.reached or "-", _told(each), each.by_cpu]
         for each in part.targets
     ]
-    yield markdown(heads, rows) if with_cpu else markdown(heads[:-1], [row[:-1] for row in rows])
+    if not with_cpu:
+        heads, rows = heads[:-1], [row[:-1] for row in rows]
+    yield _narrow(markdown(heads, rows))
 
 
 def _told(target: Target) -> str:
@@ -195,7 +203,8 @@ def _section(part: Part, results: str, charts: str) -> Iterator[str]:
     path = f"{results}/{section.file}"
     yield f"Raw data: [bench/{section.file}]({path}). To repeat it: `{section.command}`."
     tables = list(section.figures(part.document))
-    yield f"<details markdown>\n<summary>All figures: {len(tables)} tables</summary>"
+    yield '<details class="figures" markdown>'
+    yield f"<summary>All figures: {len(tables)} tables</summary>"
     for title, table in tables:
         yield f"**{title[0].upper()}{title[1:]}**"
         yield table
@@ -241,7 +250,7 @@ def _versions(part: Part) -> Iterable[str]:
         if version[:1].isdigit() and name not in NO_VERSIONS
     }
     if part.section.command == "make bench":  # all in one process: there are no facts
-        found |= told["peers"]
+        found |= {name: version for name, version in told["peers"].items() if version}
     recorded = {**told["peers"], **told.get("libraries", {}), **found}
     for name in part.section.libraries:
         found[name] = recorded.get(name) or document.get(name)
@@ -258,6 +267,9 @@ def _versions(part: Part) -> Iterable[str]:
 def _checks(part: Part) -> str:
     """What could have made the figures wrong: the load, servers that waited, who is missing."""
     told, found = [], samples(part.document)
+    before = part.machine.get("load")
+    if before is not None and before > AT_REST:
+        told.append(f"The machine was not at rest before: its load average was {before:g}.")
     shares = [
         share
         for contenders in found.values()

@@ -51,15 +51,18 @@ SECTIONS = (
         "connections. The applications are as short as each library "
         "allows. wscore is there as a `Listener` (callbacks), as a coroutine with `recv` and "
         "`send`, on asyncio's event loop, and as the pure-Python twin.",
-        "The load is a C program. With 32 messages in flight, a connection writes 32 at once, and "
-        "the next when all 32 have come back: the case of a busy peer, in which a server that "
-        "handles a read as a whole gains most. The first echoes of each connection are compared "
-        "byte by byte, later ones by length and first byte. Latencies are those of a server at "
-        "full load, not at a given rate. All servers are started before a case; those whose turn "
-        "it is not are stopped (`SIGSTOP`). The client's round trips have "
-        "client and server on one core, so that the CPU time that a client saves is seen; all "
-        "clients talk to the same server, the fastest. Compression and pings are off. "
-        '"bare epoll in C", where it is listed, is no WebSocket library but a loop that checks '
+        "The load is a C program.\n\n"
+        "- With 32 messages in flight, a connection writes 32 at once, and the next when all 32 "
+        "have come back: the case of a busy peer, in which a server that handles a read as a whole "
+        "gains most. Latencies are those of a server at full load, not at a given rate.\n"
+        "- The first echoes of each connection are compared byte by byte, later ones by length and "
+        "first byte.\n"
+        "- All servers are started before a case; those whose turn it is not are stopped "
+        "(`SIGSTOP`).\n"
+        "- The client's round trips have client and server on one core, so that the CPU time that "
+        "a client saves is seen; all clients talk to the same server, the fastest.\n"
+        "- Compression and pings are off.\n"
+        '- "bare epoll in C", where it is listed, is no WebSocket library but a loop that checks '
         "nothing: about what the kernel and the load allow.",
         ("echo-small", "echo-latency", "echo-large", "client", "handshakes", "memory"),
         JUDGES["end_to_end"],

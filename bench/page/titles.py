@@ -11,8 +11,8 @@ from ..texts import size_name
 __all__ = ["title"]
 
 _BY_NAME = {
-    "client-256B": "round trips of a client, 256 B; client and echo server share a core",
-    "connections": "1,000 handshakes, one after the other; memory of idle connections",
+    "client-256B": "client, round trips of 256 B",
+    "connections": "1,000 handshakes, idle connections",
     "deflate-4KiB-json-level6": "4 KiB of JSON, level 6, 16 connections",
     "deflate-4KiB-json-level1": "4 KiB of JSON, level 1, 16 connections",
     "deflate-latency": "64 B beside compressed messages of 16 MiB on another connection",
@@ -50,9 +50,7 @@ def title(case: str | Mapping[str, Any]) -> str:
         return _BY_NAME.get(case, case)
     load = case.get("load") or {}
     if case["name"].startswith("echo-"):
-        size = size_name(load["size"])
-        return (
-            f"echo of {size}, {load['kind']}, {load['connections']} connections, "
-            f"{load['in_flight']} in flight"
-        )
+        # As the page explains: connections, and messages under way on each.
+        under_way = f"{load['connections']} x {load['in_flight']}"
+        return f"echo, {size_name(load['size'])} {load['kind']}, {under_way} in flight"
     return title(case["name"])

@@ -18,7 +18,8 @@ times as many a second, or as little time; sizes are told as a part of the other
 of the medians, rounded to two decimals before it is judged; in brackets stands its range over the
 rounds. Where a target was reached by the medians but not in each round, the table says so.
 Wall-clock time is judged, and CPU time told beside it: where the two differ, the server waited. One
-target for several cases is reached when it is in all of them."""
+target for several cases is reached when it is in all of them. "16 x 32 in flight" is 16 connections
+with 32 messages under way on each."""
 
 METHOD = """\
 ## Method
@@ -69,7 +70,7 @@ else:
 ```sh
 make report MEASURE=1             # measures everything, then writes this page: more than an hour
 make report MEASURE=1 ROUNDS=3    # the same in fewer rounds; the page says so
-make bench-end-to-end ROUNDS=3    # one section
+make bench-end-to-end ROUNDS=3    # one section; ARGS="--seconds 0.3" makes samples shorter, too
 make report                       # only this page and its charts, from the files: seconds
 ```"""
 

@@ -136,10 +136,10 @@ def places(found: Any) -> list[tuple[str, Any]]:
 )
 def test_what_is_slower_misses_its_targets(file: str) -> None:
     each = part(file, slower(load(RESULTS / file)))
-    judged = [target for target in each.targets if "wscore hub alone" not in target.beside]
-    assert judged
+    # Of two that are ours, both are slower.
+    judged = [target for target in each.targets if target.beside != "wscore hub alone"]
+    assert len(judged) >= 5
     assert {target.state for target in judged} == {MISSED}
-    assert f"**0** | {len(each.targets)}" not in page(each)
 
 
 def test_tls_that_is_slower_misses_its_targets() -> None:
@@ -231,6 +231,14 @@ def test_a_short_run_is_labelled() -> None:
     text = page(part("end_to_end.json", found))
     assert "fewer rounds or shorter samples than usual: Servers and clients" in text
     assert "3 of 0.5 s (a short run: 7 of 0.5 s are usual)" in text
+
+
+def test_a_machine_that_was_busy_is_told() -> None:
+    found = document(wscore=[1.0], other=[2.0])
+    found["machine"]["load"] = 0.1
+    assert "not at rest" not in page(part("end_to_end.json", found))
+    found["machine"]["load"] = 3.5
+    assert "its load average was 3.5" in page(part("end_to_end.json", found))
 
 
 def test_what_an_old_file_lacks_is_told() -> None:
