@@ -206,7 +206,7 @@ def _ratio(measure: str, ours: Figures, theirs: Figures) -> float:
 
 def goal(document: Mapping[str, Any], row: str) -> float | None:
     """That of *row* when it was measured; of today where *document* is older than "goals"."""
-    least: float | None = document["goals"][row] if "goals" in document else ROWS[row].goal
+    least: float | None = document["goals"].get(row) if "goals" in document else ROWS[row].goal
     return least
 
 

@@ -102,8 +102,8 @@ def _counts(found: Sequence[Part]) -> str:
 
 
 def _scores(found: Sequence[Part], machines: Sequence[str]) -> str:
-    heads = ("section", "targets", "reached", "missed", "reached in every round", "machine",
-             "measured")  # fmt: skip
+    heads = ("section", "targets", "reached", "missed", "not measured", "reached in every round",
+             "machine", "measured")  # fmt: skip
     rows = []
     for part in found:
         states = Counter(target.state for target in part.targets)
@@ -112,7 +112,7 @@ def _scores(found: Sequence[Part], machines: Sequence[str]) -> str:
         missed = f"**{states[MISSED]}**" if states[MISSED] else "0"
         rows.append((
             f"[{part.section.heading}](#{_anchor(part.section.heading)})",
-            *map(str, (states.total(), states[OK], missed, steady)),
+            *map(str, (states.total(), states[OK], missed, states[UNMEASURED], steady)),
             _letter(machines.index(part.hardware)),
             part.day + short,
         ))  # fmt: skip

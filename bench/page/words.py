@@ -75,5 +75,6 @@ make report                       # only this page and its charts, from the file
 ```"""
 
 END = """\
-A benchmark that ends with an error leaves the file of the last time, with its date: compare the
-dates above. Each file has all rounds of all contenders, the machine and the versions."""
+A benchmark that is interrupted leaves a file with what it had measured. Targets that are not in it,
+or that are newer than it, are listed as not measured. Each file has all rounds of all contenders,
+the machine and the versions."""
