@@ -75,7 +75,7 @@ WAMP_2_MSGPACK = "wamp.2.msgpack"
 WAMP_2_CBOR = "wamp.2.cbor"
 """WAMP in binary messages of CBOR."""
 WAMP = (WAMP_2_CBOR, WAMP_2_MSGPACK, WAMP_2_JSON)
-"""All three, those in binary messages first."""
+"""All three, the most compact first."""
 
 OCPP_1_2 = "ocpp1.2"
 OCPP_1_5 = "ocpp1.5"
