@@ -94,16 +94,16 @@ def render(found: Sequence[Part], results: str, charts: str) -> str:
 def _counts(found: Sequence[Part]) -> str:
     states = Counter(target.state for part in found for target in part.targets)
     steady = sum(t.state == OK and t.steady for part in found for t in part.targets)
-    unmeasured = f", {states[UNMEASURED]} not measured" if states[UNMEASURED] else ""
     return (
-        f"**Of {states.total()} targets, {states[OK]} were reached and {states[MISSED]} missed"
-        f"{unmeasured}.** Of those reached, {steady} were reached in every round."
+        f"**Of {states.total()} targets, {states[OK]} were reached, {states[MISSED]} missed and "
+        f"{states[UNMEASURED]} not measured.** Of those reached, {steady} were reached in every "
+        "round."
     )
 
 
 def _scores(found: Sequence[Part], machines: Sequence[str]) -> str:
     heads = ("section", "targets", "reached", "missed", "not measured", "reached in every round",
-             "machine", "measured")  # fmt: skip
+             "machine and day")  # fmt: skip
     rows = []
     for part in found:
         states = Counter(target.state for target in part.targets)
@@ -113,8 +113,7 @@ def _scores(found: Sequence[Part], machines: Sequence[str]) -> str:
         rows.append((
             f"[{part.section.heading}](#{_anchor(part.section.heading)})",
             *map(str, (states.total(), states[OK], missed, states[UNMEASURED], steady)),
-            _letter(machines.index(part.hardware)),
-            part.day + short,
+            f"{_letter(machines.index(part.hardware))}, {part.day}{short}",
         ))  # fmt: skip
     where = "\n".join(f"- Machine {_letter(n)}: {told}" for n, told in enumerate(machines))
     return f"{_narrow(markdown(heads, rows))}\n\n{where}"

@@ -62,6 +62,8 @@ SECTIONS = (
         "- The client's round trips have client and server on one core, so that the CPU time that "
         "a client saves is seen; all clients talk to the same server, the fastest.\n"
         "- Compression and pings are off.\n"
+        '- "no asyncio" is socketify on the loop of uWebSockets alone; "pure" is Python without '
+        "compiled code.\n"
         '- "bare epoll in C", where it is listed, is no WebSocket library but a loop that checks '
         "nothing: about what the kernel and the load allow.",
         ("echo-small", "echo-latency", "echo-large", "client", "handshakes", "memory"),
@@ -104,7 +106,7 @@ SECTIONS = (
         "The same ASGI application under uvicorn with `--ws wscore.asgi:WebSocketProtocol` and "
         "with uvicorn's own classes. Targets are against the best of these. Other servers run the "
         "same application to show where that is; no target is about them.",
-        "As for servers. In the two rows about broadcasts, wscore's application uses "
+        "As for servers and clients. In the two rows about broadcasts, wscore's application uses "
         "`wscore.Hub`, and that of the others the loop over connections that FastAPI's "
         "documentation shows: they compare two ways to write it, not only two servers.",
         ("asgi", "asgi-handshakes", "asgi-memory"),

@@ -204,7 +204,7 @@ def test_a_target_whose_rival_is_missing_is_neither_reached_nor_missed() -> None
     each = part("end_to_end.json", found)
     (target,) = (target for target in each.targets if target.beside == "other")
     assert (target.state, target.reached) == (UNMEASURED, "")
-    assert "0 were reached and 0 missed" in page(each)
+    assert "0 were reached, 0 missed and" in page(each)
     assert "Not measured: other: not installed." in page(each)
 
 
