@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-export FOLDER=$PWD STAGE USER_WITHOUT_RIGHTS=nobody
+export FOLDER=$PWD HOME=${HOME:-/root} STAGE USER_WITHOUT_RIGHTS=nobody
 for tool in unshare setpriv ip; do
     command -v $tool >/dev/null || { echo "$0: no $tool" >&2; exit 1; }
 done

@@ -2,103 +2,28 @@
 
 from __future__ import annotations
 
-import email
-import os
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 from support.examples import ALONE, Example
-
-ROOT = Path(__file__).resolve().parents[2]
-NO_COMPILER = {"CC": "/nonexistent", "CXX": "/nonexistent"}
-GENERATED = shutil.ignore_patterns(
-    *(".*cache", ".git", ".venv*", ".peers", ".hypothesis", ".benchmarks", "build", "dist"),
-    *("*.egg-info", "__pycache__", "node_modules", "_speedups*.[ch]", "*.so", "*.pyd"),
+from support.installing import (
+    NO_COMPILER,
+    ROOT,
+    STRANGE,
+    build_wheel,
+    metadata,
+    names,
+    probe,
+    run,
+    script,
 )
-
-# RFC 6455 5.7, through whatever backend is installed.
-PROBE = """
-import wscore
-assert wscore.apply_mask(b"Hello", bytes.fromhex("37fa213d")).hex() == "7f9f4d5158"
-print(wscore.BACKEND, wscore.__version__, wscore.__file__)
-"""
-
-
-def run(*command: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run to its end; output and errors come together, as a user sees them."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("WSCORE_")}
-    clean |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
-    return subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        env=clean | env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
-def build_wheel(
-    source: Path, out: Path, **env: str
-) -> tuple[subprocess.CompletedProcess[str], Path | None]:
-    """What pip does for ``pip install .``, in the environment that is there; -v shows its words."""
-    offline = ["--no-build-isolation", "--no-deps", "--no-index"]
-    done = run(
-        sys.executable, "-m", "pip", "wheel", "-v", *offline, "-w", out, source, cwd=source, **env
-    )
-    return done, next(out.glob("*.whl"), None)
-
-
-def probe(wheel_or_source: Path, where: Path, *options: str, **env: str) -> list[str]:
-    """Install into a fresh environment and return what PROBE prints there."""
-    venv.create(where, with_pip=False)
-    python = where / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    pip = [sys.executable, "-m", "pip", "--python", python]
-    offline = ["--no-build-isolation", "--no-deps", "--no-index"]
-    done = run(*pip, "install", *offline, *options, wheel_or_source, cwd=where, **env)
-    assert done.returncode == 0, done.stdout
-    done = run(python, "-c", PROBE, cwd=where)
-    assert done.returncode == 0, done.stdout
-    return done.stdout.split()
-
-
-def names(wheel: Path) -> set[str]:
-    with zipfile.ZipFile(wheel) as archive:
-        return set(archive.namelist())
-
-
-def metadata(wheel: Path) -> email.message.Message:
-    with zipfile.ZipFile(wheel) as archive:
-        path = next(name for name in archive.namelist() if name.endswith("/METADATA"))
-        return email.message_from_bytes(archive.read(path))
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """A copy of the repository without anything built: builds leave files behind."""
-    return shutil.copytree(ROOT, tmp_path / "source", ignore=GENERATED)
-
-
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The folder in which the wheel with the compiled backend was built, and that wheel."""
-    base = tmp_path_factory.mktemp("compiled")
-    source = shutil.copytree(ROOT, base / "source", ignore=GENERATED)
-    done, wheel = build_wheel(source, base / "wheels", WSCORE_BUILD="require")
-    assert done.returncode == 0, done.stdout
-    assert wheel is not None
-    return source, wheel
-
 
 # With and without a compiler --------------------------------------------------------------------
 
@@ -106,9 +31,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_a_compiled_wheel_works_in_a_fresh_environment(
     compiled: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    backend, _, where = probe(compiled[1], tmp_path / "env")
+    backend, _, where = probe(compiled[1], tmp_path / STRANGE / "env")
     assert backend == "compiled"
-    assert Path(where).is_relative_to(tmp_path / "env")
+    assert Path(where).is_relative_to(tmp_path / STRANGE / "env")
 
 
 def test_auto_goes_on_without_a_compiler_and_says_so_once(source: Path, tmp_path: Path) -> None:
@@ -151,11 +76,8 @@ def test_nothing_of_an_earlier_build_is_installed(
     assert "wscore/gone.py" not in names(wheel)
     assert_is_pure(wheel)
     assert probe(wheel, tmp_path / "env")[0] == "python"
-    command = "Scripts/wscore" if os.name == "nt" else "bin/wscore"
-    assert (
-        "not compiled when it was installed"
-        in run(tmp_path / "env" / command, "info", cwd=tmp_path).stdout
-    )
+    done = run(script(tmp_path / "env", "wscore"), "info", cwd=tmp_path)
+    assert "not compiled when it was installed" in done.stdout
 
 
 @pytest.mark.parametrize("env", [NO_COMPILER, {"WSCORE_BUILD": "skip"}], ids=["no cc", "skip"])
@@ -210,17 +132,17 @@ def test_an_editable_install_works(
 ) -> None:
     # The fresh environment has no setuptools and no Cython of its own.
     env = {**env, "PYTHONPATH": sysconfig.get_path("purelib")}
-    found, _, where = probe(source, tmp_path / "env", "--editable", **env)
+    found, _, where = probe(source, tmp_path / STRANGE / "env", "--editable", **env)
     assert found == backend
     assert Path(where).is_relative_to(source)
 
 
 @pytest.fixture(scope="module")
 def installed(compiled: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The scripts of an environment that has nothing but the wheel."""
-    where = tmp_path_factory.mktemp("installed")
-    probe(compiled[1], where / "env")
-    return where / "env" / ("Scripts" if os.name == "nt" else "bin")
+    """An environment that has nothing but the wheel."""
+    where = tmp_path_factory.mktemp("installed") / "env"
+    probe(compiled[1], where)
+    return where
 
 
 @pytest.mark.parametrize("example", ALONE, ids=lambda example: example.name)
@@ -231,12 +153,12 @@ def test_the_examples_run_as_printed(installed: Path, tmp_path: Path, example: E
         name in example.code for name in ("fastapi", "redis:", "uvicorn_worker", "werkzeug")
     )
     extra = {"PYTHONPATH": sysconfig.get_path("purelib")} if needs_more else {}
-    done = run(installed / "python", "example.py", cwd=tmp_path, **extra)
+    done = run(script(installed, "python"), "example.py", cwd=tmp_path, **extra)
     assert done.returncode == 0, done.stdout
 
 
 def test_the_command_is_installed(installed: Path, tmp_path: Path) -> None:
-    done = run(installed / "wscore", "info", cwd=tmp_path)
+    done = run(script(installed, "wscore"), "info", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert "backend       compiled\n" in done.stdout
 
