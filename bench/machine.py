@@ -39,6 +39,7 @@ def describe() -> dict[str, Any]:
         "architecture": platform.machine(),
         "cores": os.cpu_count(),
         "memory": _memory(),
+        "virtual": _is_virtual(),
         "system": platform.system(),
         "release": platform.release(),
         "load": _load(),
@@ -74,6 +75,16 @@ def _memory() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def _is_virtual() -> bool | None:
+    """Whether a hypervisor shares out the cores, where the processor tells."""
+    try:
+        info = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return None
+    flags = [line.split() for line in info.splitlines() if line.startswith("flags")]
+    return "hypervisor" in flags[0] if flags else None
 
 
 def _load() -> float | None:

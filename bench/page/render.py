@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from ..charts import CHARTS, alt, measured
@@ -14,6 +15,7 @@ from ..samples import Document, load, missing, pace, samples
 from .goals import MISSED, OK, UNMEASURED, Target
 from .sections import SECTIONS, Section
 from .tables import idle, markdown
+from .titles import title
 from .words import END, INTRODUCTION, LIMITS, METHOD, REPEAT, TARGETS
 
 __all__ = ["Part", "parts", "render"]
@@ -23,6 +25,7 @@ MIB = 1 << 20
 # Facts of servers that are not versions.
 NO_VERSIONS = {"away"}
 AT_REST = 0.5  # load average, at most
+BUSY_LOAD = 0.8  # of its core: beyond it, it may be the load that is measured
 
 
 @dataclass(frozen=True)
@@ -204,8 +207,8 @@ def _section(part: Part, results: str, charts: str) -> Iterator[str]:
     tables = list(section.figures(part.document))
     yield '<details class="figures" markdown>'
     yield f"<summary>All figures: {len(tables)} tables</summary>"
-    for title, table in tables:
-        yield f"**{title[0].upper()}{title[1:]}**"
+    for head, table in tables:
+        yield f"**{head[0].upper()}{head[1:]}**"
         yield table
     yield "</details>"
 
@@ -221,6 +224,7 @@ def _provenance(part: Part) -> str:
     rows = [
         ("measured", f"{told['when'][:16].replace('T', ' ')} UTC; took {_took(part.document)}"),
         ("machine", f"{part.hardware}{memory}"),
+        ("virtual", {True: "yes", False: "no"}.get(told.get("virtual"), UNKNOWN)),
         ("load average before", _or_unknown(told.get("load"))),
         ("wscore", f"{engine['version']}, {engine['backend']}, SIMD kernel {engine['kernel']}; "
                    f"commit {_or_unknown(told.get('revision'))}"),
@@ -270,13 +274,15 @@ def _checks(part: Part) -> str:
     if before is not None and before > AT_REST:
         told.append(f"The machine was not at rest before: its load average was {before:g}.")
     shares = [
-        share
-        for contenders in found.values()
-        for measures in contenders.values()
-        for share in measures.get("load", ())
+        (median(measures["load"]), f"{title(case)}: {name}")
+        for case, contenders in found.items()
+        for name, measures in contenders.items()
+        if "load" in measures
     ]
     if shares:
-        told.append(f"The load used at most {max(shares):.0%} of its core.")
+        told.append(f"The load used at most {max(shares)[0]:.0%} of its core.")
+    if busy := [f"{name} {share:.0%}" for share, name in shares if share > BUSY_LOAD]:
+        told.append(f"It may have been what was measured in {'; '.join(busy)}.")
     waited = idle(part.document, _judged(part.document))
     if waited:
         told.append(

@@ -78,8 +78,8 @@ SECTIONS = (
         "handshakes and memory.",
         "As above. The load compresses its messages beforehand and inflates the echoes afterwards, "
         "so that no compression is timed but the server's. A run is refused when the load used "
-        "more than 80% of its core. All servers compress with zlib's level, memory and window "
-        "that the chart names, as far as they can be told.",
+        "more than 80% of its core. All servers compress with the same level, memory and "
+        "window, as far as they can be told.",
         ("deflate", "deflate-latency", "deflate-memory", "deflate-handshakes"),
         JUDGES["deflate"],
     ),
@@ -91,8 +91,8 @@ SECTIONS = (
         "Rooms: `wscore.Hub` beside what other libraries have for it, or a loop over all "
         "connections where they have nothing. Also memory and time of memberships, a large room, "
         "and members who do not read.",
-        "The load is one C program on its own core with all the members; it checks that each has "
-        "every message once and in order. Memory of memberships is that of Python objects "
+        "The load is one C program on its own core with all the members; it checks that each gets "
+        "what was sent, and nothing twice. Memory of memberships is that of Python objects "
         "(`tracemalloc`). Of memberships only medians are recorded; the large room and the members "
         "who do not read are measured once.",
         ("broadcast-all", "broadcast"),
@@ -121,7 +121,8 @@ SECTIONS = (
         "Hubs that meet in Redis, beside redis-py, python-socketio and a hub alone.",
         "The node that is measured has a core. Redis, the node that publishes and the load share "
         "the other, so the latencies include their waiting for each other. CPU time is told for "
-        "each process.",
+        "each process. Subscribers, publishers and readers are Python; the load of the two rows "
+        "with 1,000 members is in C.",
         ("nodes", "nodes-latency"),
         JUDGES["nodes"],
         ("uvloop", "redis", "hiredis", "python-socketio"),
@@ -132,8 +133,8 @@ SECTIONS = (
         "make bench-bridge",
         (bridge.ROUNDS, bridge.SECONDS),
         "`wscore bridge` beside websockify, from WebSocket to TCP and back.",
-        "The bridge has a core; client and target are one process on the other. websockify has "
-        "numpy, with which it unmasks fastest.",
+        "The bridge has a core; client and target are one process of Python on the other. "
+        "websockify has numpy, with which it unmasks fastest.",
         ("bridge",),
         JUDGES["bridge"],
         ("uvloop", "websockify", "numpy"),

@@ -13,13 +13,13 @@ hand."""
 TARGETS = """\
 ## Targets
 
-Targets stand in the code of the benchmarks, mostly as a ratio to another library. 1.05x is 1.05
-times as many a second, or as little time; sizes are told as a part of the other's. A ratio is that
-of the medians, rounded to two decimals before it is judged; in brackets stands its range over the
-rounds. Where a target was reached by the medians but not in each round, the table says so.
-Wall-clock time is judged, and CPU time told beside it: where the two differ, the server waited. One
-target for several cases is reached when it is in all of them. "16 x 32 in flight" is 16 connections
-with 32 messages under way on each."""
+Targets stand in the code of the benchmarks, mostly as a ratio to another library. 1.05x means 1.05
+times as many a second, or that the other takes 1.05 times as long; sizes are told as a part of the
+other's. A ratio is that of the medians, rounded to two decimals before it is judged; in brackets
+stands its range over the rounds. Where a target was reached by the medians but not in each round,
+the table says so. Where CPU time is told beside the target, it is wall-clock time that is judged:
+where the two differ, the server waited. One target for several cases is reached when it is in all
+of them. "16 x 32 in flight" is 16 connections with 32 messages under way on each."""
 
 METHOD = """\
 ## Method
@@ -47,9 +47,9 @@ METHOD = """\
 LIMITS = """\
 ## What the figures do not say
 
-- **Small machines.** The machines are virtual, and their cores are shared with others: the ranges
-  show how much a figure varies from one round to the next. Another machine gives other figures and
-  other ratios. Nothing here says how servers scale with cores.
+- **One core.** What is measured has one core, and the load another: nothing here says how servers
+  scale with cores. Another machine gives other figures, and other ratios. A virtual one shares its
+  cores with others; the ranges show how much figures vary from one round to the next.
 - **Loopback.** There is no network: no latency, no loss, no card, and a kernel that copies from one
   process to the other. Where a network is the bottleneck, all servers are as fast as it is.
 - **Echoes.** Applications here do nothing. One that spends far more on a message than the server
@@ -76,5 +76,5 @@ make report                       # only this page and its charts, from the file
 
 END = """\
 A benchmark that is interrupted leaves a file with what it had measured. Targets that are not in it,
-or that are newer than it, are listed as not measured. Each file has all rounds of all contenders,
+or that are newer than it, are listed as not measured. Each file has the rounds of all contenders,
 the machine and the versions."""

@@ -268,6 +268,19 @@ def test_a_machine_that_was_busy_is_told() -> None:
     assert "its load average was 3.5" in page(part("end_to_end.json", found))
 
 
+def test_a_load_that_was_busy_itself_is_told() -> None:
+    found = document(wscore=[1.0], other=[2.0])
+    measures = found["results"][0]["figures"]["wscore"]
+    measures["load"] = [0.5]
+    text = page(part("end_to_end.json", found))
+    assert "at most 50% of its core" in text
+    assert "may have been what was measured" not in text
+    measures["load"] = [0.9]
+    assert "measured in client, round trips of 256 B: wscore 90%" in page(
+        part("end_to_end.json", found)
+    )
+
+
 def test_what_an_old_file_lacks_is_told() -> None:
     found = document(wscore=[1.0], other=[2.0])
     found["machine"].pop("revision")
