@@ -208,10 +208,11 @@ $(VENV)/.docs: $(VENV)/.dev
 	touch $@
 
 docs: PORT = 8000
-docs: $(VENV)/.docs ## the documentation as a site on PORT; CHECK=1 builds it into build/site and follows its links
+docs: $(VENV)/.docs ## the documentation as a site on PORT; CHECK=1 builds it into build/site, follows its links and looks at its widths
 ifdef CHECK
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	$(BIN)/python -m scripts.site.check_links build/site
+	$(BIN)/python -m scripts.site.check_widths build/site
 else
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:$(PORT)
 endif
