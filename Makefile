@@ -27,7 +27,7 @@ ON_TRANSPORTS = $(addprefix tests/aio/connection/test_,backlog.py cancellation.p
 	$(addprefix tests/bridge/test_,listening.py pipe.py)
 
 .PHONY: help demo demo-cluster test coverage report bench bench-quick bench-asgi bench-bridge bench-broadcast bench-deflate bench-end-to-end bench-nodes bench-tls compare calls lint types sanitize kernels neon old-cpus \
-	test-packaging test-accelerated test-asgi test-frameworks test-subprotocols test-compat test-browser test-cluster docs attack fuzz fuzz-sanitized conformance life soak matrix wheels wheels-tested pins release conditions clean
+	test-packaging test-accelerated test-asgi test-frameworks test-subprotocols test-compat test-browser test-cluster docs attack fuzz fuzz-sanitized conformance life soak matrix matrix-new pypy pyodide wheels wheels-tested pins release conditions clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -251,12 +251,19 @@ attack: $(VENV)/.dev ## the attack suite against wscore and other servers, or AR
 matrix: ## the fast tests on every supported CPython that is found; MATRIX: which, ARGS: of pytest
 	MATRIX="$(MATRIX)" scripts/matrix.sh $(ARGS)
 
-# Debian's next release, in a root of its own.
-FORKY := scripts/debian_root.sh forky "$(shell dpkg --print-architecture 2>/dev/null)" \
+# Debian's next release, in a root of its own, has the newest interpreters.
+ARCH = $(shell dpkg --print-architecture)
+FORKY = scripts/debian_root.sh forky "$(ARCH)" \
 	"gcc libc6-dev make openssl python3 python3-dev python3-venv python3.15 python3.15-dev python3.15-venv"
 
 matrix-new: ## the fast tests on CPython 3.14 and 3.15, as root on Debian; MATRIX: which, ARGS: of pytest
 	MATRIX="$(or $(MATRIX),3.14 3.15)" MATRIX_REQUIRE=1 $(FORKY) scripts/matrix.sh $(ARGS)
+
+pypy: ## tests of the pure backend, the protocol and asyncio on PyPy, as root on Debian; ARGS: of pytest
+	WORKERS=$(WORKERS) scripts/debian_root.sh forky "$(ARCH)" "openssl pypy3 pypy3-venv" scripts/pypy.sh $(ARGS)
+
+pyodide: $(VENV)/.made ## tests of the kernels and the protocol in WebAssembly, under Node.js; ARGS: of pytest
+	scripts/pyodide.sh $(BIN)/python $(ARGS)
 
 wheels: ## sdist and wheels for Linux into dist/; WHEELS: which, such as 3.11-aarch64-musllinux, and --twice
 	$(PYTHON) scripts/wheels/build.py $(WHEELS)

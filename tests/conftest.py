@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -79,8 +80,13 @@ _ANY_BACKEND = (
 _CHOSEN_BACKEND = ("test_backend.py", "test_upgrade.py")
 
 
+_NO_CPYTHON = pytest.mark.skip(reason="about what only CPython does: see the marker")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if sys.implementation.name != "cpython" and item.get_closest_marker("cpython"):
+            item.add_marker(_NO_CPYTHON)
         path = item.path.relative_to(Path(__file__).parent)
         if path.parts[0] in _ANY_BACKEND and path.name not in _CHOSEN_BACKEND:
             item.add_marker("any_backend")

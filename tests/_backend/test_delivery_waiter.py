@@ -120,6 +120,7 @@ def test_it_has_nothing_else(waiter: Any) -> None:
         del waiter.get_loop
 
 
+@pytest.mark.cpython
 def test_many_waits_leave_nothing_behind(rig: Rig, waiter: Any) -> None:
     def callback(done: Any) -> None:
         rig.log.append(done)

@@ -152,6 +152,7 @@ def test_what_is_passed_on_while_a_message_is_sent_comes_after_it(stream: Stream
     assert [frame.opcode for frame in oracles.decode(b"".join(stream.taken))] == [BINARY, PING]
 
 
+@pytest.mark.cpython
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="finalizers run between instructions")
 @pytest.mark.parametrize("size", [10, 70_000])
 def test_a_finalizer_that_writes_where_an_object_is_made(stream: Stream, size: int) -> None:
@@ -181,6 +182,7 @@ def test_a_finalizer_that_writes_where_an_object_is_made(stream: Stream, size: i
     assert len(payloads) == expected + len(written)
 
 
+@pytest.mark.cpython
 def test_a_finalizer_that_takes_where_an_object_is_made(backend: ModuleType) -> None:
     writer = backend.FrameWriter(masked=False)
     taken: list[bytes] = []

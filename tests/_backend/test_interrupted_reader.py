@@ -80,6 +80,7 @@ def test_after_any_exception_a_reader_has_failed(
             again()
 
 
+@pytest.mark.cpython
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="finalizers run between instructions")
 def test_a_finalizer_that_feeds_where_an_object_is_made(backend: ModuleType) -> None:
     reader = backend.MessageReader(masked=True)
@@ -163,6 +164,7 @@ thread.join()
 """
 
 
+@pytest.mark.cpython
 def test_text_that_another_thread_changes_while_it_is_decoded(backend: ModuleType) -> None:
     run(backend, CHANGING.format(rounds=300))
 

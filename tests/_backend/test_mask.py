@@ -190,6 +190,7 @@ def test_read_only_buffers_are_not_masked_in_place(backend: ModuleType, size: in
     assert not any(data)
 
 
+@pytest.mark.cpython
 @pytest.mark.parametrize("size", [8, MIB])
 def test_nothing_is_held_afterwards(backend: ModuleType, size: int) -> None:
     buffer = bytearray(size)

@@ -117,6 +117,7 @@ def test_mixed_tells_of_anything_but_messages(backend: ModuleType) -> None:
         assert reader.mixed
 
 
+@pytest.mark.cpython
 def test_feed_takes_any_buffer_and_keeps_none(backend: ModuleType) -> None:
     data = wire(WireFrame(2, b"x" * 1000), WireFrame(2, b"y" * 1000))
     reader = backend.MessageReader(masked=True)

@@ -58,7 +58,8 @@ def assert_canonical(text: str, data: bytes) -> None:
     assert text == truth
     assert hash(text) == hash(truth)
     assert text.isascii() == truth.isascii()
-    assert sys.getsizeof(text) == sys.getsizeof(truth)
+    if sys.implementation.name == "cpython":  # no other tells the size of one object
+        assert sys.getsizeof(text) == sys.getsizeof(truth)
     assert type(text) is str
 
 
@@ -215,6 +216,7 @@ def test_wrong_arguments(backend: ModuleType, error: type[Exception], data: Any)
     assert validator.feed(b"a")
 
 
+@pytest.mark.cpython
 @pytest.mark.parametrize("size", [8, 1 << 20])
 def test_nothing_is_held_afterwards(backend: ModuleType, size: int) -> None:
     for byte in (b"a", b"\xff"):

@@ -6,6 +6,8 @@ import gc
 import os
 import sys
 
+import pytest
+
 from wscore.protocol.known_heads import KnownHeads
 
 
@@ -41,6 +43,7 @@ def test_a_key_that_stands_elsewhere_as_well() -> None:
         assert found is None or found.with_key(key) == head
 
 
+@pytest.mark.cpython
 def test_memory_is_bounded() -> None:
     heads = KnownHeads()
     for _ in range(1000):

@@ -133,7 +133,8 @@ def is_utf8(data: Buffer, /) -> bool:
 
 def decode_utf8(data: Buffer, /) -> str:
     """Return the text of *data*. Raises UnicodeDecodeError, TypeError, BufferError."""
-    return str(contiguous(data), "utf-8")
+    # Not by str(), which on PyPy takes surrogates from a memoryview.
+    return utf_8_decode(contiguous(data), "strict", True)[0]
 
 
 def decode_piece(piece: bytes) -> tuple[str, bytes]:

@@ -74,9 +74,10 @@ def _closing_code(error: ConnectionClosed) -> int:
 def _is_tls_refusal(error: OSError) -> bool:
     """Whether TLS failed for good: on a certificate or a setting, not because the stream ended.
 
-    Classes are compared by name, because this layer does not import ssl.
+    Classes are compared by name, because this layer does not import ssl. Their modules are ssl,
+    _ssl and, on PyPy, _cffi_ssl.
     """
-    kinds = {kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "ssl"}
+    kinds = {kind.__name__ for kind in type(error).__mro__ if "ssl" in kind.__module__}
     return "SSLError" in kinds and kinds.isdisjoint(_TLS_STREAM_ENDED)
 
 

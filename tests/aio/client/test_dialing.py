@@ -45,8 +45,12 @@ def silent() -> Iterator[tuple[str, int]]:
 def silent_address() -> Iterator[tuple[str, int]]:
     with (
         socket.create_server(("127.0.0.1", 0), backlog=0) as listening,
-        socket.create_connection(listening.getsockname()),
+        socket.socket() as first,
+        socket.socket() as second,
     ):
+        for sock in (first, second):  # PyPy's backlog has room for two
+            sock.setblocking(False)
+            sock.connect_ex(listening.getsockname())
         yield listening.getsockname()
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Run = Callable[[Any], Any]
 
 
+@pytest.mark.cpython
 def test_a_new_connection_whenever_the_last_was_lost(run: Run) -> None:
     async def main() -> None:
         port = free_port()
@@ -64,6 +65,7 @@ def test_a_good_end_ends_it(run: Run) -> None:
     run(main())
 
 
+@pytest.mark.cpython
 @pytest.mark.parametrize("code", [1001, 1011, 1012, 1013])
 def test_a_server_that_goes_away_is_waited_for(run: Run, code: int) -> None:
     codes = []
@@ -251,6 +253,7 @@ asyncio.run(main())
     asyncio.run(main())
 
 
+@pytest.mark.cpython
 @pytest.mark.parametrize("when", ["dialling", "pausing", "open"])
 def test_cancelled_it_leaves_nothing(run: Run, when: str) -> None:
     async def main() -> None:

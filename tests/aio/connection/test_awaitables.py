@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     Run = Callable[[Any], Any]
 
 
+pytestmark = pytest.mark.cpython
+
 # What they are -----------------------------------------------------------------------------------
 
 

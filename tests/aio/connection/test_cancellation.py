@@ -307,6 +307,7 @@ def test_a_cancelled_serve_forever_has_shut_down(run: Run) -> None:
 # Clients that come back --------------------------------------------------------------------------
 
 
+@pytest.mark.cpython
 def test_a_cancelled_iteration_leaves_nothing_behind(run: Run) -> None:
     """At every turn of two connections and of what is between them."""
 
