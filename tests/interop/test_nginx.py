@@ -128,7 +128,7 @@ def test_nginx_accepts_tls_and_snippets(tmp_path: Path, certificate: Path, block
     snippet = configuration(*arguments, "--snippet")
     assert whole.endswith(indent(snippet, "    ") + "}\n")
     modules = "".join(line + "\n" for line in whole.splitlines() if line.startswith("load_module"))
-    said = checked(tmp_path, f"{modules}events {{}}\n{block} {{\n{snippet}}}\n")
+    said = checked(tmp_path, f"{modules}pid nginx.pid;\nevents {{}}\n{block} {{\n{snippet}}}\n")
     assert "[warn]" not in said
 
 

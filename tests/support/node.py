@@ -107,9 +107,11 @@ def _install(npm: str, scripts: Path, installed: Path) -> None:
         shutil.copy(file, installed)
     locked = (scripts / "package-lock.json").exists()
     how = ["ci"] if locked else ["install", "--no-package-lock"]
+    # Home may be read-only; and without a network, npm would go on trying for minutes.
+    options = ["--no-audit", "--no-fund", "--cache", str(installed / "cache"), "--fetch-retries=1"]
     try:
         subprocess.run(
-            [npm, *how, "--no-audit", "--no-fund"],
+            [npm, *how, *options],
             cwd=installed,
             check=True,
             capture_output=True,

@@ -111,6 +111,8 @@ def test_closing_reads_on_for_the_close_of_the_peer(run: Run) -> None:
             close = await peer.frame()
             assert close == WireFrame(CLOSE, close_payload(1001, "bye"))
             peer.send(close)
+            assert await peer.reader.read() == b""
+            peer.writer.write_eof()
             await pausing.ws.wait_closed()
             assert pausing.close == wscore.Close(1001, "bye")
 

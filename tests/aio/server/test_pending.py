@@ -145,7 +145,8 @@ def test_a_listener_that_cannot_be_made(
 
     async def main() -> None:
         head = request()
-        async with serving(Broken) as server, raw_client(server, shake=False) as peer:
+        starting = serving(Broken, close_timeout=0.2)  # the peer does not end its side
+        async with starting as server, raw_client(server, shake=False) as peer:
             asyncio.get_running_loop().set_exception_handler(lambda *_: None)
             for start in range(0, len(head), size):
                 peer.write(head[start : start + size])
