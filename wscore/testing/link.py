@@ -143,7 +143,11 @@ def _at_least_1(size: int) -> int:
 
 
 class Link:
-    """Both directions between a client and a server, with ways to disturb them."""
+    """Both directions between a client and a server, with ways to disturb them.
+
+    ``to_server`` and ``to_client`` are the directions, each a `Lane`; ``client`` and ``server``
+    are the transports at the ends.
+    """
 
     def __init__(
         self,
