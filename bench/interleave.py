@@ -78,7 +78,7 @@ def compare(subject: list[float], rival: list[float]) -> Ratio:
 
 def reaches(ratio: float, goal: float) -> bool:
     """Whether *ratio*, rounded as it is shown, is *goal* at least: a third decimal is noise."""
-    return round(ratio, 2) >= round(goal, 2)
+    return round(ratio, 2) >= goal
 
 
 def figures_in_turns(samplers: Mapping[str, Callable[[], Figures]], rounds: int) -> dict[str, Any]:

@@ -209,10 +209,13 @@ def both_ways(ends: Ends, chunk: int, seconds: float) -> Flow:
 
 
 def round_trips(ends: Ends, chunk: int, seconds: float) -> list[float]:
-    """Seconds from each message of the client until it has it back, one at a time."""
+    """Seconds from each message of the client until it has it back, one at a time.
+
+    There are two at least, however slow the machine: percentiles need as many.
+    """
     frame, taken = encode_frame(2, os.urandom(chunk), mask=MASK), []
     until = perf_counter() + seconds
-    while perf_counter() < until:
+    while len(taken) < 2 or perf_counter() < until:
         payload = _Payload()
         start = perf_counter()
         ends.client.sendall(frame)
