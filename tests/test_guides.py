@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -16,7 +17,9 @@ if sys.platform == "win32":
 # Programs have to start, some of them several times.
 pytestmark = pytest.mark.timeout(240)
 
-GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
+GUIDES, TUTORIALS = (
+    sorted((ROOT / "docs" / name).glob("*.md")) for name in ("guides", "tutorials")
+)
 # Other libraries, and programs of the system, that a guide is about.
 LIBRARIES = {
     "from-aiohttp": "aiohttp",
@@ -43,3 +46,17 @@ def test_a_guide_leads_where_it_says(page: Path, tmp_path: Path) -> None:
 
 def test_the_tables_name_what_exists() -> None:
     assert {*LIBRARIES, *PROGRAMS} <= {page.stem for page in FOLLOWED}
+
+
+@pytest.mark.parametrize("page", FOLLOWED + TUTORIALS, ids=lambda page: page.stem)
+def test_each_file_is_used(page: Path) -> None:
+    """By a command, by pytest, or by another file."""
+    found = blocks(page.read_text(encoding="utf-8"))
+    typed = "".join(block.text for block in found if block.language == "console")
+    for block in found:
+        if block.language == "console" or not block.title:
+            continue
+        others = [other.text for other in found if other.title and other.title != block.title]
+        is_test = block.title.startswith("test_") and "pytest" in typed
+        name = re.compile(rf"\b{re.escape(Path(block.title).stem)}\b")
+        assert is_test or any(map(name.search, [typed, *others])), block.title
