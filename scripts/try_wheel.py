@@ -82,7 +82,7 @@ class Environment:
     def install(self, dist: Path) -> str:
         """The file name of the wheel that pip has chosen."""
         report = self.run(
-            *(self.python, "-m", "pip", "install", "--quiet", "--report", "-", "--no-index"),
+            *(self.python, "-m", "pip", "install", "-qq", "--report", "-", "--no-index"),
             *("--find-links", dist.resolve(), "--only-binary", ":all:", "wscore-engine"),
         )
         [installed] = json.loads(report)["install"]

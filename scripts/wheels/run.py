@@ -2,11 +2,10 @@
 
 Usage: run.py [WHEEL]...   WHEEL: such as 3.11-aarch64-musllinux; all, if none is named
 
-Four kinds of places:
+Three kinds of places:
   x86-64, glibc   this machine, with the interpreters that were built with
   AArch64, glibc  Debian for arm64, emulated by QEMU
-  x86-64, musl    CPython that musl_python.sh has built
-  AArch64, musl   the same, emulated
+  x86-64, musl    CPython 3.11 that musl_python.sh builds
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from targets import DIST, ROOT, TARGETS, Wheel, chosen, interpreter, tools, zig
@@ -32,6 +32,7 @@ DEBIAN = {"3.11": "bookworm", "3.13": "trixie"}
 MUSL = "3.11"
 # An emulated CPU is slow, and how messages are put together does not depend on it.
 EMULATED = [f"tests/_backend/test_{name}.py" for name in ("mask", "utf8", "header")]
+AT_ONCE = 6  # places, which also wait for the package index and for one another's roots
 HEADS = ("wheel", "bytes", "of the extension", "runs on", "kernel", "examples", "tests")
 
 
@@ -51,28 +52,21 @@ def debian(version: str, *command: str) -> list[str | Path]:
 
 def place_for(wheel: Wheel) -> Place | None:
     """Where *wheel* can run; what is missing there is made."""
-    arch, version = wheel.target.arch, wheel.version
+    version = wheel.version
     if wheel.target == TARGETS["x86_64-manylinux"]:
         return Place("this machine", [], str(interpreter(version)))
     if wheel.target == TARGETS["aarch64-manylinux"] and version in DEBIAN:
         name = f"Debian {DEBIAN[version]} for arm64, emulated"
         return Place(name, debian(version), "python3", emulated=True)
-    if wheel.target.libc == "musllinux" and version == MUSL:
-        make_musl_python(arch)
-        emulated = arch != os.uname().machine
-        name = f"CPython of musl_python.sh{', emulated' if emulated else ''}"
-        python = ROOT / "build" / "roots" / f"musl-{arch}" / "bin" / f"python{version}"
-        return Place(name, [], str(python), emulated)
+    if wheel.target == TARGETS["x86_64-musllinux"] and version == MUSL:
+        make_musl_python()
+        return Place("musl_python.sh", [], str(ROOT / f"build/roots/musl/bin/python{MUSL}"))
     return None
 
 
-def make_musl_python(arch: str) -> None:
-    if arch != os.uname().machine:  # so that the kernel hands programs of that root to QEMU
-        subprocess.run([*debian(MUSL, "true")], check=True)
+def make_musl_python() -> None:
     script = ROOT / "scripts" / "wheels" / "musl_python.sh"
-    path = f"{tools()}{os.pathsep}{os.environ['PATH']}"
-    command = [script, arch, zig(), interpreter(MUSL)]
-    subprocess.run(command, check=True, env={**os.environ, "PATH": path}, stdout=sys.stderr)
+    subprocess.run([script, interpreter(MUSL)], check=True, env=with_tools(), stdout=sys.stderr)
 
 
 def ask(place: Place, script: str, *arguments: str) -> dict[str, Any]:
@@ -105,14 +99,27 @@ def row(wheel: Wheel) -> list[str]:
     ]
 
 
+def check_kernels() -> None:
+    """Those of all four targets without Python: no interpreter is needed for them."""
+    subprocess.run([*debian(MUSL, "true")], check=True)  # its glibc is that of the emulated ones
+    script = ROOT / "tests" / "kernels_c" / "run.sh"
+    subprocess.run([script, "zig"], check=True, env=with_tools())
+
+
+def with_tools() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{tools()}{os.pathsep}{os.environ['PATH']}", "ZIG": str(zig())}
+
+
 def table(wheels: list[Wheel]) -> Iterator[str]:
     yield f"| {' | '.join(HEADS)} |"
     yield f"|{'---|' * len(HEADS)}"
-    for wheel in wheels:
-        yield f"| {' | '.join(row(wheel))} |"
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for cells in pool.map(row, wheels):
+            yield f"| {' | '.join(cells)} |"
 
 
 def main(names: list[str]) -> None:
+    check_kernels()
     lines = list(table(chosen(names)))
     if names:
         print(*lines, sep="\n")

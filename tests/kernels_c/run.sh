@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Checks the kernels without Python. Usage: run.sh native|neon|old-cpus|sanitize
+# Checks the kernels without Python. Usage: run.sh native|neon|old-cpus|sanitize|zig
 #   native    every kernel of this machine
 #   neon      the NEON kernel: cross-compiled and emulated, or natively on AArch64
 #   old-cpus  the choice of kernel and the kernel on emulated x86-64 CPUs, oldest first
 #   sanitize  as native, under AddressSanitizer and UndefinedBehaviorSanitizer
+#   zig       all kernels as they are in wheels, by the compiler of these, which ZIG names; those
+#             for AArch64 are emulated, with glibc of the root that scripts/debian_root.sh makes
 # Debian packages: gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -54,8 +56,21 @@ sanitize() {
     "$out/sanitize"
 }
 
+zig() {
+    need qemu-aarch64-static qemu-user-static
+    local target
+    for target in x86_64-linux-gnu.2.17 x86_64-linux-musl; do
+        ZIG_TARGET=$target compile scripts/wheels/zig-cc "$target" -O3
+        echo "$target" && "$out/$target"
+    done
+    for target in aarch64-linux-gnu.2.17 aarch64-linux-musl; do
+        ZIG_TARGET=$target compile scripts/wheels/zig-cc "$target" -O3
+        echo "$target" && qemu-aarch64-static -L build/roots/bookworm-arm64 "$out/$target" neon
+    done
+}
+
 case "${1:-}" in
-native | neon | sanitize) "$1" ;;
+native | neon | sanitize | zig) "$1" ;;
 old-cpus) old_cpus ;;
-*) sed -n '2,7p' "$0"; exit 2 ;;
+*) sed -n '2,9p' "$0"; exit 2 ;;
 esac
