@@ -27,7 +27,7 @@ ON_TRANSPORTS = $(addprefix tests/aio/connection/test_,backlog.py cancellation.p
 	$(addprefix tests/bridge/test_,listening.py pipe.py)
 
 .PHONY: help demo demo-cluster test coverage report bench bench-quick bench-asgi bench-bridge bench-broadcast bench-deflate bench-end-to-end bench-nodes bench-tls compare calls lint types sanitize kernels neon old-cpus \
-	test-packaging test-accelerated test-asgi test-frameworks test-subprotocols test-compat test-browser test-cluster docs attack fuzz fuzz-sanitized conformance life soak matrix matrix-new pypy pyodide wheels wheels-tested pins release conditions clean
+	test-packaging test-accelerated test-asgi test-frameworks test-subprotocols test-compat test-browser test-cluster docs attack fuzz fuzz-sanitized conformance life soak matrix matrix-new pypy pyodide installs wheels wheels-tested pins release conditions clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -264,6 +264,9 @@ pypy: ## tests of the pure backend, the protocol and asyncio on PyPy, as root on
 
 pyodide: $(VENV)/.made ## tests of the kernels and the protocol in WebAssembly, under Node.js; ARGS: of pytest
 	scripts/pyodide.sh $(BIN)/python $(ARGS)
+
+installs: $(VENV)/.made ## a wheel and the README's examples on every interpreter and Debian; writes docs/installs.md; ARGS: which
+	$(BIN)/python scripts/installs.py $(ARGS)
 
 wheels: ## sdist and wheels for Linux into dist/; WHEELS: which, such as 3.11-aarch64-musllinux, and --twice
 	$(PYTHON) scripts/wheels/build.py $(WHEELS)

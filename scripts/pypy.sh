@@ -12,5 +12,5 @@ cd "$place/wscore"
 export WSCORE_BUILD=skip
 "$place/venv/bin/python" -m pip install --quiet --only-binary hypothesis \
     hypothesis pytest pytest-timeout pytest-xdist --editable .
-if [ $# -eq 0 ]; then set -- tests/_backend tests/protocol tests/aio; fi
-"$place/venv/bin/python" -m pytest -n "${WORKERS:-auto}" --dist worksteal "$@"
+[ $# -gt 0 ] || set -- tests/_backend tests/protocol tests/aio
+"$place/venv/bin/python" -m pytest -n "${WORKERS:-auto}" --dist worksteal --timeout=300 "$@"

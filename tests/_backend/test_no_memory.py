@@ -252,6 +252,10 @@ for kinds in ([{{}}], [{{}}, {{"deflate": {{}}}}], [{{"masked": True}}]):
 """
 
 
+@pytest.mark.skipif(
+    sys.version_info[:3] == (3, 15, 0),
+    reason="its list.append frees twice what there was no memory for, without wscore as well",
+)
 def test_whatever_a_fan_out_cannot_allocate(compiled: ModuleType) -> None:
     """The twin is Python code all through, where an allocation may fail between any two steps."""
     run(compiled, FANNED_OUT.format(others="(0, 7, 12)", rounds=30))
