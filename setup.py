@@ -80,7 +80,10 @@ speedups = Extension(
         + glob("wscore/**/*.px[di]", recursive=True)
         + glob("wscore/_backend/*.py")  # their docstrings
     ),
-    extra_compile_args=[] if sys.platform == "win32" else ["-O3"],
+    # A level in CFLAGS counts, and would not if another one followed it.
+    extra_compile_args=(
+        [] if sys.platform == "win32" or "-O" in os.environ.get("CFLAGS", "") else ["-O3"]
+    ),
     optional=mode == "auto",  # what was not built is not looked for afterwards
 )
 
