@@ -67,7 +67,6 @@ class Move(Enum):
     ENDED = "the stream ended"
 
 
-# Every legal move; a pair that is not here is a programming error or a call that comes too late.
 TRANSITIONS: dict[tuple[State, Move], State] = {
     (State.CONNECTING, Move.ACCEPTED): State.OPEN,
     (State.CONNECTING, Move.REFUSED): State.CLOSING,
@@ -81,6 +80,7 @@ TRANSITIONS: dict[tuple[State, Move], State] = {
     (State.CLOSING, Move.ENDED): State.CLOSED,
     (State.CLOSED, Move.ENDED): State.CLOSED,
 }
+"""Every legal move; one that is not here is a programming error, or comes too late."""
 
 
 class Sending(Enum):
