@@ -7,14 +7,14 @@ import os
 import sys
 from pathlib import Path
 
-from ..charts import draw_all
+from ..charts import CHARTS, draw_all
 from ..machine import ROOT
 from ..samples import Unusable
 from .render import parts, render
 
 __all__ = ["main"]
 
-RESULTS, DOCUMENT, CHARTS = ROOT / "bench", ROOT / "docs/report.md", ROOT / "docs/charts"
+RESULTS, DOCUMENT, DRAWN = ROOT / "bench", ROOT / "docs/report.md", ROOT / "docs/charts"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.page", description="Write the report.")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON files")
     parser.add_argument("--document", type=Path, default=DOCUMENT, help="the page to write")
-    parser.add_argument("--charts", type=Path, default=CHARTS, help="folder of the charts")
+    parser.add_argument("--charts", type=Path, default=DRAWN, help="folder of the charts")
     options = parser.parse_args(argv)
     try:
         found = parts(options.results)
@@ -32,8 +32,9 @@ def main(argv: list[str] | None = None) -> int:
     here = options.document.resolve().parent
     folders = (os.path.relpath(folder, here) for folder in (options.results, options.charts))
     options.document.write_text(render(found, *folders), encoding="utf-8")
-    for part in found:
-        draw_all(part.document, options.charts)
+    drawn = {name for part in found for name in draw_all(part.document, options.charts)}
+    for name in CHARTS.keys() - drawn:  # of results that are no more
+        (options.charts / f"{name}.svg").unlink(missing_ok=True)
     return 0
 
 

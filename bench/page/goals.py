@@ -20,7 +20,7 @@ from ..interleave import Ratio, compare, reaches
 from ..load.asgi_cases import ASGI_CASES
 from ..load.cases import FANNING, Case, Goal, Limit, select
 from ..load.measure import Result
-from ..report import duration, lines
+from ..report import Line, duration, lines
 from ..samples import Document, samples
 from .titles import title
 
@@ -93,12 +93,13 @@ def _kernels(document: Document) -> Iterator[Target]:
             line.label, line.beside, _least(line.ratio), reached, STATES[line.state],
             all(reaches(ratio["low"], line.ratio) for ratio in ratios),
         )  # fmt: skip
-    have = {line.label for line in lines(document)}
-    known = (goal for name in suites.SUITES for case in suites.cases(name) for goal in case.goals)
-    for goal in {goal.label: goal for goal in known if goal.ratio is not None}.values():
-        if goal.label not in have:
-            beside = ", ".join(goal.rivals)
-            yield Target(goal.label, beside, _least(goal.ratio or 0), LACKING, UNMEASURED)
+    have = {(line.label, line.rivals) for line in lines(document)}
+    for case in (case for name in suites.SUITES for case in suites.cases(name)):
+        for goal in case.goals:
+            if goal.ratio is not None and (goal.label, goal.rivals) not in have:
+                have.add((goal.label, goal.rivals))
+                beside = Line(goal.label, goal.rivals, goal.ratio).beside
+                yield Target(goal.label, beside, _least(goal.ratio), LACKING, UNMEASURED)
 
 
 def restored(result: Document) -> Result:

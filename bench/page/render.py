@@ -235,7 +235,10 @@ def _provenance(part: Part) -> str:
 
 
 def _took(document: Document) -> str:
-    return f"{document['took'] / 60:.0f} min" if "took" in document else UNKNOWN
+    if "took" not in document:
+        return UNKNOWN
+    seconds = document["took"]
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
 def _or_unknown(figure: object) -> str:

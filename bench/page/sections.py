@@ -68,6 +68,7 @@ SECTIONS = (
         "nothing: about what the kernel and the load allow.",
         ("echo-small", "echo-latency", "echo-large", "client", "handshakes", "memory"),
         JUDGES["end_to_end"],
+        ("uvloop", "aiohttp", "picows", "websockets"),
     ),
     Section(
         "Compression",

@@ -12,7 +12,7 @@ import pytest
 from bench import asgi, bridge, charts, machine, nodes, report, tls
 from bench.drawing import described
 from bench.end_to_end import states
-from bench.page.__main__ import CHARTS, DOCUMENT, RESULTS, main
+from bench.page.__main__ import DOCUMENT, DRAWN, RESULTS, main
 from bench.page.goals import JUDGES, MISSED, OK, UNMEASURED, restored
 from bench.page.render import Part, parts, render
 from bench.page.sections import SECTIONS
@@ -64,11 +64,11 @@ def test_the_charts_show_the_results() -> None:
         found = samples(each.document)
         for name in charts.measured(found):
             chart = charts.CHARTS[name]
-            told = described((CHARTS / f"{name}.svg").read_text(encoding="utf-8"))
+            told = described((DRAWN / f"{name}.svg").read_text(encoding="utf-8"))
             expected = {"title": chart.title, "description": charts.alt(chart, found)}
             assert told == expected, "run `make report`"
             shown.add(f"{name}.svg")
-    assert {file.name for file in CHARTS.glob("*.svg")} == shown
+    assert {file.name for file in DRAWN.glob("*.svg")} == shown
 
 
 def test_every_file_of_results_has_a_section_and_every_chart_is_in_one() -> None:
@@ -225,7 +225,7 @@ def test_targets_that_a_file_lacks_are_told(file: str) -> None:
     told = [target for target in cut if target.reached == lacking]
     assert len(told) > sum(target.reached == lacking for target in whole)
     assert {target.state for target in told} == {UNMEASURED}
-    if file not in ("compare.json", "nodes.json"):
+    if file != "compare.json":
         assert len(cut) == len(whole)
 
 
@@ -352,6 +352,21 @@ def test_a_file_that_cannot_be_used_is_named_with_the_reason(
 def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match=r"end_to_end\.json: does not exist"):
         parts(tmp_path)
+
+
+def test_charts_of_results_that_are_no_more_are_taken_away(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="charts need it")
+    found = without("rows", "memory")
+    folder, drawn = written(tmp_path, found), tmp_path / "charts"
+    drawn.mkdir()
+    (drawn / "tls-memory.svg").write_text("<svg/>")
+    (drawn / "another.svg").write_text("<svg/>")
+    made = tmp_path / "report.md"
+    told = ["--results", str(folder), "--document", str(made), "--charts", str(drawn)]
+    assert main(told) == 0
+    assert not (drawn / "tls-memory.svg").exists()
+    assert (drawn / "another.svg").exists()
+    assert "No chart of Memory of a server for a connection with TLS" in made.read_text()
 
 
 def test_the_command_writes_page_and_charts(tmp_path: Path) -> None:
