@@ -154,7 +154,7 @@ def main(names: list[str]) -> int:
         told = attempt(place)
         failed += "failed" in told
         place.result.write_text(json.dumps({**told, "date": str(date.today())}), encoding="utf-8")
-    write([row(place) for place in known])
+        write([row(each) for each in known])
     return failed
 
 

@@ -159,6 +159,8 @@ def main(python: str, dist: str) -> None:
 
 
 if __name__ == "__main__":
+    # Servers would inherit that it is ignored: by nohup, or in the background of a shell.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         main(*sys.argv[1:])
     except Failed as failure:

@@ -340,7 +340,7 @@ def test_wait_for_loses_nothing(rig: Rig) -> None:
             message = next(coming, None)
             if message is not None:
                 rig.read(message)
-                rig.loop.call_later(0.002 * (int(message) % 3), read_more)
+                rig.loop.call_later((0, 0.002, 0.02)[int(message) % 3], read_more)
 
         rig.loop.call_soon(read_more)
         taken: list[str] = []
