@@ -150,6 +150,8 @@ def run_examples(environment: Environment) -> list[str]:
 
 
 def main(python: str, dist: str) -> None:
+    # A shell that started this in the background has it ignored, and so would the servers.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with TemporaryDirectory(prefix="wscore-") as folder:
         environment = Environment(python, Path(folder))
         wheel = environment.install(Path(dist))

@@ -59,5 +59,10 @@ PKG_CONFIG=false ./configure --prefix="$root" --build=x86_64-build-linux-musl \
     --with-openssl="$root/deps" --with-ensurepip=no --disable-test-modules --disable-shared
 make -j "$jobs"
 make install
+# setup.py would take the headers of the machine's own libffi, which are for glibc.
+"$CC" -shared $CFLAGS -std=c11 -w -DHAVE_FFI_PREP_CIF_VAR -DHAVE_FFI_PREP_CLOSURE_LOC \
+    -DHAVE_FFI_CLOSURE_ALLOC -I. -IInclude -IInclude/internal -I"$root/deps/include" \
+    Modules/_ctypes/{_ctypes,callbacks,callproc,cfield,stgdict}.c "$root/deps/lib/libffi.a" \
+    -o "$root/lib/python3.11/lib-dynload/_ctypes.cpython-311-x86_64-linux-musl.so"
 rm -r "$work"
 touch "$root/.made"

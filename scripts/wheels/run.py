@@ -2,6 +2,9 @@
 
 Usage: run.py [WHEEL]...   WHEEL: such as 3.11-aarch64-musllinux; all, if none is named
 
+What was found is kept in build/wheels/runs and makes the table, with what earlier runs have found
+about wheels that are not named and are still the same.
+
 Three kinds of places:
   x86-64, glibc   this machine, with the interpreters that were built with
   AArch64, glibc  Debian for arm64, emulated by QEMU
@@ -10,6 +13,7 @@ Three kinds of places:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -18,7 +22,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from targets import DIST, ROOT, TARGETS, Wheel, chosen, interpreter, tools, zig
+from targets import BUILD, DIST, ROOT, TARGETS, Wheel, chosen, interpreter, tools, zig
 
 sys.path.insert(0, str(ROOT))
 from bench.report import write_readme
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+RUNS = BUILD / "runs"
 DOCUMENT = ROOT / "docs" / "building.md"
 DEBIAN = {"3.11": "bookworm", "3.13": "trixie"}
 MUSL = "3.11"
@@ -79,23 +84,38 @@ def ask(place: Place, script: str, *arguments: str) -> dict[str, Any]:
     return answer
 
 
+def try_out(wheel: Wheel) -> None:
+    """Run *wheel* where it can run, and keep what was found under the hash of the file."""
+    file = wheel.find(DIST)
+    if not (place := place_for(wheel)):
+        return
+    tried = ask(place, "scripts/try_wheel.py")
+    tests = ask(place, "scripts/wheels/suite.py", *(EMULATED if place.emulated else []))
+    if not tried["wheel"] == tests["wheel"] == file.name or tried["backend"] != "compiled":
+        raise SystemExit(f"{file.name} is not what was installed: {tried} {tests}")
+    RUNS.mkdir(parents=True, exist_ok=True)
+    found = {"place": place.name, **tried, **tests}
+    (RUNS / f"{digest(file)}.json").write_text(json.dumps(found), encoding="utf-8")
+
+
+def digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def row(wheel: Wheel) -> list[str]:
     file = wheel.find(DIST)
     with zipfile.ZipFile(file) as archive:
         extension = f"wscore/_speedups{wheel.target.extension_suffix(wheel.version)}"
         packed = archive.getinfo(extension).compress_size
-    cells = [file.name, f"{file.stat().st_size:,}", f"{packed:,}"]
-    if not (place := place_for(wheel)):
-        return [*cells, "not run: no such interpreter", "", "", ""]
-    tried = ask(place, "scripts/try_wheel.py")
-    tests = ask(place, "scripts/wheels/suite.py", *(EMULATED if place.emulated else []))
-    if not tried["wheel"] == tests["wheel"] == file.name or tried["backend"] != "compiled":
-        raise SystemExit(f"{file.name} is not what was installed: {tried} {tests}")
-    passed = tests["tests"] - tests["skipped"] - tests["failures"] - tests["errors"]
-    python = f"CPython {tried['version']}, {tried['libc']}"
+    cells = [wheel.name, f"{file.stat().st_size:,}", f"{packed:,}"]
+    kept = RUNS / f"{digest(file)}.json"
+    if not kept.exists():
+        return [*cells, "not run", "", "", ""]
+    run = json.loads(kept.read_text(encoding="utf-8"))
+    passed = run["tests"] - run["skipped"] - run["failures"] - run["errors"]
     return [
-        *(*cells, f"{place.name}: {python}", tried["kernel"], str(len(tried["examples"]))),
-        f"{passed} passed, {tests['skipped']} skipped",
+        *(*cells, f"{run['place']}: CPython {run['version']}, {run['libc']}"),
+        *(run["kernel"], str(len(run["examples"])), f"{passed} passed, {run['skipped']} skipped"),
     ]
 
 
@@ -110,21 +130,19 @@ def with_tools() -> dict[str, str]:
     return {**os.environ, "PATH": f"{tools()}{os.pathsep}{os.environ['PATH']}", "ZIG": str(zig())}
 
 
-def table(wheels: list[Wheel]) -> Iterator[str]:
+def table() -> Iterator[str]:
     yield f"| {' | '.join(HEADS)} |"
     yield f"|{'---|' * len(HEADS)}"
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for cells in pool.map(row, wheels):
-            yield f"| {' | '.join(cells)} |"
+    for wheel in chosen([]):
+        yield f"| {' | '.join(row(wheel))} |"
 
 
 def main(names: list[str]) -> None:
     check_kernels()
-    lines = list(table(chosen(names)))
-    if names:
-        print(*lines, sep="\n")
-    else:
-        write_readme(DOCUMENT, "\n".join(lines))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(try_out, chosen(names)))
+    if len([*DIST.glob("*.whl")]) == len(chosen([])):
+        write_readme(DOCUMENT, "\n".join(table()))
 
 
 if __name__ == "__main__":
