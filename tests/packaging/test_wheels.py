@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,8 +13,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import parse_wheel_filename
+from support.installing import GENERATED, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts" / "wheels"
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 CPYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
@@ -35,8 +36,7 @@ def output(*command: str | Path, cwd: Path) -> str:
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a copy of the sources: what `make wheels` has left in ours stays."""
-    copy = tmp_path_factory.mktemp("wheels") / "copy"
-    output(ROOT / "scripts" / "copy_sources.sh", copy, cwd=ROOT)
+    copy = shutil.copytree(ROOT, tmp_path_factory.mktemp("wheels") / "copy", ignore=GENERATED)
     build = copy / "scripts" / "wheels" / "build.py"
     said = output(sys.executable, build, "--twice", NATIVE, FOREIGN, cwd=copy)
     assert "built twice, 3 files with the same bytes\n" in said
