@@ -42,6 +42,7 @@ def test_each_loop_has_one_share(run: Run) -> None:
     assert run(mine()) is not run(mine())
 
 
+@pytest.mark.cpython
 def test_a_share_goes_with_its_loop(run: Run) -> None:
     async def main() -> Any:
         loop = asyncio.get_running_loop()

@@ -163,6 +163,13 @@ def test_the_command_is_installed(installed: Path, tmp_path: Path) -> None:
     assert "backend       compiled\n" in done.stdout
 
 
+def test_try_wheel_fails_where_there_is_no_wheel(tmp_path: Path) -> None:
+    script = ROOT / "scripts" / "try_wheel.py"
+    done = run(sys.executable, script, sys.executable, tmp_path, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "No matching distribution" in done.stdout
+
+
 # What is inside ---------------------------------------------------------------------------------
 
 
