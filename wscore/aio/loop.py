@@ -180,13 +180,17 @@ def loop_data(loop: asyncio.AbstractEventLoop) -> LoopData:
     return found
 
 
-def running_task(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any] | None:
-    """The task that runs, whether its class is written in C or in Python."""
-    task = asyncio.current_task(loop)
-    if task is None and sys.version_info >= (3, 14):
-        # From there on `current_task` does not know those in Python, such as nest_asyncio makes.
-        return asyncio.tasks._py_current_task(loop)
-    return task
+if sys.version_info >= (3, 14):
+
+    def running_task(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any] | None:
+        """The task that runs, whether its class is written in C or in Python.
+
+        `current_task` does not know those in Python any more, such as nest_asyncio makes.
+        """
+        return asyncio.current_task(loop) or asyncio.tasks._py_current_task(loop)
+
+else:
+    running_task = asyncio.current_task
 
 
 def _nothing() -> None:
