@@ -7,9 +7,9 @@ sending can be accelerated.
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections.abc import Callable, Coroutine
-from ctypes import c_char_p, py_object, pythonapi
 from importlib import import_module
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
@@ -117,8 +117,8 @@ def _load_own_module() -> ModuleType | None:
 
 
 def _signature(capsule: object) -> bytes | None:
-    name = pythonapi.PyCapsule_GetName
-    name.restype, name.argtypes = c_char_p, [py_object]
+    name = ctypes.pythonapi.PyCapsule_GetName  # PyPy has none, and no capsules of Cython either
+    name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     found: bytes | None = name(capsule)
     return found
 
