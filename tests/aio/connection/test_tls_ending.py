@@ -197,6 +197,7 @@ def test_the_end_can_be_asked_for_the_certificate(run_asyncio: Run, new: Any) ->
     run_asyncio(main())
 
 
+@pytest.mark.cpython
 def test_nothing_is_kept_after_the_end(run_asyncio: Run, new: Any) -> None:
     async def main() -> None:
         pair = new().connect()
