@@ -28,7 +28,7 @@ from .load.readers import on_the_loads_core
 from .report import duration, write_json, write_readme
 from .servers import MIB, ROOT, require
 from .servers.cores import Role, cpu_time, pinned
-from .servers.process import free_port
+from .servers.process import reserved_port
 
 __all__ = ["CONTENDERS", "ROUNDS", "ROWS", "SECONDS", "bridging", "main", "measure", "missed",
            "reached", "sample", "summary"]  # fmt: skip
@@ -93,7 +93,11 @@ class Bridging(NamedTuple):
     def cpu_time(self) -> float:
         """CPU seconds of the process and of those that it has started, as websockify does."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return cpu_time(self.pid) + sum(map(cpu_time, map(int, children)))
+        taken = cpu_time(self.pid)
+        for child in map(int, children):
+            with suppress(OSError):  # one that has ended, such as for the first try to connect
+                taken += cpu_time(child)
+        return taken
 
 
 @contextmanager
@@ -102,8 +106,8 @@ def bridging(name: str) -> Iterator[Bridging]:
     if name == RIVAL:
         require("websockify")
         require("numpy")  # without it, it unmasks byte by byte
-    with socket.create_server((HERE, 0)) as listening:
-        port, target = free_port(), listening.getsockname()[1]
+    with socket.create_server((HERE, 0)) as listening, reserved_port() as port:
+        target = listening.getsockname()[1]
         quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         with subprocess.Popen(
             CONTENDERS[name](port, target), cwd=ROOT, preexec_fn=pinned(Role.SERVER), **quiet

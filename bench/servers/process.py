@@ -20,7 +20,7 @@ from ..contract import Refused
 from . import ASGI, BARE, CROWDS, FEEDS, NODES, PLAIN, ROOMS, ROOT, SERVERS, Setting
 from .cores import Role, cpu_time, pinned
 
-__all__ = ["Server", "free_port", "resident", "serving"]
+__all__ = ["Server", "free_port", "reserved_port", "resident", "serving"]
 
 PATIENCE = 15  # seconds for a server to begin
 CONTENDERS = ChainMap(SERVERS, BARE, ROOMS, CROWDS, NODES, ASGI, FEEDS)
@@ -134,6 +134,17 @@ def serving(
 
 def free_port() -> int:
     """A port that nobody has at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    with reserved_port() as port:
+        return port
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port that the system gives nobody else until the context ends.
+
+    Whoever sets SO_REUSEADDR can listen on it meanwhile.
+    """
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        yield int(reserved.getsockname()[1])

@@ -16,7 +16,7 @@ from redis import Redis as Client
 from ..contract import Missing, Refused
 from .cores import Role, pinned
 from .entry import HOST
-from .process import free_port
+from .process import reserved_port
 
 __all__ = ["Redis", "redis_server"]
 
@@ -50,11 +50,12 @@ class Redis(NamedTuple):
 @contextmanager
 def redis_server() -> Iterator[Redis]:
     """Run a server until the context ends. Raises Missing where there is none."""
-    program, port = shutil.which("redis-server"), free_port()
+    program = shutil.which("redis-server")
     if program is None:
         raise Missing("redis-server is not installed")
     version = subprocess.check_output([program, "--version"], text=True)
     with (
+        reserved_port() as port,
         tempfile.TemporaryDirectory(prefix="bench-redis-") as folder,
         subprocess.Popen(
             [program, "--bind", HOST, "--port", str(port), "--dir", folder, *OPTIONS],
