@@ -42,14 +42,14 @@ bootstrap() { # in memory, where nothing waits for disks, and under another name
     # suite's.
     ln -s "$known/$([ -e "$known/$suite" ] && echo "$suite" || echo sid)" "$memory/$suite"
     debootstrap --arch="$arch" --variant=minbase --include=ca-certificates \
-        "$suite" "$memory/root" "$mirror" "$memory/$suite" >&2
-    mkdir "$memory/root/sources"
+        "$suite" "$memory/made" "$mirror" "$memory/$suite" >&2
+    mkdir "$memory/made/sources"
     # How this machine reaches mirrors. A root that can be made again needs no flushed disks.
     apt-config dump | grep -E '^Acquire::(https?|Check-|Retries)' \
-        >"$memory/root/etc/apt/apt.conf.d/90machine" || true
-    echo force-unsafe-io >"$memory/root/etc/dpkg/dpkg.cfg.d/unsafe-io"
+        >"$memory/made/etc/apt/apt.conf.d/90machine" || true
+    echo force-unsafe-io >"$memory/made/etc/dpkg/dpkg.cfg.d/unsafe-io"
     rm -rf "$root.partial"
-    cp -a "$memory/root" "$root.partial"
+    cp -a "$memory/made" "$root.partial"
     umount "$memory"
     rmdir "$memory"
     mv "$root.partial" "$root"
