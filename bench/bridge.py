@@ -7,7 +7,6 @@ other work on the machine disturbs least.
 
 from __future__ import annotations
 
-import argparse
 import socket
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from .contract import Refused
 from .interleave import Figures, figures_in_turns, reaches
 from .load.bridging import HERE, Ends, Flow, both_ways, down, round_trips, up
 from .load.readers import on_the_loads_core
+from .options import parse
 from .report import duration, write_json, write_readme
 from .servers import MIB, ROOT, require
 from .servers.cores import Role, cpu_time, pinned
@@ -169,17 +169,14 @@ def measure(row: Row, seconds: float, rounds: int) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> int:
     """Return 1 if a goal was missed, else 0."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.bridge", description="Measure wscore bridge beside websockify."
+    options = parse(
+        argv,
+        "bridge",
+        "Measure wscore bridge beside websockify.",
+        ROWS,
+        seconds=SECONDS,
+        rounds=ROUNDS,
     )
-    parser.add_argument("rows", nargs="*", metavar="row", help="of " + ", ".join(ROWS))
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of a sample (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="(%(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to FILE")
-    parser.add_argument("--document", type=Path, help="write the table between its markers")
-    options = parser.parse_args(argv)
-    if not set(options.rows) <= ROWS.keys():
-        parser.error(f"no such row: choose from {', '.join(ROWS)}")
     document: dict[str, Any] = {
         "machine": machine.describe(),
         "rounds": options.rounds,

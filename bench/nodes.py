@@ -7,7 +7,6 @@ document. The CPU time of each process is told, because they have two cores toge
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -16,7 +15,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any, NamedTuple
 
@@ -27,6 +25,7 @@ from .ends import publish, running
 from .interleave import Figures, figures_in_turns, reaches
 from .load.fan import Fan, fan
 from .load.readers import Readers, on_the_loads_core
+from .options import parse
 from .oracle import frame
 from .pubsub import CHANNEL, PREFIX, RATE, SIZE, remote_packet
 from .report import duration, write_json, write_readme
@@ -269,17 +268,7 @@ ROWS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Return 1 if a goal was missed, else 0."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.nodes", description="Measure hubs of many nodes."
-    )
-    parser.add_argument("rows", nargs="*", metavar="row", help="of " + ", ".join(ROWS))
-    for name, default in Extent._field_defaults.items():
-        parser.add_argument(f"--{name}", type=type(default), default=default)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to FILE")
-    parser.add_argument("--document", type=Path, help="write the table between its markers")
-    options = parser.parse_args(argv)
-    if not set(options.rows) <= ROWS.keys():
-        parser.error(f"no such row: choose from {', '.join(ROWS)}")
+    options = parse(argv, "nodes", "Measure hubs of many nodes.", ROWS, **Extent._field_defaults)
     extent = Extent(options.waiting, options.seconds, options.rounds)
     document: dict[str, Any] = {
         "machine": machine.describe(),

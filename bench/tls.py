@@ -7,7 +7,6 @@ server, which other work on the machine disturbs least.
 
 from __future__ import annotations
 
-import argparse
 import socket
 import ssl
 import subprocess
@@ -26,6 +25,7 @@ from . import machine
 from .contract import Refused
 from .interleave import reaches
 from .load.readers import REQUEST, on_the_loads_core
+from .options import parse
 from .report import duration, write_json, write_readme
 from .servers.process import Server, serving
 
@@ -192,17 +192,14 @@ def measure(row: Row, loop: str, seconds: float, rounds: int) -> dict[str, list[
 
 def main(argv: list[str] | None = None) -> int:
     """Return 1 if a goal was missed, else 0."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.tls", description="Measure our TLS beside that of the event loops."
+    options = parse(
+        argv,
+        "tls",
+        "Measure our TLS beside that of the event loops.",
+        ROWS,
+        seconds=SECONDS,
+        rounds=ROUNDS,
     )
-    parser.add_argument("rows", nargs="*", metavar="row", help="of " + ", ".join(ROWS))
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of a sample (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="(%(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to FILE")
-    parser.add_argument("--document", type=Path, help="write the table between its markers")
-    options = parser.parse_args(argv)
-    if not set(options.rows) <= ROWS.keys():
-        parser.error(f"no such row: choose from {', '.join(ROWS)}")
     document: dict[str, Any] = {
         "machine": machine.describe(),
         "openssl": ssl.OPENSSL_VERSION,
