@@ -116,6 +116,15 @@ def test_the_marks(run_asyncio: Run, new: Any) -> None:
     run_asyncio(main())
 
 
+def asking_pair(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, certificate: Any) -> Pair:
+    """A client whose peer may ask it for its certificate at any time."""
+    client_tls.post_handshake_auth = True
+    client_tls.load_cert_chain(certificate)
+    server_tls.load_verify_locations(certificate)
+    server_tls.verify_mode = ssl.CERT_OPTIONAL
+    return Pair(server_tls, client_tls, "client").connect()
+
+
 def test_a_peer_that_makes_us_answer_and_does_not_read(
     run_asyncio: Run,
     server_tls: ssl.SSLContext,
@@ -123,11 +132,7 @@ def test_a_peer_that_makes_us_answer_and_does_not_read(
     certificate: Any,
 ) -> None:
     async def main() -> None:
-        client_tls.post_handshake_auth = True
-        client_tls.load_cert_chain(certificate)
-        server_tls.load_verify_locations(certificate)
-        server_tls.verify_mode = ssl.CERT_OPTIONAL
-        pair = Pair(server_tls, client_tls, "client").connect()
+        pair = asking_pair(server_tls, client_tls, certificate)
         pair.below.pause()
         pair.peer.object._sslobj.verify_client_post_handshake()  # type: ignore[attr-defined]
         pair.below.feed(pair.peer.write(b"who are you?"))
@@ -148,11 +153,7 @@ def test_a_peer_that_makes_us_answer_gets_its_answer(
     """At once, without any data."""
 
     async def main() -> None:
-        client_tls.post_handshake_auth = True
-        client_tls.load_cert_chain(certificate)
-        server_tls.load_verify_locations(certificate)
-        server_tls.verify_mode = ssl.CERT_OPTIONAL
-        pair = Pair(server_tls, client_tls, "client").connect()
+        pair = asking_pair(server_tls, client_tls, certificate)
         pair.peer.object._sslobj.verify_client_post_handshake()  # type: ignore[attr-defined]
         pair.peer.shake_hands()
         pair.below.feed(pair.peer.outgoing.read())
