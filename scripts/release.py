@@ -1,19 +1,24 @@
 """``make release VERSION=0.2.0``: a commit, its tag, and what is uploaded for it.
 
 Everything is checked before anything is written, and the tag is set last, on what was built and
-looked at. Nothing is pushed or uploaded: the script ends with the two commands that do.
+looked at. Whatever fails or ends it meanwhile, the repository is as before. Nothing is pushed or
+uploaded: the script ends with the two commands that do.
 """
 
 from __future__ import annotations
 
 import argparse
 import email
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -23,8 +28,8 @@ from packaging.version import InvalidVersion, Version
 BRANCH = "main"
 VERSION_FILE = Path("wscore/_version.py")
 CHANGELOG = Path("CHANGELOG.md")
+WRITTEN = (str(VERSION_FILE), str(CHANGELOG))
 DIST = Path("dist")
-UNDO = "the commit is there, its tag is not: git reset --keep HEAD~1 takes it back"
 SECTION = re.compile(r"^## \[(?P<title>[^\]]+)\](?: - (?P<date>.*))?$", re.MULTILINE)
 
 
@@ -33,7 +38,16 @@ class Refusal(Exception):
 
 
 def output(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise Refusal(f"{shlex.join(command)}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def run(*command: str) -> None:
+    """In sight: builds and the hooks of git have something to say."""
+    if status := subprocess.run(command).returncode:
+        raise Refusal(f"{shlex.join(command)} ended with status {status}")
 
 
 # What is there before --------------------------------------------------------------------------
@@ -47,9 +61,25 @@ def checked_version(text: str) -> str:
         raise Refusal(str(error)) from None
     if str(version) != text:
         raise Refusal(f"{text} is not in its normal form, {version}")
-    if version <= (present := Version(present_version())):
+    if version.local:
+        raise Refusal(f"{text} is a local version, which no index takes")
+    present = Version(present_version())
+    if output("git", "log", "-1", "--format=%s") == subject(str(present)) and not tagged(present):
+        raise Refusal(
+            f"an earlier one of {present} was cut short: git reset --keep HEAD~1 takes it back"
+        )
+    if version <= present:
         raise Refusal(f"{text} is not newer than {present} of {VERSION_FILE}")
     return text
+
+
+def subject(version: str) -> str:
+    """The first line of the commit, and of the tag."""
+    return f"Release {version}"
+
+
+def tagged(version: object) -> bool:
+    return bool(output("git", "tag", "--list", f"v{version}"))
 
 
 def present_version() -> str:
@@ -59,14 +89,18 @@ def present_version() -> str:
     return found[1]
 
 
-def check_repository(tag: str) -> None:
+def check_repository(version: str) -> None:
     branch = output("git", "branch", "--show-current")
     if branch != BRANCH:
         raise Refusal(f"releases are made on {BRANCH}, and this is {branch or 'no branch'}")
+    check_clean()
+    if tagged(version):
+        raise Refusal(f"the tag v{version} exists")
+
+
+def check_clean() -> None:
     if changed := output("git", "status", "--porcelain"):
         raise Refusal(f"the tree is not clean:\n{changed}")
-    if output("git", "tag", "--list", tag):
-        raise Refusal(f"the tag {tag} exists")
 
 
 def dated_changelog(version: str, date: str) -> str:
@@ -91,7 +125,8 @@ def dated_changelog(version: str, date: str) -> str:
 
 def build(version: str) -> list[Path]:
     """What ``make wheels`` leaves, as far as an index takes it."""
-    subprocess.run(["make", "wheels"], check=True)
+    run("make", "wheels")
+    check_clean()  # or what was built may be something else than what was committed
     built = [*sorted(DIST.rglob("*.tar.gz")), *sorted(DIST.rglob("*.whl"))]
     for path in built:
         if (inside := version_inside(path)) != version:
@@ -124,22 +159,36 @@ def is_for_an_index(path: Path) -> bool:
     return not any(tag.platform.startswith("linux_") for tag in tags)
 
 
+@contextmanager
+def undone_if_it_fails(tag: str) -> Iterator[None]:
+    """Also by Control-C, or by a signal that asks to end. Nothing else in the tree is touched."""
+    start = output("git", "rev-parse", "HEAD")
+    for asked in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(asked, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    except BaseException:
+        subprocess.run(["git", "tag", "--delete", tag], capture_output=True)  # if it is there
+        output("git", "reset", "--quiet", "--soft", start)
+        output("git", "restore", "--staged", "--worktree", *WRITTEN)
+        raise
+
+
 def release(version: str, dry_run: bool) -> None:
+    os.chdir(output("git", "rev-parse", "--show-toplevel"))
     tag = f"v{checked_version(version)}"
-    check_repository(tag)
+    check_repository(version)
     changelog = dated_changelog(version, datetime.now(timezone.utc).date().isoformat())
     if dry_run:
         print(f"nothing stands against {tag}, and nothing was changed")
         return
-    VERSION_FILE.write_text(f'__version__ = "{version}"\n', encoding="utf-8")
-    CHANGELOG.write_text(changelog, encoding="utf-8")
-    message = f"Release {version}"
-    subprocess.run(["git", "commit", "--quiet", "--all", "--message", message], check=True)
-    try:
+    message = subject(version)
+    with undone_if_it_fails(tag):
+        VERSION_FILE.write_text(f'__version__ = "{version}"\n', encoding="utf-8")
+        CHANGELOG.write_text(changelog, encoding="utf-8")
+        run("git", "commit", "--quiet", "--message", message, *WRITTEN)
         uploaded = build(version)
-    except (Refusal, subprocess.CalledProcessError) as error:
-        raise Refusal(f"{error}\n{UNDO}") from error
-    subprocess.run(["git", "tag", "--annotate", tag, "--message", message], check=True)
+        run("git", "tag", "--annotate", tag, "--message", message)
     print(f"{tag} is made. To publish it, by .github/workflows/release.yml:")
     print(f"    git push --atomic origin {BRANCH} {tag}")
     print("where that does not run, upload it as well:")
@@ -153,8 +202,10 @@ def main() -> None:
     options = parser.parse_args()
     try:
         release(options.version, options.dry_run)
-    except Refusal as refusal:
+    except (Refusal, OSError) as refusal:  # such as a missing program, or a full disk
         sys.exit(f"no release: {refusal}")
+    except KeyboardInterrupt:
+        sys.exit("no release: interrupted")
 
 
 if __name__ == "__main__":

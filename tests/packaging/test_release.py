@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import subprocess
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,7 +94,7 @@ def repository(tmp_path: Path) -> Path:
     return where
 
 
-def release(repository: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def release(repository: Path, *words: str, **how: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, SCRIPT, *words],
         cwd=repository,
@@ -98,6 +102,7 @@ def release(repository: Path, *words: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=60,
         check=False,
+        **how,
     )
 
 
@@ -133,6 +138,7 @@ def assert_refused(repository: Path, version: str, why: str) -> None:
         ("v0.2.0", "v0.2.0 is not in its normal form, 0.2.0"),
         ("0.2.0-rc1", "0.2.0-rc1 is not in its normal form, 0.2.0rc1"),
         ("", "Invalid version: ''"),
+        ("0.2.0+local", "0.2.0+local is a local version, which no index takes"),
     ],
 )
 def test_a_version_that_does_not_follow(repository: Path, version: str, why: str) -> None:
@@ -190,28 +196,83 @@ def test_a_changelog_that_tells_nothing(repository: Path, changelog: str, why: s
     assert_refused(repository, "0.2.0", why)
 
 
-# After the commit ------------------------------------------------------------------------------
+def test_a_folder_that_is_no_repository(repository: Path) -> None:
+    (repository / ".git").rename(repository / "gone")
+    done = release(repository, "0.2.0")
+    assert done.returncode == 1
+    assert done.stderr.startswith("no release: git rev-parse --show-toplevel: fatal: ")
+
+
+def test_an_earlier_release_that_was_killed(repository: Path) -> None:
+    """No signal handler runs at SIGKILL: what is left is named."""
+    commit(repository, build="import os, signal; os.kill(os.getpgid(0), signal.SIGKILL)\n")
+    before = state(repository)
+    assert release(repository, "0.2.0", start_new_session=True).returncode == -signal.SIGKILL
+    assert state(repository) != before
+    for version in ("0.2.0", "0.3.0"):
+        assert_refused(repository, version, "an earlier one of 0.2.0 was cut short: git reset")
+    git(repository, "reset", "--keep", "HEAD~1")
+    assert state(repository) == before
+
+
+# After something was written -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("build", "why"),
     [
-        ("raise SystemExit(1)\n", "returned non-zero exit status 2"),
+        ("raise SystemExit(1)\n", "make wheels ended with status 2"),
         (BUILD.replace('["__version__"]', '["__version__"] + ".dev1"'), "is version 0.2.0.dev1"),
         (BUILD.replace(', "manylinux_2_17_x86_64"', ","), "has left no sdist or no wheel"),
         (BUILD.replace('"dist/{name}.tar.gz"', '"{name}.tar.gz"'), "has left no sdist"),
+        (BUILD + 'open("build.py", "a").write("\\n")\n', "the tree is not clean:\nM build.py"),
+        (
+            "import os, signal; os.kill(os.getpgid(0), signal.SIGINT)\n",
+            "no release: interrupted",
+        ),
+        ("import os, signal; os.kill(os.getpgid(0), signal.SIGTERM)\n", ""),
     ],
-    ids=["fails", "another version", "no wheel", "no sdist"],
+    ids=["fails", "version", "no wheel", "no sdist", "changes", "interrupted", "ended"],
 )
-def test_what_was_not_built_well_has_no_tag(repository: Path, build: str, why: str) -> None:
+def test_what_was_not_built_well_is_taken_back(repository: Path, build: str, why: str) -> None:
     commit(repository, build=build, ignored="/dist/\n*.tar.gz\n")
+    before = state(repository)
+    done = release(repository, "0.2.0", start_new_session=True)
+    assert done.returncode == (1 if why else 128 + signal.SIGTERM)
+    assert why in done.stderr
+    git(repository, "restore", NAMES["build"])  # which is not that of the release
+    assert state(repository) == before
+
+
+def test_a_hook_that_refuses_the_commit(repository: Path) -> None:
+    hook = repository / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho not like this >&2\nexit 1\n")
+    hook.chmod(0o755)
     before = state(repository)
     done = release(repository, "0.2.0")
     assert done.returncode == 1
-    assert why in done.stderr
-    assert "git reset --keep HEAD~1 takes it back" in done.stderr
-    assert not git(repository, "tag")
-    git(repository, "reset", "--keep", "HEAD~1")
+    assert done.stderr.startswith("not like this\nno release: git commit ")
+    assert state(repository) == before
+
+
+def test_a_tag_that_cannot_be_signed(repository: Path) -> None:
+    git(repository, "config", "tag.gpgSign", "true")
+    git(repository, "config", "gpg.program", "false")
+    before = state(repository)
+    done = release(repository, "0.2.0")
+    assert done.returncode == 1
+    assert "no release: git tag " in done.stderr
+    assert state(repository) == before
+
+
+def test_a_machine_without_make(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "git").symlink_to(shutil.which("git") or "")
+    before = state(repository)
+    done = release(repository, "0.2.0", env={**os.environ, "PATH": str(tmp_path / "bin")})
+    assert done.returncode == 1
+    assert done.stderr.startswith("no release: [Errno 2] No such file or directory: 'make'")
     assert state(repository) == before
 
 
