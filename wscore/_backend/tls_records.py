@@ -224,44 +224,40 @@ class TLSRecords:
 
     def write(self, data: bytes | memoryview, /) -> None:
         """Send *data* now, or have the owner do it."""
-        owner, size = self._owner, len(data)
-        if not self.writing or self.sending or not 0 < size <= TLS_PLAINTEXT:
+        if self.writing and not self.sending and 0 < len(data) <= TLS_PLAINTEXT:
+            self._send(self._send_record, data)
+        else:
             self.writelines([data])
-            return
-        self.sending = True
-        try:
-            count = self.encrypt(data)
-            self._below_write(self._outgoing.read())
-        except Exception as error:
-            owner.fail(error)
-            return
-        except BaseException:
-            owner.abort()  # part of the stream is lost
-            raise
-        finally:
-            self.sending = False
-        if count < size or not self.writing:
-            owner.wrote([memoryview(data)[count:]], first=True)
 
     def writelines(self, list_of_data: Iterable[bytes | memoryview], /) -> None:
         """Send all *list_of_data* now, or have the owner send it, or the rest of it."""
-        owner, parts = self._owner, list(list_of_data)
-        if not self.writing or self.sending:
-            owner.wrote(parts)
-            return
+        parts = list(list_of_data)
+        if self.writing and not self.sending:
+            self._send(self._send_parts, parts)
+        else:
+            self._owner.wrote(parts)
+
+    def _send(self, send: Callable[[Any], list[Any]], data: Any) -> None:
+        """Call *send*, which returns the rest of *data*, and have the owner send that."""
         self.sending = True
         try:
-            rest = self._send_parts(parts)
+            rest = send(data)
         except Exception as error:
-            owner.fail(error)
+            self._owner.fail(error)
             return
         except BaseException:
-            owner.abort()  # part of the stream is lost
+            self._owner.abort()  # part of the stream is lost
             raise
         finally:
             self.sending = False
         if rest or not self.writing:
-            owner.wrote(rest, first=True)
+            self._owner.wrote(rest, first=True)
+
+    def _send_record(self, data: bytes | memoryview) -> list[Any]:
+        """Write one record; return what it could not take."""
+        count = self.encrypt(data)
+        self._below_write(self._outgoing.read())
+        return [memoryview(data)[count:]] if count < len(data) else []
 
     def _send_parts(self, parts: list[Any]) -> list[Any]:
         """Write records of *parts* until the transport below is full; return the rest."""
