@@ -253,14 +253,18 @@ matrix: ## the fast tests on every supported CPython that is found; MATRIX: whic
 
 # Debian's next release, in a root of its own, has the newest interpreters.
 ARCH = $(shell dpkg --print-architecture)
-FORKY = scripts/debian_root.sh forky "$(ARCH)" \
-	"gcc libc6-dev make openssl python3 python3-dev python3-venv python3.15 python3.15-dev python3.15-venv"
+FORKY = scripts/debian_root.sh forky "$(ARCH)"
+NEWEST = gcc libc6-dev make openssl python3 python3-dev python3-venv python3.15 python3.15-dev python3.15-venv
+# What fast tests run beside Python, and may not be skipped for; none with SERVERS=
+SERVERS ?= curl haproxy iproute2 libnginx-mod-stream microsocks nginx nodejs npm procps redis-server systemd tinyproxy
 
+matrix-new: export WSCORE_REQUIRE_NODE = $(if $(SERVERS),1)
+matrix-new: export WSCORE_REQUIRE_PROXIES = $(if $(SERVERS),1)
 matrix-new: ## the fast tests on CPython 3.14 and 3.15, as root on Debian; MATRIX: which, ARGS: of pytest
-	MATRIX="$(or $(MATRIX),3.14 3.15)" MATRIX_REQUIRE=1 $(FORKY) scripts/matrix.sh $(ARGS)
+	MATRIX="$(or $(MATRIX),3.14 3.15)" MATRIX_REQUIRE=1 $(FORKY) "$(NEWEST) $(SERVERS)" scripts/matrix.sh $(ARGS)
 
 pypy: ## tests of the pure backend, the protocol and asyncio on PyPy, as root on Debian; ARGS: of pytest
-	WORKERS=$(WORKERS) scripts/debian_root.sh forky "$(ARCH)" "openssl pypy3 pypy3-venv" scripts/pypy.sh $(ARGS)
+	WORKERS=$(WORKERS) $(FORKY) "openssl pypy3 pypy3-venv" scripts/pypy.sh $(ARGS)
 
 pyodide: $(VENV)/.made ## tests of the kernels and the protocol in WebAssembly, under Node.js; ARGS: of pytest
 	scripts/pyodide.sh $(BIN)/python $(ARGS)

@@ -163,14 +163,25 @@ async def open_wire(make: Callable[[asyncio.AbstractEventLoop], W], address: Add
     loop = asyncio.get_running_loop()
     wire = make(loop)
     wire.address = address
+    try:
+        await _connect(loop, wire, address)
+    except RuntimeError:
+        # asyncio closes a transport that it has not handed over yet: by a call of the loop, which
+        # may be closed and forgotten. Whoever ends the coroutine then, expects this.
+        if loop.is_closed():
+            raise GeneratorExit from None
+        raise
+    return wire
+
+
+async def _connect(loop: asyncio.AbstractEventLoop, wire: Wire, address: Address) -> None:
     if address.path is not None:
         await loop.create_unix_connection(lambda: wire, address.path)
-        return wire
+        return
     name = address.host if address.tls is not None else None
     await loop.create_connection(
         lambda: wire, address.host, address.port, ssl=address.tls, server_hostname=name
     )
-    return wire
 
 
 async def ask(address: Address, *commands: Arguments) -> list[Any]:
