@@ -194,16 +194,16 @@ async def two_in_the_lobby(reader: Reader) -> None:
     async with wscore.connect(f"{uri}?name=Ada") as ada:
         async with wscore.connect(f"{uri}?name=Bob") as bob:
             await bob.send("hello")
-            assert [await bob.recv() for _ in range(2)] == ["Bob has come", "Bob: hello"]
+            assert [await bob.recv() for _ in range(2)] == ["Bob has joined", "Bob: hello"]
         assert [await ada.recv() for _ in range(4)] == [
-            "Ada has come", "Bob has come", "Bob: hello", "Bob has left",
+            "Ada has joined", "Bob has joined", "Bob: hello", "Bob has left",
         ]  # fmt: skip
 
 
 async def spoken_from_outside(reader: Reader) -> None:
     async with wscore.connect(f"ws://127.0.0.1:{reader.port()}/rooms/lobby?token=a1") as ada:
         await ada.send("hi")
-        assert [await ada.recv() for _ in range(2)] == ["Ada has come", "Ada: hi"]
+        assert [await ada.recv() for _ in range(2)] == ["Ada has joined", "Ada: hi"]
         # It has to be there while the command is typed.
         await asyncio.to_thread(reader.read_until, "The page shows `Bob: hello`")
         assert await ada.recv() == "Bob: hello"

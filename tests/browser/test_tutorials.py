@@ -114,7 +114,7 @@ def test_chat(desk: Desk) -> None:
             window.says("hello from a terminal", "closed with 1001")
     desk.reader.read_until("Open that address, and in a second window")
     with desk.windows("?room=tea&name=Ada", "?room=tea&name=Bob") as (ada, bob):
-        ada.says("here: Ada", "Bob has come")
+        ada.says("here: Ada", "Bob has joined")
         bob.says("here: Ada, Bob")
         with desk.windows("?room=coffee&name=Eve") as [eve]:
             bob.type("hello")
@@ -131,7 +131,7 @@ def test_chat(desk: Desk) -> None:
         for window in (ada, bob):
             eventually(lambda window=window: "messages are missing here" in window.lines(), WAITING)
         desk.reader.read_until("Paste more than 2,000 characters")
-        eventually(lambda: ada.lines()[-1].startswith(("here: ", "Bob has come")), WAITING)
+        eventually(lambda: ada.lines()[-1].startswith(("here: ", "Bob has joined")), WAITING)
         ada.paste("x" * 2001)
         eventually(lambda: "closed with 1009" in ada.lines(), WAITING)
 
@@ -141,9 +141,9 @@ def test_fastapi(desk: Desk) -> None:
     program("curl")
     desk.reader.read_until("Open `http://127.0.0.1:8765/?name=Ada`")
     with desk.windows("?name=Ada") as [ada]:
-        ada.says("Ada has come")
+        ada.says("Ada has joined")
         with desk.windows("?name=Bob") as [bob]:
-            ada.says("Ada has come", "Bob has come")
+            ada.says("Ada has joined", "Bob has joined")
             bob.type("hello")
             for window in (ada, bob):
                 window.says("Bob: hello")
@@ -151,7 +151,7 @@ def test_fastapi(desk: Desk) -> None:
     desk.reader.read_until("Open `http://127.0.0.1:8765/?token=a1`")
     with desk.windows("?token=a1") as [ada]:
         ada.type("hello")
-        ada.says("Ada has come", "Ada: hello")
+        ada.says("Ada has joined", "Ada: hello")
         desk.reader.read_until("The page shows `Bob: hello`")
         ada.says("Bob: hello")
         with desk.windows("?token=guess") as [stranger]:
