@@ -1,17 +1,16 @@
 #!/usr/bin/env bash
 # Runs a command in another Debian: a root of its own that debootstrap makes once, in
-# build/roots/SUITE-ARCH. Needs Linux, root's rights, debootstrap, and qemu-user-static for an
-# architecture that this machine cannot run.
+# build/roots/SUITE-ARCH. Needs Linux, root's rights, debootstrap, and what emulated.sh needs.
 # Usage: debian_root.sh SUITE ARCH "PACKAGES" COMMAND [ARGUMENT]...
 # The command starts in /sources, which is this repository, with the variables it would have here;
-# only pip's files and folders stay outside. Packages come from where apt has this machine's own,
-# or from DEBIAN_MIRROR.
+# only pip's files and folders stay outside. Packages come from where debian_mirror.sh says.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Mounts are made in a namespace that ends with its processes: nothing is left to unmount.
 if [ -z "${IN_NAMESPACE:-}" ]; then
-    IN_NAMESPACE=1 exec unshare --mount --pid --fork --kill-child "$BASH" "$0" "$@"
+    exec scripts/emulated.sh "$2" env IN_NAMESPACE=1 \
+        unshare --mount --pid --fork --kill-child scripts/debian_root.sh "$@"
 fi
 export -n IN_NAMESPACE
 trap 'exit 130' INT TERM
@@ -20,22 +19,9 @@ suite=$1 arch=$2 packages=$3
 shift 3
 root=$PWD/build/roots/$suite-$arch
 
-run_foreign_programs() { # by qemu, which the kernel chooses by the first bytes of a program
-    local machine=$arch formats=/proc/sys/fs/binfmt_misc
-    case $arch in
-        arm64) machine=aarch64 ;;
-        armhf) machine=arm ;;
-        ppc64el) machine=ppc64le ;;
-    esac
-    [ -e "$formats/register" ] || mount -t binfmt_misc binfmt_misc "$formats"
-    [ -e "$formats/qemu-$machine" ] ||
-        grep '^:' "/usr/lib/binfmt.d/qemu-$machine.conf" >"$formats/register"
-}
-
 bootstrap() { # in memory, where nothing waits for disks, and under another name until it is whole
     local mirror known=/usr/share/debootstrap/scripts memory
-    mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' \
-        'Origin: Debian' 'Created-By: Packages' | head -n 1)}
+    mirror=$(scripts/debian_mirror.sh)
     memory=$(mktemp -d)
     mount -t tmpfs tmpfs "$memory"
     # A suite that is newer than this debootstrap is made like sid. A script's name has to be the
@@ -83,7 +69,6 @@ install_packages() {
 mkdir -p build/roots
 # Another index than pip's own, if this machine has one.
 index=${PIP_INDEX_URL:-$(python3 -m pip config get global.index-url 2>/dev/null || true)}
-[ "$arch" = "$(dpkg --print-architecture)" ] || run_foreign_programs
 exec {lock}>"$root.lock" # of those who run at the same time
 flock "$lock"
 [ -d "$root" ] || bootstrap

@@ -2,8 +2,9 @@
 
 Usage: installs.py [PLACE]...   PLACE: what a name in the table begins with; all, if none is named
 
-scripts/try_wheel.py says what was installed and what ran. Its answers are kept in build/installs
-and make the table, with those of earlier runs in places that are not named. Needs Debian, as root.
+scripts/wheels/places.py says where that is, scripts/try_wheel.py what was installed and what ran.
+Its answers are kept in build/installs and make the table, with those of earlier runs in places that
+are not named. Needs Debian, as root.
 """
 
 from __future__ import annotations
@@ -15,92 +16,48 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(Path(__file__).resolve().parent / "wheels"))
+from places import Place, make, places
+from targets import DIST, ROOT, chosen
+
 RESULTS = ROOT / "build" / "installs"
 DOCUMENT = ROOT / "docs" / "installs.md"
 BEGIN, END = "<!-- installs:begin -->", "<!-- installs:end -->"
 
-NEW = "gcc libc6-dev python3 python3-dev python3-venv python3.15 python3.15-dev python3.15-venv"
-HEADS = ("place", "interpreter", "machine", "wheel", "backend", "kernel", "examples")
+HEADS = ("place", "interpreter", "machine", "wheel", "made by", "backend", "kernel", "examples")
 
 
-class Place(NamedTuple):
-    """*python* runs by *command*; the *wheel* is one of dist/, or built as *build* says."""
-
-    name: str
-    python: str
-    command: tuple[str, ...] = ()
-    wheel: str = ""
-    build: str = ""
-
-    @property
-    def result(self) -> Path:
-        return RESULTS / f"{self.name}.json"
+def result(place: Place) -> Path:
+    return RESULTS / f"{place.name}.json"
 
 
-def debian(suite: str, arch: str, packages: str) -> tuple[str, ...]:
-    return ("scripts/debian_root.sh", suite, arch, packages)
-
-
-def places() -> list[Place]:
-    arch = subprocess.run(
-        ["dpkg", "--print-architecture"], stdout=subprocess.PIPE, text=True, check=True
-    ).stdout.strip()
-    here = [
-        Place(
-            f"CPython 3.{minor}", found(f"3.{minor}"), (),
-            f"*-cp3{minor}-*manylinux*_{platform.machine()}.whl", "require",
-        )
-        for minor in range(10, 14)
-    ]  # fmt: skip
-    new = debian("forky", arch, NEW)
-    pypy = debian("forky", arch, "pypy3 pypy3-venv")
-    return [
-        *here,
-        Place("CPython 3.14, Debian forky", "python3.14", new, "", "require"),
-        Place("CPython 3.15, Debian forky", "python3.15", new, "", "require"),
-        Place("PyPy, Debian forky", "pypy3", pypy, "", "skip"),
-        *(
-            Place(
-                f"CPython {version}, Debian {suite} for arm64, emulated", "python3",
-                debian(suite, "arm64", "python3 python3-venv"),
-                f"*-cp{version.replace('.', '')}-*manylinux*_aarch64.whl",
-            )
-            for version, suite in (("3.11", "bookworm"), ("3.13", "trixie"))
-        ),
-        Place(
-            "CPython 3.11, musl, x86_64", "build/roots/musl/bin/python3.11", (),
-            "*-cp311-*musllinux*_x86_64.whl",
-        ),
-        # Nothing here makes a CPython for it.
-        Place("CPython 3.11, musl, aarch64", ""),
-    ]  # fmt: skip
-
-
-def found(version: str) -> str:
-    """The path of that CPython; empty if there is none."""
-    asked = subprocess.run(
-        ["scripts/find_python.sh", version], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    return asked.stdout.strip()
+def in_dist(place: Place) -> bool:
+    """Whether dist/ has a wheel of `make wheels` for it."""
+    return bool(place.wheel) and any(DIST.glob(chosen([place.wheel])[0].pattern))
 
 
 def attempt(place: Place) -> dict[str, Any]:
     """What try_wheel.py told, or why there is nothing to tell."""
-    if not place.python or (not place.command and not (ROOT / place.python).exists()):
+    if not place.python:
         return {"not run": "no such interpreter here"}
-    if place.wheel and [*(ROOT / "dist").glob(place.wheel)]:
-        dist = "dist"
-    elif place.build:
-        dist = f"build/installs/{place.name}"
-        if done := run(place, "scripts/build_wheel.sh", place.python, dist, build=place.build):
+    dist, origin = DIST, "`make wheels`"
+    if not in_dist(place):
+        if not place.build:
+            return {"not run": "no wheel for it in dist/: `make wheels`"}
+        dist = RESULTS / place.name
+        sdists = [str(sdist.relative_to(ROOT)) for sdist in DIST.glob("*.tar.gz")]
+        origin = "the sdist, there" if sdists else "the sources, there"
+        folder = str(dist.relative_to(ROOT))
+        command = ("scripts/build_wheel.sh", place.python, folder, *sdists)
+        if done := run(place, *command, build=place.build):
             return done
-    else:
-        return {"not run": "no wheel for it in dist/: `make wheels`"}
-    python = place.python if place.command else str(ROOT / place.python)
-    return run(place, python, "scripts/try_wheel.py", python, dist)
+    make(place)
+    told = run(
+        place, place.python, "scripts/try_wheel.py", place.python, str(dist.relative_to(ROOT))
+    )
+    return {**told, "origin": origin}
 
 
 def run(place: Place, *command: str, build: str = "") -> dict[str, Any]:
@@ -117,14 +74,15 @@ def run(place: Place, *command: str, build: str = "") -> dict[str, Any]:
 
 def row(place: Place) -> str:
     told = {"not run": ""}
-    if place.result.exists():
-        told = json.loads(place.result.read_text(encoding="utf-8"))
+    if result(place).exists():
+        told = json.loads(result(place).read_text(encoding="utf-8"))
     cells = [f"**{key}** {told[key]}" for key in ("failed", "not run") if key in told]
     if not cells:
         cells = [
             f"{told['interpreter']} {told['version']}",
             f"{told['machine']}, {told['libc']}",
             f"`{told['wheel']}`",
+            told["origin"],
             "compiled" if told["backend"] == "compiled" else "pure twin",
             told["kernel"],
             f"{len(told['examples'])} passed, {told['date']}",
@@ -151,7 +109,7 @@ def main(names: list[str]) -> int:
             continue
         told = attempt(place)
         failed += "failed" in told
-        place.result.write_text(json.dumps({**told, "date": str(date.today())}), encoding="utf-8")
+        result(place).write_text(json.dumps({**told, "date": str(date.today())}), encoding="utf-8")
         write([row(each) for each in known])
     return failed
 

@@ -5,24 +5,22 @@ Usage: run.py [WHEEL]...   WHEEL: such as 3.11-aarch64-musllinux; all, if none i
 What was found is kept in build/wheels/runs and makes the table, with what earlier runs have found
 about wheels that are not named and are still the same.
 
-Three kinds of places:
-  x86-64, glibc   this machine, with the interpreters that were built with
-  AArch64, glibc  Debian for arm64, emulated by QEMU
-  x86-64, musl    CPython 3.11 that musl_python.sh builds
+places.py says where that is.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from targets import BUILD, DIST, ROOT, TARGETS, Wheel, chosen, interpreter, tools, zig
+from places import RUNS as PACKAGES
+from places import Place, debian, make, places, with_tools
+from targets import BUILD, DIST, ROOT, Wheel, chosen
 
 sys.path.insert(0, str(ROOT))
 from bench.report import write_readme
@@ -33,50 +31,13 @@ if TYPE_CHECKING:
 
 RUNS = BUILD / "runs"
 DOCUMENT = ROOT / "docs" / "building.md"
-DEBIAN = {"3.11": "bookworm", "3.13": "trixie"}
-MUSL = "3.11"
-# An emulated CPU is slow, and how messages are put together does not depend on it.
-EMULATED = [f"tests/_backend/test_{name}.py" for name in ("mask", "utf8", "header")]
 AT_ONCE = 6  # places, which also wait for the package index and for one another's roots
 HEADS = ("wheel", "bytes", "of the extension", "runs on", "kernel", "examples", "tests")
 
 
-class Place(NamedTuple):
-    """What starts *python* there."""
-
-    name: str
-    command: list[str | Path]
-    python: str
-    emulated: bool = False
-
-
-def debian(version: str, *command: str) -> list[str | Path]:
-    script = ROOT / "scripts" / "debian_root.sh"
-    return [script, DEBIAN[version], "arm64", "python3 python3-venv openssl", *command]
-
-
-def place_for(wheel: Wheel) -> Place | None:
-    """Where *wheel* can run; what is missing there is made."""
-    version = wheel.version
-    if wheel.target == TARGETS["x86_64-manylinux"]:
-        return Place("this machine", [], str(interpreter(version)))
-    if wheel.target == TARGETS["aarch64-manylinux"] and version in DEBIAN:
-        name = f"Debian {DEBIAN[version]} for arm64, emulated"
-        return Place(name, debian(version), "python3", emulated=True)
-    if wheel.target == TARGETS["x86_64-musllinux"] and version == MUSL:
-        make_musl_python()
-        return Place("musl_python.sh", [], str(ROOT / f"build/roots/musl/bin/python{MUSL}"))
-    return None
-
-
-def make_musl_python() -> None:
-    script = ROOT / "scripts" / "wheels" / "musl_python.sh"
-    subprocess.run([script, interpreter(MUSL)], check=True, env=with_tools(), stdout=sys.stderr)
-
-
-def ask(place: Place, script: str, *arguments: str) -> dict[str, Any]:
+def ask(place: Place, script: str) -> dict[str, Any]:
     """The line of JSON that a script prints there."""
-    command = [*place.command, place.python, script, place.python, "dist", *arguments]
+    command = (*place.command, place.python, script, place.python, "dist")
     print(*command, flush=True)
     said = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     print(said, flush=True)
@@ -87,10 +48,11 @@ def ask(place: Place, script: str, *arguments: str) -> dict[str, Any]:
 def try_out(wheel: Wheel) -> None:
     """Run *wheel* where it can run, and keep what was found under the hash of the file."""
     file = wheel.find(DIST)
-    if not (place := place_for(wheel)):
+    if not (place := {place.wheel: place for place in places()}.get(wheel.name)):
         return
+    make(place)
     tried = ask(place, "scripts/try_wheel.py")
-    tests = ask(place, "scripts/wheels/suite.py", *(EMULATED if place.emulated else []))
+    tests = ask(place, "scripts/wheels/suite.py")
     if not tried["wheel"] == tests["wheel"] == file.name or tried["backend"] != "compiled":
         raise SystemExit(f"{file.name} is not what was installed: {tried} {tests}")
     RUNS.mkdir(parents=True, exist_ok=True)
@@ -114,20 +76,17 @@ def row(wheel: Wheel) -> list[str]:
     run = json.loads(kept.read_text(encoding="utf-8"))
     passed = run["tests"] - run["skipped"] - run["failures"] - run["errors"]
     return [
-        *(*cells, f"{run['place']}: CPython {run['version']}, {run['libc']}"),
+        *(*cells, f"{run['place']}: {run['version']}, {run['libc']}"),
         *(run["kernel"], str(len(run["examples"])), f"{passed} passed, {run['skipped']} skipped"),
     ]
 
 
 def check_kernels() -> None:
     """Those of all four targets without Python: no interpreter is needed for them."""
-    subprocess.run([*debian(MUSL, "true")], check=True)  # its glibc is that of the emulated ones
+    # Its glibc is that of the emulated ones.
+    subprocess.run([*debian("bookworm", "aarch64", PACKAGES), "true"], cwd=ROOT, check=True)
     script = ROOT / "tests" / "kernels_c" / "run.sh"
     subprocess.run([script, "zig"], check=True, env=with_tools())
-
-
-def with_tools() -> dict[str, str]:
-    return {**os.environ, "PATH": f"{tools()}{os.pathsep}{os.environ['PATH']}", "ZIG": str(zig())}
 
 
 def table() -> Iterator[str]:

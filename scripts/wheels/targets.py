@@ -57,10 +57,13 @@ class Wheel:
     def name(self) -> str:
         return f"{self.version}-{self.target.arch}-{self.target.libc}"
 
-    def find(self, folder: Path) -> Path:
+    @property
+    def pattern(self) -> str:
         cpython = "cp" + self.version.replace(".", "")
-        pattern = f"*-{cpython}-{cpython}-*{self.target.platform}.whl"
-        [found] = folder.glob(pattern)
+        return f"*-{cpython}-{cpython}-*{self.target.platform}.whl"
+
+    def find(self, folder: Path) -> Path:
+        [found] = folder.glob(self.pattern)
         return found
 
 
@@ -77,13 +80,16 @@ def chosen(names: list[str]) -> list[Wheel]:
 
 
 @cache
+def find_python(version: str) -> str:
+    """The path of that CPython on this machine; empty if there is none."""
+    script = ROOT / "scripts" / "find_python.sh"
+    return subprocess.run([script, version], stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
 def interpreter(version: str) -> Path:
-    done = subprocess.run(
-        [ROOT / "scripts" / "find_python.sh", version], stdout=subprocess.PIPE, text=True
-    )
-    if done.returncode:
+    if not (found := find_python(version)):
         raise SystemExit(f"CPython {version} is not found, neither on PATH nor under pyenv")
-    return Path(done.stdout.strip())
+    return Path(found)
 
 
 @cache
