@@ -76,19 +76,30 @@ def node_for(scripts: Path, installed: Path) -> Node:
         _unavailable("there is no node, or no npm")
     else:
         installed.mkdir(parents=True, exist_ok=True)
-        with _alone(installed):
+        with _alone(installed) as has_waited:
             if not _is_installed(scripts, installed):
+                # Nobody waits twice: a test has time for one try.
+                if has_waited:
+                    _unavailable("npm install failed in another process of the tests")
                 _install(npm, scripts, installed)
     return Node(str(path), scripts, installed)
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process of the tests has entered *folder*: npm bears no company."""
+def _alone(folder: Path) -> Iterator[bool]:
+    """Wait until no other process of the tests has entered *folder*: npm bears no company.
+
+    Gives whether there was another.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield True
+        else:
+            yield False
     finally:
         os.close(descriptor)
 
