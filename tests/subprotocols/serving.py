@@ -14,7 +14,7 @@ from support.processes import STARTING, free_port, wait_until_listening
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ROOT", "SCRIPTS", "command_of", "python", "serving"]
+__all__ = ["ROOT", "SCRIPTS", "command_of", "descendant", "python", "serving"]
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(__file__).parent / "node"
@@ -51,3 +51,17 @@ def serving(
 def python(script: str, *arguments: str) -> list[str]:
     """What runs *script* of this folder."""
     return [sys.executable, str(Path(__file__).parent / script), *arguments]
+
+
+def descendant(pid: int, name: str) -> int:
+    """The process whose program is *name* among those that *pid* and its own have started."""
+    found = []
+    waiting = [pid]
+    while waiting:
+        process = Path(f"/proc/{waiting.pop()}")
+        if (process / "comm").read_text() == f"{name}\n":
+            found.append(int(process.name))
+        for thread in (process / "task").iterdir():
+            waiting += map(int, (thread / "children").read_text().split())
+    [only] = found
+    return only

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from subprotocols.clients import Clients, Failed
-from subprotocols.serving import serving
+from subprotocols.serving import descendant, serving
 from support.gate import gate_to
 
 import wscore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from subprotocols.clients import Client
     from support.asgi_servers import AsgiServer
@@ -254,16 +256,26 @@ def test_versions(run: Run, broker: AsgiServer) -> None:
     run(main())
 
 
-@pytest.mark.parametrize("kind", KINDS[::2], ids="-".join)
-def test_a_bridge_that_stops_says_so(
-    run: Run, node: Node, tmp_path_factory: pytest.TempPathFactory, kind: tuple[str, str]
-) -> None:
-    async def main() -> None:
-        folder = tmp_path_factory.mktemp("rabbitmq")
-        with serving("bridged_brokers", folder, which="stomp", patience=STARTING) as server:
-            async with Clients("stomp", node) as clients:
-                ann = await enter(clients, server.port, kind, again=False)
-                assert await asyncio.to_thread(server.stop, signal.SIGTERM) == 0
-                assert await ann.happens("closed") == (1001 if kind[0] == "node" else None)
+async def the_end_of(broker: AsgiServer, node: Node, end: Callable[[], Any]) -> list[Any]:
+    """What one client of each library is told when *end* ends a part of what serves them."""
+    async with Clients("stomp", node) as clients:
+        entered = [await enter(clients, broker.port, kind, again=False) for kind in KINDS[::2]]
+        await asyncio.to_thread(end)
+        return [await each.happens("closed") for each in entered]
 
-    run(main())
+
+def test_a_bridge_that_stops_says_so(run: Run, node: Node, tmp_path: Path) -> None:
+    with serving("bridged_brokers", tmp_path, which="stomp", patience=STARTING) as server:
+        # stomp.py does not tell the code.
+        assert run(the_end_of(server, node, server.stop)) == [None, 1001]
+        assert server.process.returncode == 0
+
+
+def test_a_broker_that_is_killed_ends_its_clients(run: Run, node: Node, tmp_path: Path) -> None:
+    def kill() -> None:
+        os.kill(descendant(server.process.pid, "beam.smp"), signal.SIGKILL)
+
+    with serving("bridged_brokers", tmp_path, which="stomp", patience=STARTING) as server:
+        assert run(the_end_of(server, node, kill)) == [None, 1001]
+        assert server.process.wait(30) == 1
+        assert "a part of it has ended" in server.log
