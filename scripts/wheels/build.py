@@ -114,7 +114,9 @@ def compiler_for(wheel: Wheel, source: Path) -> dict[str, str]:
     """What setuptools and zig-cc read. Nothing of it depends on the machine or the folder."""
     return {
         "CC": str(HERE / "zig-cc"),
-        "CFLAGS": f"-DNDEBUG -O3 -g0 -fwrapv -Wall -ffile-prefix-map={source}=.",
+        # zig keeps frame pointers unless it is told, which takes 4 % of reading and writing.
+        "CFLAGS": "-DNDEBUG -O3 -g0 -fwrapv -fomit-frame-pointer -Wall "
+        f"-ffile-prefix-map={source}=.",
         "LDSHARED": f"{HERE / 'zig-cc'} -shared -O3 -s",
         "PATH": f"{tools()}{os.pathsep}{os.environ['PATH']}",
         "SETUPTOOLS_EXT_SUFFIX": wheel.target.extension_suffix(wheel.version),
