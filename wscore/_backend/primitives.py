@@ -51,7 +51,8 @@ def contiguous(data: Buffer) -> bytes | memoryview:
     view = memoryview(data)  # which also keeps others from resizing it
     if not view.c_contiguous:
         raise BufferError("underlying buffer is not C-contiguous")
-    return view.cast("B")
+    # PyPy copies what was cast byte by byte: 12 ms for 1 MiB, instead of 0.1.
+    return view if view.format == "B" and view.ndim == 1 else view.cast("B")
 
 
 def _four_bytes(mask: Buffer, offset: int) -> bytes:

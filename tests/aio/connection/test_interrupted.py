@@ -146,6 +146,7 @@ def test_closing_at_any_moment_of_a_write(run: Callable[[Any], Any], message: st
         step += 3
 
 
+@pytest.mark.cpython
 @pytest.mark.parametrize("size", [10, 66_000])
 def test_a_finalizer_that_writes(run: Callable[[Any], Any], size: int) -> None:
     """Before CPython 3.12 it runs wherever an object is made, also in compiled code."""

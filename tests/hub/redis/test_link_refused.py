@@ -37,7 +37,7 @@ ACL = (
         (":wrong", "set the user and password of the URL"),
         ("nobody:hush", "set the user and password of the URL"),
         ("deaf:hush", "'subscribe' command.*allow it with ACL SETUSER"),
-        ("elsewhere:hush", "channels.*allow it with ACL SETUSER"),
+        ("elsewhere:hush", "channel.*allow it with ACL SETUSER"),
     ],
 )
 def test_who_may_not(

@@ -55,7 +55,7 @@ def test_what_a_url_says(url: str, expected: dict[str, object]) -> None:
         ("redis://:secret@", "lacks a host"),
         ("redis://h:port", "not host:port"),
         ("redis://h:70000", "not host:port"),
-        ("redis://[::1", "host in the URL of Redis is not valid"),
+        ("redis://[::1", "is not host:port"),
         ("redis://h/x", "database in the URL of Redis is not a number"),
         ("redis://h/-1", "database in the URL of Redis is not a number"),
         ("redis://h/1/2", "path in the URL of Redis is too long"),

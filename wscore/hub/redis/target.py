@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -94,16 +95,15 @@ class RedisTarget:
         """
         if not isinstance(url, str):
             raise TypeError(f"the URL of Redis is not a str but {type(url).__name__}")
-        scheme = url.partition("://")[0].lower()
+        scheme, _, rest = url.partition("://")
+        scheme = scheme.lower()
         if scheme not in _SCHEMES:
             known = ", ".join(f"{name}://" for name in sorted(_SCHEMES))
             raise ValueError(f"the URL of Redis has to begin with one of {known}")
         require_redis()
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            # Its text may quote what holds the password.
-            raise ValueError("the host in the URL of Redis is not valid") from None
+        # `urlsplit` knows one host only: of several, it may refuse those in brackets.
+        authority = re.split("[/?#]", rest, maxsplit=1)[0]
+        parts = urlsplit("//" + rest[len(authority) :])
         if parts.fragment or "@" in parts.path + parts.query:
             # Before anything is quoted that may be the rest of a password.
             raise ValueError(
@@ -112,7 +112,7 @@ class RedisTarget:
             )
         kind, tls = _SCHEMES[scheme]
         options = _options(parts.query, _OPTIONS[kind] | (_TLS_OPTIONS if tls else set()))
-        userinfo, _, hosts = parts.netloc.rpartition("@")
+        userinfo, _, hosts = authority.rpartition("@")
         username, password = _credentials(userinfo)
         found: dict[str, Any] = {
             "username": username,
