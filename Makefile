@@ -10,7 +10,7 @@ EXTRA ?= dev
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 SOURCES := setup.py pyproject.toml scripts/docstrings.py \
-	$(wildcard wscore/*.px[dy] wscore/_backend/*.p* wscore/_kernels/*)
+	$(wildcard wscore/*.px[dy] wscore/_version.py wscore/_backend/*.p* wscore/_kernels/*)
 
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 # Seconds for each test, where one is a build or thousands of connections.

@@ -42,6 +42,9 @@ class BuildSpeedups(build_ext):
         run_path("scripts/docstrings.py")["write"](PACKAGE)
         try:
             super().build_extension(ext)
+            # Not every compiler that fails says so; and another build may share this folder.
+            if not (built := Path(self.get_ext_fullpath(ext.name))).is_file():
+                raise CompileError(f"the compiler has not left {built}")
         except (BaseError, CCompilerError) as failure:
             if mode == "require":
                 raise CompileError(
@@ -79,6 +82,7 @@ speedups = Extension(
         glob("wscore/_kernels/*.h")
         + glob("wscore/**/*.px[di]", recursive=True)
         + glob("wscore/_backend/*.py")  # their docstrings
+        + ["wscore/_version.py"]
     ),
     # A level in CFLAGS counts, and would not if another one followed it.
     extra_compile_args=(

@@ -1,6 +1,7 @@
 """Writes the docstrings of the pure backend as C, for the compiled one to take at its import.
 
-They are written once, in `wscore/_backend/*.py`. Usage, from `setup.py`: ``write(package)``.
+They are written once, in `wscore/_backend/*.py`. With them goes the version of these sources, for
+`_backend` to compare. Usage, from `setup.py`: ``write(package)``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import ast
 from inspect import cleandoc
 from itertools import chain
 from pathlib import Path
+from runpy import run_path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 HEADER = "_speedups_docstrings.h"
 _START = """\
 /* Written by scripts/docstrings.py from the docstrings of the pure backend. */
+#define WSCORE_VERSION %s
 typedef struct {
     const char *owner; /* a class, or "" for a function of the module */
     const char *name;  /* a member, or "" for the class itself */
@@ -39,7 +42,8 @@ class Entry(NamedTuple):
 def write(package: Path) -> None:
     """Write the header into *package*, unless it is there and the same."""
     rows = (f"    {{{_c(e.owner)}, {_c(e.name)},\n{_lines(e.text)}}},\n" for e in entries(package))
-    text = "".join(chain([_START], rows, [_END]))
+    version = run_path(str(package / "_version.py"))["__version__"]
+    text = "".join(chain([_START % _c(version)], rows, [_END]))
     header = package / HEADER
     if not header.exists() or header.read_text("utf-8") != text:
         header.write_text(text, "utf-8")

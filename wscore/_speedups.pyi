@@ -275,4 +275,5 @@ class BaseConnection:
         self, message: Any, text: bool | None = None, compress: bool | None = None
     ) -> bool | None: ...
 
+VERSION: str  # of the sources that it was built from
 __pyx_capi__: dict[str, Any]

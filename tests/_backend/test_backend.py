@@ -94,6 +94,46 @@ def test_compiled_but_missing() -> None:
     assert start(WITHOUT_SPEEDUPS).stdout == "python python\n"
 
 
+# An extension that an upgrade was to replace, and one that does not load.
+OF_ANOTHER_VERSION = """
+from types import ModuleType
+stale = sys.modules["wscore._speedups"] = ModuleType("wscore._speedups")
+"""
+NOT_LOADED = """
+class Finder:
+    def find_spec(name, path, target=None):
+        if name == "wscore._speedups":
+            raise ImportError("undefined symbol: PyUnicode_Old")
+sys.meta_path.insert(0, Finder)
+"""
+UNUSABLE = [
+    (OF_ANOTHER_VERSION, "wscore._speedups is that of an older version, and the rest of wscore "),
+    (OF_ANOTHER_VERSION + "stale.VERSION = '0.0.9'\n", "wscore._speedups is that of 0.0.9, and "),
+    (NOT_LOADED, "undefined symbol: PyUnicode_Old"),
+]
+
+
+@pytest.mark.parametrize(("setup", "why"), UNUSABLE, ids=["older", "another version", "broken"])
+def test_an_extension_that_cannot_be_used_is_told(setup: str, why: str) -> None:
+    done = start(setup + SHOW)
+    assert done.stdout == "python python\n"
+    assert f"RuntimeWarning: the compiled backend cannot be used: {why}" in done.stderr
+    assert "; wscore runs on its slower pure-Python backend\n" in done.stderr
+    done = start(setup + "from wscore.cli import main; main(['info'])")
+    assert f"\nnote          the compiled backend cannot be used: {why}" in done.stdout
+    done = start(setup + SHOW, WSCORE_BACKEND="compiled")
+    error = done.stderr.strip().splitlines()[-1]
+    assert error.startswith(
+        f"ImportError: WSCORE_BACKEND=compiled, but there is no compiled backend: {why}"
+    )
+    done = start(setup + SHOW, WSCORE_BACKEND="python")
+    assert (done.stdout, done.stderr) == ("python python\n", "")
+
+
+def test_the_extension_is_that_of_these_sources(compiled: ModuleType) -> None:
+    assert wscore.__version__ == compiled.VERSION
+
+
 def test_the_choice_is_whole() -> None:
     """Everything that the package exports comes from one backend."""
     chosen = _backend._chosen

@@ -130,6 +130,7 @@ def write(tmp_path: Path) -> Any:
     def write(source: str, names: str = "f") -> str:
         backend = tmp_path / "_backend"
         backend.mkdir(exist_ok=True)
+        (tmp_path / "_version.py").write_text('__version__ = "1.2.3"\n')
         (backend / "pure.py").write_text(f"from .module import {names}\n")
         (backend / "module.py").write_text(source, "utf-8")
         script["write"](tmp_path)
@@ -141,6 +142,7 @@ def write(tmp_path: Path) -> Any:
 def test_the_header_is_ascii_and_each_text_is_quoted(write: Any) -> None:
     text = write('def f(a, /, *, b="?"):\n    r"""Say \\"hi\\": \\\\d \xe4 ?"""\n')
     assert text.isascii()
+    assert '#define WSCORE_VERSION "1.2.3"\n' in text
     assert "\"f(a, /, *, b='\\077')\\012\"" in text
     assert '"Say \\134\\042hi\\134\\042: \\134\\134d \\303\\244 \\077"' in text
 

@@ -103,6 +103,19 @@ def test_require_fails_without_a_compiler_and_says_why(source: Path, tmp_path: P
     assert "WSCORE_BUILD=require, but wscore._speedups could not be compiled" in done.stdout
 
 
+@pytest.mark.parametrize("mode", ["auto", "require"])
+def test_a_compiler_that_leaves_nothing_has_failed(source: Path, tmp_path: Path, mode: str) -> None:
+    env = {"CC": "true", "CXX": "true", "LDSHARED": "true", "WSCORE_BUILD": mode}
+    done, wheel = build_wheel(source, tmp_path / "wheels", **env)
+    assert "wscore._speedups could not be compiled" in done.stdout
+    assert "the compiler has not left build/lib" in done.stdout
+    if mode == "require":
+        assert (done.returncode, wheel) == (1, None)
+    else:
+        assert wheel is not None
+        assert_is_pure(wheel)
+
+
 def test_skip_needs_neither_compiler_nor_cython(source: Path, tmp_path: Path) -> None:
     (tmp_path / "without").mkdir()
     (tmp_path / "without" / "Cython.py").write_text("raise ImportError('not on this machine')\n")

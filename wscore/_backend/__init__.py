@@ -1,14 +1,18 @@
 """The one switch between the compiled backend and its pure-Python twin.
 
 ``WSCORE_BACKEND=auto|compiled|python`` and ``WSCORE_KERNEL=<name>`` are read here, once, at import.
-Asking for what is not available raises ImportError; there is no silent fallback.
+Asking for what is not available raises ImportError; there is no silent fallback. An extension that
+was built, and cannot be used, is a RuntimeWarning: it may be that of another version of wscore.
 """
 
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
+from .._version import __version__
 from .rules import LARGE as LARGE
 from .rules import MAX_FRAGMENTS as MAX_FRAGMENTS
 from .rules import MAX_FRAME as MAX_FRAME
@@ -53,17 +57,34 @@ _wanted = os.environ.get("WSCORE_BACKEND", "auto")
 if _wanted not in ("auto", "compiled", "python"):
     raise ImportError(f"WSCORE_BACKEND={_wanted!r}: choose auto, compiled or python")
 
+_SPEEDUPS = "wscore._speedups"
+UNUSABLE = ""
+"""Why the compiled backend that is there is not in use, if that was not asked for."""
+
+
+def _speedups() -> Any:
+    """The extension, if it was built from the same version as the modules around it."""
+    speedups = import_module(_SPEEDUPS)
+    built = getattr(speedups, "VERSION", "an older version")
+    if built != __version__:
+        raise ImportError(f"{_SPEEDUPS} is that of {built}, and the rest of wscore {__version__}")
+    return speedups
+
+
 if TYPE_CHECKING or _wanted == "python":
     from . import pure as _chosen
 else:
     try:
-        # `from .. import` would speak of circular imports where there is none to be imported.
-        import wscore._speedups as _chosen
-    except ImportError as missing:
+        _chosen = _speedups()
+    except ImportError as error:
         if _wanted == "compiled":
             raise ImportError(
-                f"WSCORE_BACKEND=compiled, but there is no compiled backend: {missing}"
-            ) from missing
+                f"WSCORE_BACKEND=compiled, but there is no compiled backend: {error}"
+            ) from error
+        if not isinstance(error, ModuleNotFoundError) or error.name != _SPEEDUPS:
+            UNUSABLE = f"the compiled backend cannot be used: {error}"
+            slower = "wscore runs on its slower pure-Python backend"
+            warn(f"{UNUSABLE}; {slower}", RuntimeWarning, stacklevel=2)
         from . import pure as _chosen
 
 _kernel = os.environ.get("WSCORE_KERNEL")

@@ -1,7 +1,8 @@
 # The docstrings of the twin, and its signatures, on the compiled functions and classes.
 #
 # `scripts/docstrings.py` writes them into a table when the extension is built. CPython reads the
-# docstring of a static type, method or attribute from a C pointer, which is set here once.
+# docstring of a static type, method or attribute from a C pointer, which is set here once. The
+# version of the sources stands there, too, for `_backend` to compare.
 
 cdef extern from "_speedups_docstrings.h":
     ctypedef struct wscore_docstring:
@@ -9,6 +10,7 @@ cdef extern from "_speedups_docstrings.h":
         const char *name
         const char *text
     const wscore_docstring *wscore_docstrings
+    const char *WSCORE_VERSION
 
 cdef extern from "Python.h":
     ctypedef struct PyMethodDef:
@@ -59,3 +61,5 @@ cdef int document_all() except -1:
 
 
 document_all()
+
+VERSION = WSCORE_VERSION.decode()

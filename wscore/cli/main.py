@@ -121,4 +121,5 @@ def note_on_backend() -> dict[str, str]:
     """What to say where the pure backend runs without having been asked for: pip does not tell."""
     if _backend.BACKEND == "compiled" or os.environ.get("WSCORE_BACKEND") == "python":
         return {}
-    return {"note": "not compiled when it was installed; WSCORE_BUILD=require makes pip say why"}
+    missing = "not compiled when it was installed; WSCORE_BUILD=require makes pip say why"
+    return {"note": _backend.UNUSABLE or missing}

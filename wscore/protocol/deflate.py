@@ -219,9 +219,10 @@ def _load(backend: str) -> Any:
     try:
         return import_module(_BACKENDS[backend])
     except ImportError as error:
-        raise ImportError(
-            f"{backend} is not installed: pip install 'wscore-engine[{backend}]'"
-        ) from error
+        advice = f"pip install 'wscore-engine[{backend}]'"
+        if backend == "zlib":
+            advice = "this Python was built without it"
+        raise ImportError(f"{backend} is not installed: {advice}") from error
 
 
 class DeflateCodec(MessageCodec):
