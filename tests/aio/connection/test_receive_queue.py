@@ -179,6 +179,8 @@ def test_a_cancelled_recv_loses_nothing(run: Run) -> None:
             for number in range(300):
                 peer.send(WireFrame(TEXT, b"%d" % number))
                 await asyncio.sleep(0)
+            # Behind a Close that has come, there is only a tenth of a second for answers.
+            await until(lambda: len(heard) == 300)
             peer.send(WireFrame(CLOSE))
             asked = await peer.rest()
         assert heard == [str(number) for number in range(300)]
