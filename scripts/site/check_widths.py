@@ -15,8 +15,19 @@ from typing import Any
 from bench.chromium import chromium, missing
 
 DESKTOP, PHONE = (1280, 900), (390, 844)
-# How wide the page is, and how wide what is seen of it.
-WIDTHS = "const page = document.documentElement; return [page.scrollWidth, page.clientWidth]"
+# How wide the page is, and how wide what is seen of it; what of its text is cut off, because it
+# begins left of the screen or ends right of it, where nothing scrolls.
+LOOK = """
+const page = document.documentElement;
+const scrolls = (each) => each && (
+    ["auto", "scroll"].includes(getComputedStyle(each).overflowX) || scrolls(each.parentElement));
+const cut = [...document.querySelectorAll("article *")].filter((each) => {
+    const place = each.getBoundingClientRect();
+    const sticksOut = place.left < -1 || place.right > page.clientWidth + 1;
+    return place.width && place.height && sticksOut && !scrolls(each.parentElement);
+});
+return [page.scrollWidth, page.clientWidth, cut.map((each) => each.outerHTML.slice(0, 60))];
+"""
 
 
 def resize(driver: Any, size: tuple[int, int]) -> None:
@@ -31,9 +42,11 @@ def problems(driver: Any, pages: list[Path]) -> list[str]:
         resize(driver, size)
         for page in pages:
             driver.get(page.resolve().as_uri())
-            whole, seen = driver.execute_script(WIDTHS)
+            whole, seen, cut = driver.execute_script(LOOK)
             if whole > seen:
                 found.append(f"{page}: {whole} pixels wide on a screen of {seen}")
+            elif cut:
+                found.append(f"{page}: cut off on a screen of {seen}: {cut[0]}")
     return found
 
 
