@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "wheels"))
 from places import Place, make, places
-from targets import DIST, ROOT, chosen
+from targets import DIST, ROOT, chosen, stem
 
 RESULTS = ROOT / "build" / "installs"
 DOCUMENT = ROOT / "docs" / "installs.md"
@@ -47,7 +47,7 @@ def attempt(place: Place) -> dict[str, Any]:
         if not place.build:
             return {"not run": "no wheel for it in dist/: `make wheels`"}
         dist = RESULTS / place.name
-        sdists = [str(sdist.relative_to(ROOT)) for sdist in DIST.glob("*.tar.gz")]
+        sdists = [str(sdist.relative_to(ROOT)) for sdist in DIST.glob(f"{stem()}.tar.gz")]
         origin = "the sdist, there" if sdists else "the sources, there"
         folder = str(dist.relative_to(ROOT))
         command = ("scripts/build_wheel.sh", place.python, folder, *sdists)
@@ -57,6 +57,8 @@ def attempt(place: Place) -> dict[str, Any]:
     told = run(
         place, place.python, "scripts/try_wheel.py", place.python, str(dist.relative_to(ROOT))
     )
+    if not told.get("wheel", stem()).startswith(stem()):
+        return {"failed": f"{told['wheel']} was installed, which is another version"}
     return {**told, "origin": origin}
 
 

@@ -60,7 +60,7 @@ class Wheel:
     @property
     def pattern(self) -> str:
         cpython = "cp" + self.version.replace(".", "")
-        return f"*-{cpython}-{cpython}-*{self.target.platform}.whl"
+        return f"{stem()}-{cpython}-{cpython}-*{self.target.platform}.whl"
 
     def find(self, folder: Path) -> Path:
         [found] = folder.glob(self.pattern)
@@ -127,6 +127,11 @@ def written() -> int:
         git = ["git", "-C", ROOT, "log", "-1", "--format=%ct"]
         return int(subprocess.check_output(git, text=True))
     return int((ROOT / "pyproject.toml").stat().st_mtime)
+
+
+def stem() -> str:
+    """What the names of files of this version begin with; there may be others in dist/, too."""
+    return f"wscore_engine-{version_of_wscore()}"
 
 
 def version_of_wscore() -> str:
