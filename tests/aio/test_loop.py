@@ -17,7 +17,7 @@ from support.rawpeer import echo, serving, until, uri
 
 import wscore
 from wscore.aio.connection.wire import Wire as RealWire
-from wscore.aio.loop import loop_data, running_task
+from wscore.aio.loop import in_time, loop_data, running_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -307,5 +307,51 @@ def test_a_transport_that_does_not_exist(
             await wscore.connect("ws://127.0.0.1:9/", proxy=None)
         with pytest.raises(ValueError, match="WSCORE_TRANSPORT"):
             await wscore.serve(echo, "127.0.0.1", 0)
+
+    run(main())
+
+
+# Limits of time ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("timeout", [None, 30])
+def test_a_result_in_time(run: Run, timeout: float | None) -> None:
+    async def main() -> None:
+        assert await in_time(asyncio.sleep(0, "done"), timeout) == "done"
+        with pytest.raises(LookupError):
+            await in_time(failing(), timeout)
+
+    async def failing() -> None:
+        await asyncio.sleep(0)
+        raise LookupError
+
+    run(main())
+
+
+def test_what_is_too_late_is_cancelled(run: Run) -> None:
+    async def main() -> None:
+        never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        with pytest.raises(asyncio.TimeoutError):
+            await in_time(never, 0.001)
+        assert never.cancelled()
+        await asyncio.sleep(0)  # the task itself is not
+
+    run(main())
+
+
+@pytest.mark.parametrize("timeout", [None, 30])
+@pytest.mark.parametrize("is_ready", [False, True])
+def test_no_cancellation_is_lost(run: Run, timeout: float | None, is_ready: bool) -> None:
+    """Nor if it comes in the turn of the loop in which the result does."""
+
+    async def main() -> None:
+        result: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        task = asyncio.ensure_future(in_time(result, timeout))
+        await asyncio.sleep(0)
+        if is_ready:
+            result.set_result(None)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
     run(main())

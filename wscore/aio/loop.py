@@ -6,7 +6,7 @@ import asyncio
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 from .._backend import Fanout, ReadBuffer
@@ -14,11 +14,13 @@ from .reactor import new_reactor, wanted_transport
 from .wheel import Wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from .connection.wire import Wire
 
-__all__ = ["LoopData", "loop_data", "running_task"]
+__all__ = ["LoopData", "in_time", "loop_data", "running_task"]
+
+T = TypeVar("T")
 
 # Methods of asyncio's loops that are replaced to run a loop within itself, as nest_asyncio does.
 _NOT_NESTED = ("_check_running", "_run_once", "run_until_complete")
@@ -191,6 +193,42 @@ if sys.version_info >= (3, 14):
 
 else:
     running_task = asyncio.current_task
+
+
+if sys.version_info >= (3, 11):
+
+    async def in_time(work: Awaitable[T], timeout: float | None) -> T:
+        """Return the result of *work* within *timeout* seconds. Raises asyncio.TimeoutError.
+
+        Before Python 3.12, `asyncio.wait_for` loses a cancellation that comes with the result.
+        """
+        async with asyncio.timeout(timeout):
+            return await work
+
+else:
+
+    async def in_time(work: Awaitable[T], timeout: float | None) -> T:
+        if timeout is None:
+            return await work
+        loop = asyncio.get_running_loop()
+        task = running_task(loop)
+        assert task is not None
+        is_late = False
+
+        def expire() -> None:
+            nonlocal is_late
+            is_late = True
+            task.cancel()
+
+        timer = loop.call_later(timeout, expire)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if is_late:
+                raise asyncio.TimeoutError from None
+            raise
+        finally:
+            timer.cancel()
 
 
 def _nothing() -> None:

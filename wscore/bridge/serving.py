@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..aio import serve as aio_serve
+from ..aio.loop import in_time
 from ..aio.options import check_keywords, with_keywords
 from ..aio.server.options import UnixServeKeywords
 from ..protocol.checks import check_kind, check_seconds, mismatch
@@ -53,7 +54,7 @@ class TargetPipe(Pipe):
 
     async def _connect(self) -> None:
         try:
-            await asyncio.wait_for(self._target.connect(lambda: self), self._connect_timeout)
+            await in_time(self._target.connect(lambda: self), self._connect_timeout)
         except Exception as error:
             if self.ws_is_there:
                 self.fail(failure_of(error), error)

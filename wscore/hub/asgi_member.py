@@ -11,6 +11,7 @@ from uuid import uuid4
 from .._backend import FrameWriter
 from ..aio.connection.send_queue import counted
 from ..aio.logs import about, log_error
+from ..aio.loop import in_time
 from ..aio.options import ConnectionOptions
 from ..codes import CloseCode, Opcode
 from ..errors import ConnectionClosed, ConnectionClosedError
@@ -198,7 +199,7 @@ class AsgiMember:
     async def _send_close(self) -> None:
         event = {"type": "websocket.close", "code": int(CloseCode.TRY_AGAIN_LATER), "reason": ""}
         with suppress(Exception):
-            await asyncio.wait_for(self.websocket.send(event), _OPTIONS.close_timeout)
+            await in_time(self.websocket.send(event), _OPTIONS.close_timeout)
 
 
 def _event(message: SharedMessage) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..aio.loop import in_time
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
@@ -170,7 +172,7 @@ class _Watch:
 
 async def finish(work: Awaitable[T], timeout: float | None) -> T:
     """Return the result of *work* within *timeout* seconds, real or fake. Raises TimeoutError."""
-    limited = asyncio.wait_for(work, timeout)
+    limited = in_time(work, timeout)
     clock = FakeClock.current()
     try:
         return await (limited if clock is None else clock.run(limited))

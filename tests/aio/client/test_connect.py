@@ -346,3 +346,32 @@ def _closing(codes: list[int]) -> Any:
         peer.writer.close()
 
     return close
+
+
+def test_a_task_that_is_cancelled_while_it_connects_goes_no_further(run: Run) -> None:
+    """After any number of turns of the loop: also in the one in which the handshake ends."""
+
+    async def visit(where: str, seen: list[str]) -> None:
+        async with wscore.connect(where):
+            seen.append("connected")
+            await asyncio.sleep(3600)
+
+    async def main() -> None:
+        async with serving(echo) as server:
+            for turns in range(100):
+                seen: list[str] = []
+                task = asyncio.ensure_future(visit(uri(server), seen))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                connected = bool(seen)
+                task.cancel()
+                await asyncio.wait([task], timeout=10)
+                assert task.cancelled(), turns
+                assert bool(seen) is connected
+                if connected:
+                    break
+            else:
+                pytest.fail("never connected")
+            await until(lambda: not server.connections)
+
+    run(main())

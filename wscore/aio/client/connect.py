@@ -20,7 +20,7 @@ from ...protocol.redirects import Redirects, is_redirect
 from ...protocol.retries import EndlessRetries
 from ...protocol.uri import parse_uri
 from ..connection.listener import is_listener
-from ..loop import loop_data
+from ..loop import in_time, loop_data
 from ..options import (
     ConnectionOptions,
     check_keywords,
@@ -199,7 +199,7 @@ class connect:
 
     async def _connect_in_time(self, tries: Rules | None = None) -> ClientConnection:
         try:
-            self._connection = await asyncio.wait_for(
+            self._connection = await in_time(
                 self._connect(tries), self._options.connection.open_timeout
             )
         except asyncio.TimeoutError as error:  # another class before Python 3.11

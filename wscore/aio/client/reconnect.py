@@ -120,7 +120,7 @@ class Reconnector:
         self.connection: ClientConnection | None = None
         """The current connection."""
         # Whether `close` was called. Cancelling the task is not enough: before Python 3.12,
-        # `wait_for` may lose a cancellation.
+        # a function of the user that has `wait_for` in it may lose a cancellation.
         self._closed = False
 
     async def start(self) -> ClientConnection:

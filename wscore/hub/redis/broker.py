@@ -7,6 +7,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from ...aio.loop import in_time
 from ...errors import BrokerUnavailable
 from ..broker import Kept, LinkStats, Missed
 from ..publication import Gap, Position
@@ -419,7 +420,7 @@ class RedisBroker:
         async with Afterwards(self._end):
             # Somebody else who closes it ends the waiting with a ConnectionError.
             with suppress(asyncio.TimeoutError, ConnectionError):
-                await asyncio.wait_for(self._outbox.drain(), LAST_MOMENT)
+                await in_time(self._outbox.drain(), LAST_MOMENT)
 
     async def _end(self) -> None:
         await self._link.close()

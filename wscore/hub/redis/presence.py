@@ -13,6 +13,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ...aio.loop import in_time
 from ...errors import BrokerUnavailable
 from ..memory_presence import MemoryPresence
 from ..publication import Present
@@ -178,7 +179,7 @@ class RedisPresence:
             ENTRIES.command(self._keys(room), int(EXPIRY * 1000)), answered, writes=True
         )
         try:
-            result = await asyncio.wait_for(answer, PATIENCE)
+            result = await in_time(answer, PATIENCE)
         except asyncio.TimeoutError:
             raise BrokerUnavailable("Redis has not answered in time") from None
         if isinstance(result, Exception):
