@@ -208,11 +208,12 @@ $(VENV)/.docs: $(VENV)/.dev
 	touch $@
 
 docs: PORT = 8000
-docs: $(VENV)/.docs ## the documentation as a site on PORT; CHECK=1 builds it into build/site, follows its links and looks at its widths
+docs: $(VENV)/.docs ## the documentation as a site on PORT; CHECK=1 builds it into build/site, follows its links, looks at its widths and searches it
 ifdef CHECK
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	$(BIN)/python -m scripts.site.check_links build/site
 	$(BIN)/python -m scripts.site.check_widths build/site
+	$(BIN)/python -m scripts.site.check_search build/site
 else
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:$(PORT)
 endif

@@ -114,7 +114,7 @@ def test_the_socket_is_one_for_streams() -> None:
 def test_the_delays_are_those_of_the_supervisor() -> None:
     delays = f"{supervisor._FIRST_DELAY:g}, 1, 2 to {supervisor._LONGEST_DELAY:g} seconds"
     assert delays in PAGE
-    assert f"has not served for {supervisor._SETTLED:g} seconds" in PAGE
+    assert f"had served for less than {supervisor._SETTLED:g} seconds" in PAGE
 
 
 # Containers ------------------------------------------------------------------------------------
@@ -268,9 +268,9 @@ def test_every_figure_and_every_trouble_is_told() -> None:
 def test_the_times_are_those_of_the_hub() -> None:
     timing, words = Timing(), " ".join(SCALING.split())
     for text in (
-        f"lets go of one {timing.linger:g} seconds after",
+        f"unsubscribes {timing.linger:g} seconds after",
         f"is given up after {timing.connect_timeout:g} s",
-        f"owes an answer for {timing.patience:g} s",
+        f"an answer is overdue for {timing.patience:g} s",
         f"after {timing.backoff.initial_delay} s, doubling up to {timing.backoff.max_delay:g} s",
         f"every {presence.INTERVAL:g} seconds, where they expire after {presence.EXPIRY:g}",
         f"waits for Redis {presence.PATIENCE:g} seconds",

@@ -110,4 +110,4 @@ def test_the_most_that_a_connection_holds() -> None:
     said = " ".join(section("Limits").split())
     assert f"about {sum(int(size.split()[0]) for size in sizes)} MiB" in said
     assert ": {} of a message that is being read, {} that".format(*sizes) in said
-    assert f"and {sizes[2]} that the peer does not take" in said
+    assert f"and {sizes[2]} that the peer does not accept" in said

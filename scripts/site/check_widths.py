@@ -50,11 +50,19 @@ def problems(driver: Any, pages: list[Path]) -> list[str]:
     return found
 
 
-def main(folder: str) -> int:
+def without_chromium(what: str) -> int | None:
+    """The exit status if there is no Chromium, after saying what is not checked."""
     absent = missing()
-    if absent:
-        print(f"widths are not checked: there is no {absent}")
-        return 1 if os.environ.get("WSCORE_REQUIRE_BROWSER", "") not in ("", "0") else 0
+    if not absent:
+        return None
+    print(f"{what} not checked: there is no {absent}")
+    return 1 if os.environ.get("WSCORE_REQUIRE_BROWSER", "") not in ("", "0") else 0
+
+
+def main(folder: str) -> int:
+    status = without_chromium("widths are")
+    if status is not None:
+        return status
     # Listings of code are all alike, and many.
     pages = [page for page in sorted(Path(folder).rglob("*.html")) if "source" not in page.parts]
     with chromium() as driver:

@@ -60,6 +60,8 @@ def test_in_the_place_of_a_missing_one(isolated: Callable[..., str]) -> None:
     isolated(f"""
 {HIDE}
 import wscore
+from wscore.acceleration import survey
+assert survey()["wsaccel"].detail == "not installed; stood in for by name"
 assert "wsaccel" not in wscore.accelerate()
 assert wscore.accelerate("wsaccel")["wsaccel"].lifted
 assert [name for name in sys.modules if name.startswith("wsaccel")]

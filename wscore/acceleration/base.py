@@ -108,9 +108,13 @@ class Accelerator(ABC):
             return f"version {self.installed} is outside {self.tested}"
         return ""
 
+    def readiness(self) -> str:
+        """Say, for the report, what there is to accelerate."""
+        return "within the tested range"
+
     def status(self) -> Outcome:
         """Describe the library as it is now, without importing it."""
-        return self._accelerated or self.outcome(self.obstacle() or "within the tested range")
+        return self._accelerated or self.outcome(self.obstacle() or self.readiness())
 
     def apply(self) -> Outcome:
         """Accelerate the library, once. A failure is undone."""

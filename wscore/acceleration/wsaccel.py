@@ -75,6 +75,9 @@ class Wsaccel(Accelerator):
         """A missing wsaccel is no obstacle: the stand-ins replace it."""
         return super().obstacle() if self.installed else ""
 
+    def readiness(self) -> str:
+        return super().readiness() if self.installed else "not installed; stood in for by name"
+
     def install(self) -> str:
         if PURE and self.installed:
             raise Refused("pure backend: would be slower than its compiled masking")
