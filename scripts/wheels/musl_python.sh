@@ -3,14 +3,13 @@
 # compiled by zig into build/roots/musl-MACHINE. With it come zlib, libffi and OpenSSL, and musl's
 # loader, so that it needs nothing of the machine but emulated.sh, if it is for another one.
 # Usage: musl_python.sh BUILD_PYTHON MACHINE
-#   BUILD_PYTHON   a CPython 3.11 or 3.13, which says which version is built
+#   BUILD_PYTHON   a CPython 3.11; 3.13 has to be of the very same release as Debian's sources
 #   MACHINE        x86_64 or aarch64; the variable ZIG: the program
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 build_python=$1 machine=$2
-version=$("$build_python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-case $version in 3.11) suite=bookworm ;; 3.13) suite=trixie ;; esac
+version=3.11
 case $machine in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; esac
 root=$PWD/build/roots/musl-$machine
 deps=$root/deps
@@ -20,7 +19,6 @@ flock "$lock"
 
 # Sources, and the package of the loader ----------------------------------------------------------
 
-# Libraries and loader are those of bookworm for each version.
 work=$PWD/build/musl-$machine
 mirror=$(scripts/debian_mirror.sh)
 apt() {
@@ -29,14 +27,14 @@ apt() {
         -o Dir::State::Lists="$work/apt/lists" -o Dir::State::Status="$work/apt/status" \
         -o Dir::Cache="$work/apt" "$@"
 }
-sources() { # SUITE NAME...: unpacked into $work, where the shell is then
+sources() { # NAME...: unpacked into $work, where the shell is then
     rm -rf "$work"
     mkdir -p "$work/apt/lists/partial"
     cd "$work"
-    printf '%s '"$mirror $1"' main\n' deb deb-src >apt/sources.list
+    printf '%s '"$mirror"' bookworm main\n' deb deb-src >apt/sources.list
     : >apt/status
     apt update
-    apt --download-only source "${@:2}"
+    apt --download-only source "$@"
     local archive
     for archive in *.orig.tar.*; do
         case $archive in *.asc) ;; *) tar -xf "$archive" ;; esac
@@ -53,7 +51,7 @@ export PKG_CONFIG_LIBDIR=$deps/lib/pkgconfig
 jobs=$(nproc)
 
 libraries() {
-    sources bookworm zlib libffi openssl
+    sources zlib libffi openssl
     apt download musl
     dpkg-deb -x musl_*.deb "$root"
     (cd zlib-* && ./configure --static --prefix="$deps" && make -j "$jobs" install)
@@ -67,14 +65,16 @@ libraries() {
 }
 
 python() {
-    sources "$suite" "python$version"
+    sources "python$version"
     cd Python-*
     # Newer than the loader of bookworm, or not to be asked of a program for another machine.
     export ac_cv_func_preadv2=no ac_cv_func_pwritev2=no ac_cv_func_statx=no
     export ac_cv_buggy_getaddrinfo=no ac_cv_file__dev_ptmx=yes ac_cv_file__dev_ptc=no
+    # It asks the compiler where headers are, and is told where those of the machine are.
+    sed -i '/^ *if CROSS_COMPILING:$/,+1s/self.add_cross.*/pass/' setup.py
     local loader
     loader=$(echo "$root"/lib/ld-musl-*.so.1)
-    # It is from the machine that builds that 3.11 takes musl for the names of extensions.
+    # It is from the machine that builds that configure takes musl for the names of extensions.
     ./configure --prefix="$root" --build=x86_64-build-linux-musl --host="$ZIG_TARGET" \
         LDFLAGS="-L$deps/lib -dynamic -Wl,--dynamic-linker=$loader" \
         READELF="$(command -v readelf)" --with-build-python="$build_python" \
@@ -89,6 +89,7 @@ if [ ! -e "$deps/.made" ]; then
 fi
 if [ ! -e "$root/.made-$version" ]; then
     (python)
+    scripts/emulated.sh "$arch" "$root/bin/python$version" -c 'import asyncio, ctypes, ssl, zlib'
     touch "$root/.made-$version"
 fi
 rm -rf "$work"

@@ -16,8 +16,8 @@ from targets import BUILD, ROOT, VERSIONS, find_python, tools, zig
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # as Debian calls them
 # What Debian's releases have as python3.
 SUITES = {"3.11": "bookworm", "3.13": "trixie"}
-# Of other versions of CPython Debian has no sources.
-MUSL = ("3.11", "3.13")
+# The version that musl_python.sh builds.
+MUSL = "3.11"
 RUNS = "openssl python3 python3-venv"
 COMPILES = f"gcc libc6-dev python3-dev {RUNS}"
 NEWER = f"{COMPILES} python3.15 python3.15-dev python3.15-venv"
@@ -77,27 +77,27 @@ def places() -> list[Place]:
             for machine in ARCHITECTURES if machine != here
             for version, suite in SUITES.items()
         ),
-        *(musl(version, machine) for machine in ARCHITECTURES for version in MUSL),
+        *(musl(machine) for machine in ARCHITECTURES),
     ]  # fmt: skip
 
 
-def musl(version: str, machine: str) -> Place:
+def musl(machine: str) -> Place:
     foreign = machine != platform.machine()
-    python = ROOT / f"build/roots/musl-{machine}/bin/python{version}"
+    python = ROOT / f"build/roots/musl-{machine}/bin/python{MUSL}"
     return Place(
-        f"CPython {version}, musl, {machine}{', emulated' if foreign else ''}",
-        str(python) if find_python(version) else "",  # which builds it
+        f"CPython {MUSL}, musl, {machine}{', emulated' if foreign else ''}",
+        str(python) if find_python(MUSL) else "",  # which builds it
         ("scripts/emulated.sh", ARCHITECTURES[machine]) if foreign else (),
-        f"{version}-{machine}-musllinux",
+        f"{MUSL}-{machine}-musllinux",
     )
 
 
 def make(place: Place) -> None:
     """Build an interpreter that cannot be had otherwise, which takes minutes once."""
     if place.python and place.wheel.endswith("-musllinux"):
-        version, machine, _ = place.wheel.split("-")
+        _, machine, _ = place.wheel.split("-")
         script = ROOT / "scripts" / "wheels" / "musl_python.sh"
-        command = [script, find_python(version), machine]
+        command = [script, find_python(MUSL), machine]
         subprocess.run(command, check=True, env=with_tools(), stdout=sys.stderr)
 
 
