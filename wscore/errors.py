@@ -180,7 +180,7 @@ class PublishRefused(WebSocketError):
 class InvalidURI(WebSocketError, ValueError):
     """The URI is not valid (RFC 6455 3).
 
-    ``uri`` is what was given, None if unknown, and ``msg`` tells what is wrong with it. The text
+    ``uri`` is what was given, None if unknown, and ``msg`` says what is wrong with it. The text
     is ``msg``: it never contains a user name or a password, while ``uri`` may.
     """
 

@@ -30,10 +30,10 @@ def bearer_auth(
 ) -> Callable[[ServerConnection, Request], Response | None]:
     """Return a ``process_request`` that requires one of *tokens* as a bearer token.
 
-    Others are answered with 401. How long a refusal takes tells nothing of the tokens. Without
-    TLS, tokens are sent in clear text. Raises TypeError, and ValueError for a *realm* that a header
-    cannot contain, for no tokens, and for one that nobody can send: it is visible ASCII, and not
-    empty. No error has the text of a token.
+    Others are answered with 401. How long a refusal takes says nothing about the tokens. Without
+    TLS, tokens are sent in clear text. Raises TypeError, and ValueError for a *realm* that a
+    header cannot contain, for no tokens, and for one that nobody can send: it is visible ASCII,
+    and not empty. No error has the text of a token.
     """
     asked = challenge("Bearer", realm)
     known = [digest(token) for token in _checked(tokens)]

@@ -39,7 +39,7 @@ _TEXT, _BINARY = 0x1, 0x2
 
 
 class Hub:
-    """Rooms for the connections of one event loop: server's and client's, mixed as you like.
+    """Rooms for the connections of one event loop, servers' and clients' alike.
 
     *rooms* gives the settings of rooms by the beginnings of their names; the longest that fits
     counts, and ``""`` fits all. *encode* makes of a `Publication` what goes to the members, once
@@ -47,12 +47,12 @@ class Hub:
     called with a connection and the name of its room when it meets the policy for members that do
     not keep up; once, until it has kept up again.
 
-    With a *url* of Redis or Valkey, all hubs that have it are one, whatever process they are in.
-    It needs the extra ``redis``. Its keys and channels there begin with *prefix*. *on_gap* is
-    called with a `Gap` when publications were missed for good. At most *max_waiting* bytes of
-    commands wait while Redis is away; more are dropped and counted, or refused in rooms with
-    history. ``async with`` a hub with *require* raises BrokerUnavailable if it cannot connect;
-    without that it goes on alone, and connects when it can.
+    With the *url* of a Redis or Valkey server, all hubs that have it act as one, in whatever
+    process. It needs the extra ``redis``. Its keys and channels there begin with *prefix*.
+    *on_gap* is called with a `Gap` when publications were missed for good. At most *max_waiting*
+    bytes of commands wait while Redis is away; more are dropped and counted, or refused in rooms
+    with history. ``async with`` a hub with *require* raises BrokerUnavailable if it cannot
+    connect; without that it goes on alone, and connects when it can.
 
     The hub belongs to the event loop of its first member, or to the one that `start` was called
     in; once that is closed and nobody is a member, to the next. Everything but `publish_threadsafe`
@@ -138,7 +138,7 @@ class Hub:
         return RoomsView(self._channels, member_of(ws))
 
     async def presence(self, room: str) -> list[Present]:
-        """Return who is in *room* on all nodes, in the order in which they came.
+        """Return who is in *room* on all nodes, in the order in which they joined.
 
         Raises ValueError for a room without ``presence``; BrokerUnavailable if the other nodes
         cannot be reached; RuntimeError if the hub has a URL and is closed.

@@ -37,8 +37,8 @@ class Publication(NamedTuple):
     """What the application passed to `Hub.publish`."""
     kind: Kind = "message"
     info: Any = None
-    """With ``"join"`` and ``"leave"``: what the application said about who has come or gone. With
-    ``"gap"``: the `Gap`."""
+    """With ``"join"`` and ``"leave"``: what the application said about the member that joined or
+    left. With ``"gap"``: the `Gap`."""
     id: str | None = None
     """With ``"join"`` and ``"leave"``: who that is, as `Present.id`."""
 

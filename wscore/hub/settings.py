@@ -34,9 +34,9 @@ class Room:
     ttl: float | None = 300.0
     """Seconds for which a publication is kept; None for ever."""
     presence: bool = False
-    """Whether the hub knows what the application says about members: see `Hub.presence`."""
+    """Whether the hub keeps what the application says about members: see `Hub.presence`."""
     events: bool = False
-    """Whether members are told who comes and goes. Needs *presence*."""
+    """Whether members are told who joins and leaves. Needs *presence*."""
     max_unsent: int = 1048576
     """Bytes that may wait for a member that does not read."""
     overflow: RoomOverflow = "close"

@@ -94,12 +94,12 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True)
 class Backoff:
-    """When a client connects again.
+    """When a client reconnects.
 
     The n-th retry in a row, counted from 0, comes after ``min(max_delay, initial_delay *
-    factor**n)`` seconds, less a random part of up to *jitter* of that, so that the clients of a
-    server that restarts do not all come back at the same moment. The seconds that a server asks
-    for with ``Retry-After`` are added, *max_retry_after* at most.
+    factor**n)`` seconds, less a random part of up to *jitter* of that, so that not all clients of
+    a restarted server come back at the same moment. The seconds that a server asks for with
+    ``Retry-After`` are added, *max_retry_after* at most.
 
     A client gives up after *max_retries* retries in a row, and never if that is None. A connection
     that lasted *reset_after* seconds starts the count again. The very first connection is tried

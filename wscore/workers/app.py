@@ -35,11 +35,11 @@ class App:
     """What ``wscore serve`` serves, with options: ``App(handler, origins=[...])``.
 
     *handler* is what `wscore.serve` takes: a coroutine function, a Listener, or a mapping of paths
-    to those. The options are its keywords, but for those that say where it listens. Options of the
-    command line overrule them.
+    to those. The options are its keywords, but for those that say where it listens. Options on the
+    command line override them.
 
-    Raises TypeError for other keywords. What is wrong with the handler, or with a value, is told
-    when it is served.
+    Raises TypeError for other keywords. Anything wrong with the handler, or with a value, is
+    reported when it is served.
     """
 
     __slots__ = ("handler", "options")

@@ -63,7 +63,7 @@ _ADDRESS = frozenset({"host", "port", "server_hostname"})
 class connect:
     """Connect to *uri*: ``async with connect(...) as ws``, or ``ws = await connect(...)``.
 
-    Both give a `ClientConnection`; the context closes it at the end, with 1011 after an exception.
+    Both return a `ClientConnection`; leaving the context closes it, with 1011 after an exception.
     ``async for ws in connect(...)`` makes another connection each time the last has ended.
 
     *listener*, a `Listener` class or instance, gets the messages; without one, use

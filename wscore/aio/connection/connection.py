@@ -41,7 +41,7 @@ _utf8_decoder = getincrementaldecoder("utf-8")
 class Connection(BaseConnection):
     """An open WebSocket connection, of either role.
 
-    Methods raise `ConnectionClosed` once the connection is closed; its ``__cause__`` tells why.
+    Methods raise `ConnectionClosed` once the connection is closed; its ``__cause__`` says why.
     Iterating yields messages until the connection is closed with 1000, 1001 or no code, and raises
     `ConnectionClosedError` when it ended otherwise.
     """
@@ -70,7 +70,7 @@ class Connection(BaseConnection):
 
     @property
     def logger(self) -> LoggerAdapter[Any]:
-        """The logger of the connection; its records tell which connection they are about."""
+        """The logger of the connection; its records say which connection they are about."""
         return LoggerAdapter(self._wire.options.log, about(self))
 
     @property
@@ -118,7 +118,7 @@ class Connection(BaseConnection):
 
     @property
     def close_code(self) -> int | None:
-        """The code that tells how the connection ended (RFC 6455 7.1.5); None before the end."""
+        """The code that says how the connection ended (RFC 6455 7.1.5); None before the end."""
         return self._wire.protocol.closed_error().code if self.state is State.CLOSED else None
 
     @property
@@ -170,12 +170,12 @@ class Connection(BaseConnection):
     def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[str | bytes]: ...
 
     async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[str | bytes]:
-        """Yield the fragments of the next message as they come.
+        """Yield the fragments of the next message as they arrive.
 
-        A message that is here already is one fragment. *decode* and errors are those of `recv`.
-        From the first fragment until the last was taken, all other calls that receive raise
-        ConcurrencyError. If this one is cancelled in between, so do later ones: the rest of a
-        message is never taken for the next.
+        A message that has already arrived is one fragment. *decode* and errors are those of
+        `recv`. From the first fragment until the last was taken, all other calls that receive
+        raise ConcurrencyError. If this one is cancelled in between, so do later ones: the rest of
+        a message is never taken for the next.
         """
         decoder = _utf8_decoder() if decode else None
         async for data, fin in self._open_queue().take_parts():

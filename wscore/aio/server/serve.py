@@ -57,7 +57,7 @@ __all__ = ["serve", "unix_serve"]
 class serve:
     """Start a server: ``async with serve(...) as server``, or ``server = await serve(...)``.
 
-    Both give a `Server`; the context closes it at the end.
+    Both return a `Server`; leaving the context closes it.
 
     *handler* is a coroutine function that gets a `ServerConnection`, a `Listener` class or
     instance, or a mapping of paths to those; an unknown path is answered with 404.
@@ -73,8 +73,8 @@ class serve:
     ``process_request(connection, request)`` may return a `Response`, made with
     ``connection.respond``, to answer plain HTTP or to refuse; ``process_response`` gets the
     response as well, and may change or replace it. Both may be coroutine functions.
-    *server_header* is the Server header of answers, None for none. *create_connection* is a class
-    derived from `ServerConnection`, or a function that makes one of the arguments it gets.
+    *server_header* is the Server header of responses, None for none. *create_connection* is a
+    class derived from `ServerConnection`, or a function that returns an instance of one.
 
     Connections: the options of `ConnectionOptions`, with its defaults; durations are in seconds,
     sizes in bytes, and None lifts a limit. *max_connections* is how many there may be at once, and
@@ -83,7 +83,7 @@ class serve:
 
     Behind proxies: *trusted_proxies* are addresses, networks such as ``"10.0.0.0/8"``, and
     ``"unix:"`` for unix sockets; X-Forwarded-For, X-Forwarded-Proto and Forwarded of these, and of
-    nobody else, tell the ``remote_address`` and the ``scheme`` of a connection, which limits and
+    nobody else, give the ``remote_address`` and the ``scheme`` of a connection, which limits and
     logs go by. With *proxy_protocol* every connection has to begin with a header of the PROXY
     protocol, version 1 or 2, and to come from one of *trusted_proxies* if there are any; all
     others are dropped. Other keywords go to `loop.create_server`; `inspect.signature` shows
