@@ -162,12 +162,12 @@ async def ended(process: Process) -> None:
 async def show(cluster: Cluster) -> None:
     """Have it run until nginx ends. Raises Failed."""
     await cluster.start()
-    print(f"\nopen {cluster.url} in several tabs to chat: each says on which node it is")
+    print(f"\nopen {cluster.url} in several tabs to chat; each shows which node it is on")
     pids = " ".join(str(node.pid) for node in cluster.nodes)
     assert cluster.nginx is not None
     assert cluster.redis is not None
     print(f"processes: nodes {pids}, Redis {cluster.redis.pid}; kill one, and see what happens")
-    print("what starts it again in another terminal: the line that begins with cd, and its own")
+    print("to start it again, type the line that begins with cd in another terminal, then its own line")
     await cluster.nginx.wait()
     raise Failed("nginx has ended")
 

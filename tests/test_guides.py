@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,23 @@ def test_a_guide_leads_where_it_says(page: Path, tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
     with Reader(page, tmp_path, {"/srv/chat": str(tmp_path)}) as reader:
         reader.read_on()
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_a_guide_says_how_to_install_the_other_library(name: str) -> None:
+    pytest.importorskip(LIBRARIES[name])
+    installed = packages_distributions()[LIBRARIES[name]]
+    text = (ROOT / "docs" / "guides" / f"{name}.md").read_text(encoding="utf-8")
+    commands = re.findall(r"`pip install ([^`]*wscore-engine[^`]*)`", text)
+    assert any(set(installed) & set(command.split()) for command in commands)
+
+
+@pytest.mark.parametrize(
+    "page", ["index", "start", *(f"tutorials/{page.stem}" for page in TUTORIALS)]
+)
+def test_who_has_a_clone_is_told_how_to_install_it(page: str) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    assert "pip install" not in text or "From a clone of wscore, install with" in text
 
 
 def test_the_tables_name_what_exists() -> None:
