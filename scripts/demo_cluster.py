@@ -167,7 +167,7 @@ async def show(cluster: Cluster) -> None:
     assert cluster.nginx is not None
     assert cluster.redis is not None
     print(f"processes: nodes {pids}, Redis {cluster.redis.pid}; kill one, and see what happens")
-    print("to start it again, type the line that begins with cd in another terminal, then its own line")
+    print("to start it again: in another terminal, the line that begins with cd, then its own")
     await cluster.nginx.wait()
     raise Failed("nginx has ended")
 
