@@ -1,6 +1,6 @@
 """Install a wheel on every interpreter and every Debian that is here; write docs/installs.md.
 
-Usage: installs.py [PLACE]...   PLACE: what a name in the table begins with; all, if none is named
+Usage: installs.py [PLACE]...   PLACE: its name in the table; all, if none is named
 
 scripts/wheels/places.py says where that is, scripts/try_wheel.py what was installed and what ran.
 Its answers are kept in build/installs and make the table, with those of earlier runs in places that
@@ -105,9 +105,11 @@ def write(rows: list[str]) -> None:
 def main(names: list[str]) -> int:
     RESULTS.mkdir(parents=True, exist_ok=True)
     known = places()
+    if unknown := set(names) - {place.name for place in known}:
+        raise SystemExit(f"{unknown}: choose among {[place.name for place in known]}")
     failed = 0
     for place in known:
-        if names and not place.name.startswith(tuple(names)):
+        if names and place.name not in names:
             continue
         told = attempt(place)
         failed += "failed" in told
