@@ -15,6 +15,8 @@ from support.isolated import run
 if TYPE_CHECKING:
     from types import ModuleType
 
+if sys.implementation.name != "cpython":  # PyPy would compile its own
+    pytest.skip("about what CPython does without memory", allow_module_level=True)
 pytest.importorskip("_testcapi", reason="this CPython was installed without it")
 
 EACH = """

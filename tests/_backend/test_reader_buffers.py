@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import pytest
 from support.feeding import KEY, failure, header, pieces_of, read_pieces, wire
 from support.isolated import run
 from support.oracles import MIB, WireFrame, encode_header, xor
+from support.traced import tracemalloc
 
 from wscore import PayloadTooBig, ProtocolError
 from wscore._backend import pure
@@ -169,6 +169,7 @@ def test_big_payloads_are_read_into_place(compiled: ModuleType, opcode: int) -> 
     assert fill(reader, rest) == [message, "next"]
 
 
+@pytest.mark.cpython
 def test_a_payload_read_into_place_is_not_copied(compiled: ModuleType) -> None:
     reader = compiled.MessageReader(masked=True)
     first = len(reader.get_buffer())
@@ -278,6 +279,7 @@ def test_a_held_view_keeps_its_memory(backend: ModuleType, case: str) -> None:
 READERS = 1000
 
 
+@pytest.mark.cpython
 @pytest.mark.parametrize("used", [False, True], ids=["new", "after messages"])
 def test_an_idle_reader_is_small(backend: ModuleType, used: bool) -> None:
     shared = backend.ReadBuffer()
@@ -296,6 +298,7 @@ def test_an_idle_reader_is_small(backend: ModuleType, used: bool) -> None:
     assert each < 330
 
 
+@pytest.mark.cpython
 def test_an_unfinished_header_costs_a_reader_little(backend: ModuleType) -> None:
     shared = backend.ReadBuffer()
     readers = [backend.MessageReader(masked=True, buffer=shared) for _ in range(READERS)]

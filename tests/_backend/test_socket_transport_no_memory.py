@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,8 @@ from support.isolated import run
 if TYPE_CHECKING:
     from types import ModuleType
 
+if sys.implementation.name != "cpython":  # PyPy would compile its own
+    pytest.skip("about what CPython does without memory", allow_module_level=True)
 pytest.importorskip("_testcapi", reason="this CPython was installed without it")
 
 EACH = """

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 import random
 import sys
-import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.oracles import MIB, WireFrame, encode
+from support.traced import tracemalloc
 
 import wscore
 from wscore._backend import pure
@@ -169,6 +169,7 @@ def test_sizes_and_kinds_alternate(backend: ModuleType) -> None:
         assert all(message == expected for message, expected in held)
 
 
+@pytest.mark.cpython
 @pytest.mark.parametrize("size", [MIB, MIB + 1, 4 * MIB])
 def test_little_is_kept(backend: ModuleType, size: int) -> None:
     """Eight messages of 1 MiB at most, and none that is larger."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from array import array
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from support import oracles
 from support.feeding import comparable
 from support.oracles import MIB, WireFrame
+from support.traced import tracemalloc
 
 from wscore import Opcode
 
@@ -313,6 +313,7 @@ def test_wrong_options(backend: ModuleType) -> None:
 # Copies --------------------------------------------------------------------------------------
 
 
+@pytest.mark.cpython
 @pytest.mark.parametrize("size", [LEAVE_FROM, LEAVE_FROM + 1, MIB])
 def test_large_unmasked_payloads_are_not_copied(compiled: ModuleType, size: int) -> None:
     data, text = bytes(size), "x" * size
@@ -345,6 +346,7 @@ def test_small_frames_leave_in_one_piece(backend: ModuleType, masked: bool) -> N
     assert len(writer.take()) == 1
 
 
+@pytest.mark.cpython
 def test_an_emptied_writer_holds_no_memory(backend: ModuleType, masked: bool) -> None:
     writer = backend.FrameWriter(masked=masked)
     tracemalloc.start()

@@ -9,6 +9,9 @@ import pytest
 from support.hub_machine import run_machine
 from support.loops import LOOPS
 
+# Some hundred conversations: nothing that a busy machine does in the time of other tests.
+pytestmark = pytest.mark.timeout(300)
+
 
 def test_in_memory() -> None:
     run_machine(LOOPS["asyncio"], memory=True, examples=30)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.traced import tracemalloc
 
 import wscore
 from wscore import PayloadTooBig, ProtocolError
@@ -305,6 +305,7 @@ def test_the_limit_is_exact(chunk_size: int, size: int) -> None:
             decoded(codec(chunk_size=chunk_size), payload, limit=size - 1)
 
 
+@pytest.mark.cpython
 def test_a_bomb_is_stopped_while_it_inflates() -> None:
     bomb = compressed(bytes(64 << 20))
     receiver = codec()

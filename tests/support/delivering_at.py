@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import ssl
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import trustme
 
 import wscore
 from support.rawpeer import address, serving
 
-AUTHORITY = trustme.CA()
-SERVER = AUTHORITY.issue_cert("localhost")
+if TYPE_CHECKING:
+    import ssl
 
 
 class Place:
     """Where a test's server is, with TLS or without."""
 
-    def __init__(self, tls: bool) -> None:
+    def __init__(self, tls: tuple[ssl.SSLContext, ssl.SSLContext] | None) -> None:
         self.serving: dict[str, Any] = {}
         self.connecting: dict[str, Any] = {"proxy": None}
-        if tls:
-            self.serving["ssl"] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            SERVER.configure_cert(self.serving["ssl"])
-            self.connecting["ssl"] = ssl.create_default_context()
-            AUTHORITY.configure_trust(self.connecting["ssl"])
+        if tls is not None:
+            self.serving["ssl"], self.connecting["ssl"] = tls
 
     def serve(self, handler: Any, **options: Any) -> wscore.serve:
         return serving(handler, **self.serving, **options)
@@ -38,4 +33,6 @@ class Place:
 
 @pytest.fixture(params=[False, True], ids=["tcp", "tls"])
 def place(request: pytest.FixtureRequest) -> Place:
-    return Place(request.param)
+    if not request.param:
+        return Place(None)
+    return Place(tuple(map(request.getfixturevalue, ("server_tls", "client_tls"))))

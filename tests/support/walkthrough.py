@@ -123,7 +123,11 @@ class Reader:
         self._terminals: dict[str, _Terminal] = {}
         package = str(Path(wscore.__file__).parents[1])
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        asked = {name: value for name, value in os.environ.items() if name[:6] != "WSCORE"}
+        asked = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("WSCORE", "PYTEST"))
+        }
         self._environment = {
             **asked, "PATH": path, "PYTHONPATH": package, "PYTHONUNBUFFERED": "1",
         }  # fmt: skip

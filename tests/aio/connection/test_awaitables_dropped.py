@@ -6,7 +6,6 @@ import asyncio
 import gc
 import sys
 import threading
-import tracemalloc
 import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.coroutines import AGAIN, text
 from support.rawpeer import echo, opened, serving, uri
+from support.traced import tracemalloc
 
 import wscore
 
@@ -140,6 +140,7 @@ def test_warnings_that_are_errors_are_reported_elsewhere(run: Run) -> None:
     run(main())
 
 
+@pytest.mark.cpython
 def test_tracemalloc_tells_where_it_was_created(run: Run) -> None:
     async def main() -> None:
         async with opened() as (ws, _):

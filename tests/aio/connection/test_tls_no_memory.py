@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+if sys.implementation.name != "cpython":  # PyPy would compile its own
+    pytest.skip("about what CPython does without memory", allow_module_level=True)
 pytest.importorskip("_testcapi", reason="this CPython was installed without it")
 
 EACH = """

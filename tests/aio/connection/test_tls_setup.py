@@ -8,7 +8,6 @@ import re
 import socket
 import ssl
 import subprocess
-import tracemalloc
 from asyncio import SelectorEventLoop
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.internals import wire_of
 from support.rawpeer import address, echo, serving, until
+from support.traced import tracemalloc
 
 import wscore
 from wscore.aio.connection.tls_setup import has_own_tls, over_tls, serve_tls, split_tls
@@ -299,6 +299,7 @@ def test_negotiating_anew_is_refused(run: Run, own: None, server_tls: ssl.SSLCon
 # Memory ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.cpython
 def test_an_idle_connection_keeps_little_of_pythons_memory(
     run: Run, own: None, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:

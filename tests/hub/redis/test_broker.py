@@ -391,6 +391,8 @@ def test_a_hub_in_a_second_loop(redis_server: RedisServer) -> None:
     asyncio.run(hub.close())
 
 
+# The threads are those of pytest-xdist; no child of this fork returns to it.
+@pytest.mark.filterwarnings("ignore:This process .*is multi-threaded:DeprecationWarning")
 def test_forks_of_a_process_are_two_nodes(redis_server: RedisServer) -> None:
     """As with a server that loads the application before it forks its workers."""
     hub = Hub(redis_server.url())
