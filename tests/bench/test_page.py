@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bench import asgi, bridge, charts, machine, nodes, report, tls
+from bench import asgi, bridge, broadcast, charts, machine, nodes, report, tls
+from bench.compare import report as compare
 from bench.drawing import described
 from bench.end_to_end import states
 from bench.page.__main__ import DOCUMENT, DRAWN, RESULTS, main
@@ -69,6 +70,26 @@ def test_the_charts_show_the_results() -> None:
             assert told == expected, "run `make report`"
             shown.add(f"{name}.svg")
     assert {file.name for file in DRAWN.glob("*.svg")} == shown
+
+
+# Pages with tables that a benchmark writes, and what makes them of its results.
+WITH_TABLES: dict[str, tuple[str, Any]] = {
+    "README.md": ("results.json", report),
+    "docs/asgi.md": ("asgi.json", asgi),
+    "docs/bridge.md": ("bridge.json", bridge),
+    "docs/comparison.md": ("compare.json", compare),
+    "docs/hub.md": ("broadcast.json", broadcast),
+    "docs/scaling.md": ("nodes.json", nodes),
+    "docs/server.md": ("tls.json", tls),
+}
+
+
+@pytest.mark.parametrize("name", WITH_TABLES)
+def test_tables_of_other_pages_are_those_of_the_results(name: str) -> None:
+    file, benchmark = WITH_TABLES[name]
+    text = (RESULTS.parent / name).read_text(encoding="utf-8")
+    shown = text.partition(f"{report.BEGIN}\n")[2].partition(f"\n{report.END}")[0]
+    assert shown == benchmark.summary(load(RESULTS / file))
 
 
 def test_every_file_of_results_has_a_section_and_every_chart_is_in_one() -> None:
