@@ -16,6 +16,7 @@ if sys.platform == "win32":
 import termios
 
 from support.echoing import echo, serving
+from support.loops import CHOOSE_UVLOOP
 from support.terminal import Terminal, in_terminal
 
 if TYPE_CHECKING:
@@ -25,10 +26,7 @@ if TYPE_CHECKING:
 
 
 pytestmark = pytest.mark.any_backend
-PRELUDES = {
-    "asyncio": "",
-    "uvloop": "import asyncio, uvloop; asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())",
-}
+PRELUDES = {"asyncio": "", "uvloop": CHOOSE_UVLOOP}
 LOOP = {"prelude": ""}
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from support.echoing import echo, serving
+from support.loops import CHOOSE_UVLOOP
 from support.processes import running
 
 from wscore import ServerProtocol
@@ -24,12 +25,7 @@ from wscore.cli.talk import _signals
 if TYPE_CHECKING:
     from websockets.sync.server import ServerConnection
 
-ON_UVLOOP = """
-import asyncio, sys, uvloop
-from wscore.cli import main
-asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-sys.exit(main())
-"""
+ON_UVLOOP = f"{CHOOSE_UVLOOP}\nimport sys; from wscore.cli import main; sys.exit(main())"
 COMMANDS = {"asyncio": ["-m", "wscore"]}
 if sys.platform != "win32":
     COMMANDS["uvloop"] = ["-c", ON_UVLOOP]

@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
-__all__ = ["LOOPS", "run", "run_asyncio"]
+__all__ = ["CHOOSE_UVLOOP", "LOOPS", "run", "run_asyncio"]
 
 DEADLINE = 20.0
 ENDING = 2.0  # seconds for what a failed test has left to close itself
@@ -25,6 +25,14 @@ if sys.implementation.name == "cpython" and sys.platform not in ("win32", "emscr
     import uvloop
 
     LOOPS["uvloop"] = uvloop.new_event_loop
+
+
+# For programs, at their beginning. From Python 3.14 on, there is a warning of what does that.
+CHOOSE_UVLOOP = """
+import asyncio, uvloop, warnings
+warnings.filterwarnings("ignore", "'asyncio.set_event_loop_policy'")
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+"""
 
 
 def _run(new_loop: Callable[[], asyncio.AbstractEventLoop], main: Coroutine[Any, Any, Any]) -> Any:
