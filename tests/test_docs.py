@@ -43,6 +43,24 @@ def test_there_are_examples() -> None:
     assert CLIENTS
 
 
+# A block in Python, however it is written; a whole program, and a file of a tutorial or a guide.
+IN_PYTHON = re.compile(r"^[> \t]*(?:`{3,}|~{3,})[ {.]*py(?:thon)?3?\b.*$", re.MULTILINE | re.I)
+PROGRAM, FILE = re.compile(r"```python"), re.compile(r'```python title="\S+"( hl_lines="[\d -]+")?')
+FOLLOWED = {DOCS / "tutorials", DOCS / "guides"}
+WITHOUT_EXAMPLES = [ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"]
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, *WITHOUT_EXAMPLES], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_no_block_in_python_is_left_out(page: Path) -> None:
+    """What runs examples, or follows a page, does not see one with a blank before it."""
+    kinds = [] if page in WITHOUT_EXAMPLES else [PROGRAM]
+    kinds += [FILE] if page.parent in FOLLOWED else []
+    found = IN_PYTHON.findall(page.read_text(encoding="utf-8"))
+    assert not [line for line in found if not any(kind.fullmatch(line) for kind in kinds)]
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_an_example_is_a_whole_program(example: Example) -> None:
     """It can be copied from its page: it begins with what it imports."""
