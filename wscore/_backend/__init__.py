@@ -8,7 +8,6 @@ was built, and cannot be used, is a RuntimeWarning: it may be that of another ve
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
@@ -62,20 +61,22 @@ UNUSABLE = ""
 """Why the compiled backend that is there is not in use, if that was not asked for."""
 
 
-def _speedups() -> Any:
-    """The extension, if it was built from the same version as the modules around it."""
-    speedups = import_module(_SPEEDUPS)
+def _check_version(speedups: Any) -> None:
+    """Raise ImportError unless it was built from the same version as the modules around it."""
     built = getattr(speedups, "VERSION", "an older version")
     if built != __version__:
         raise ImportError(f"{_SPEEDUPS} is that of {built}, and the rest of wscore {__version__}")
-    return speedups
 
 
 if TYPE_CHECKING or _wanted == "python":
     from . import pure as _chosen
 else:
     try:
-        _chosen = _speedups()
+        # `from .. import` would speak of circular imports where there is none to be imported; and
+        # programs that pack others look for statements, not for `import_module`.
+        import wscore._speedups as _chosen
+
+        _check_version(_chosen)
     except ImportError as error:
         if _wanted == "compiled":
             raise ImportError(
