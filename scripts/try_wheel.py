@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from support.examples import Example
 
-PATIENCE = 300  # seconds: the machine may be emulated
+PATIENCE = 1800  # seconds: the machine may be emulated, and busy with others
 
 FACTS = """
 import json, os, platform, sysconfig
