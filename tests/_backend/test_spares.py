@@ -107,6 +107,7 @@ def test_an_interned_message_stays_as_it_is(backend: ModuleType) -> None:
     assert sys.intern("a" * SIZE) == "a" * SIZE
 
 
+@pytest.mark.cpython
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="a str keeps no such copy any more")
 def test_a_copy_in_wide_characters_belongs_to_its_message(backend: ModuleType) -> None:
     """Kept in the str once an extension has asked for it, until CPython 3.11."""

@@ -444,4 +444,10 @@ _order = attrgetter("_order")
 
 def _bytes_of(payload: str | Buffer) -> bytes:
     """The bytes of a payload as they are now; of a subclass, whatever its methods do."""
-    return str.encode(payload) if isinstance(payload, str) else bytes(contiguous(payload))
+    if isinstance(payload, str):
+        return str.encode(payload)
+    data = contiguous(payload)
+    if isinstance(data, bytes):
+        return data
+    with data:  # PyPy would keep the buffer from being resized until it collects
+        return bytes(data)

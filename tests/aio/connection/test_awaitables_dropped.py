@@ -29,6 +29,7 @@ class Box:
     content: Any = None
 
 
+@pytest.mark.cpython
 def test_weak_references_to_it_end_with_it(run: Run) -> None:
     async def main() -> None:
         async with opened() as (ws, _):
@@ -46,6 +47,7 @@ def test_weak_references_to_it_end_with_it(run: Run) -> None:
     run(main())
 
 
+@pytest.mark.cpython
 def test_nobody_finds_it_while_references_to_it_end(run: Run) -> None:
     async def main() -> None:
         async with opened() as (ws, _):
@@ -104,6 +106,7 @@ def test_it_warns_of_what_a_cycle_has_never_awaited(run: Run) -> None:
     run(main())
 
 
+@pytest.mark.cpython
 def test_what_a_warning_was_about_may_be_kept(run: Run) -> None:
     async def main() -> None:
         async with opened() as (ws, peer):
@@ -122,6 +125,7 @@ def test_what_a_warning_was_about_may_be_kept(run: Run) -> None:
     run(main())
 
 
+@pytest.mark.cpython
 def test_warnings_that_are_errors_are_reported_elsewhere(run: Run) -> None:
     async def main() -> None:
         async with opened() as (ws, _):
@@ -202,6 +206,7 @@ def test_few_are_left_after_many(run: Run) -> None:
     run(main())
 
 
+@pytest.mark.cpython
 def test_it_keeps_nothing_alive_once_it_is_over(run: Run) -> None:
     class Text(bytearray):
         """Something to refer to weakly."""
