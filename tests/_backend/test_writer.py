@@ -136,7 +136,8 @@ def test_mutable_payloads_are_taken_as_they_are_now(
     payload = bytearray(b"a" * size)
     writer = backend.FrameWriter(masked=masked)
     writer.write(2, payload)
-    writer.write(2, memoryview(payload)[1:])
+    with memoryview(payload) as whole, whole[1:] as part:
+        writer.write(2, part)
     payload[:] = b"b" * size
     payload.append(0)  # BufferError if the writer still held it
     assert [frame.payload for frame in frames(writer, masked)] == [b"a" * size, b"a" * (size - 1)]
