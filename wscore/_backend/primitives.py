@@ -55,9 +55,18 @@ def contiguous(data: Buffer) -> bytes | memoryview:
     return view if view.format == "B" and view.ndim == 1 else view.cast("B")
 
 
+def copied(data: Buffer) -> bytes:
+    """The bytes of *data*, as `contiguous` reads them."""
+    view = contiguous(data)
+    if isinstance(view, bytes):
+        return view
+    with view:  # PyPy would keep others from resizing it until it collects
+        return bytes(view)
+
+
 def _four_bytes(mask: Buffer, offset: int) -> bytes:
     """The masking key, turned so that it starts at *offset* of the payload."""
-    key = bytes(contiguous(mask))
+    key = copied(mask)
     if len(key) != 4:
         raise ValueError("mask must be 4 bytes")
     offset = index(offset)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..errors import PayloadTooBig, ProtocolError
 from ..frames import Close, Frame
-from .primitives import MAX_LENGTH, OPCODES, contiguous, decode_piece, xor
+from .primitives import MAX_LENGTH, OPCODES, copied, decode_piece, xor
 from .rules import (
     MAX_FRAGMENTS,
     MAX_SIZE,
@@ -197,7 +197,7 @@ class MessageReader:
         Raises ProtocolError after a failure, RuntimeError while another call is at work here,
         TypeError, BufferError.
         """
-        return self._consume(bytes(contiguous(data)))
+        return self._consume(copied(data))
 
     def get_buffer(self, sizehint: int = -1, /) -> memoryview:
         """Where to read the next bytes into; valid until `commit`. *sizehint* is not used.

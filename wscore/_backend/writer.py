@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .keys import keys
 from .membership import members_with_news
-from .primitives import contiguous, encode_frame
+from .primitives import copied, encode_frame
 from .reader import ReadBuffer
 from .rules import MAX_FRAME, writer_failed
 
@@ -444,10 +444,4 @@ _order = attrgetter("_order")
 
 def _bytes_of(payload: str | Buffer) -> bytes:
     """The bytes of a payload as they are now; of a subclass, whatever its methods do."""
-    if isinstance(payload, str):
-        return str.encode(payload)
-    data = contiguous(payload)
-    if isinstance(data, bytes):
-        return data
-    with data:  # PyPy would keep the buffer from being resized until it collects
-        return bytes(data)
+    return str.encode(payload) if isinstance(payload, str) else copied(payload)
