@@ -91,13 +91,21 @@ class Bridging(NamedTuple):
     listening: socket.socket
 
     def cpu_time(self) -> float:
-        """CPU seconds of the process and of those that it has started, as websockify does."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        taken = cpu_time(self.pid)
-        for child in map(int, children):
+        """CPU seconds of the process and of all below it: websockify starts one a connection."""
+        taken = 0.0
+        for pid in _with_those_below(self.pid):
             with suppress(OSError):  # one that has ended, such as for the first try to connect
-                taken += cpu_time(child)
+                taken += cpu_time(pid)
         return taken
+
+
+def _with_those_below(pid: int) -> Iterator[int]:
+    """*pid*, and what it has started, itself or, with Python 3.14, by a process for that."""
+    yield pid
+    with suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            for child in (thread / "children").read_text().split():
+                yield from _with_those_below(int(child))
 
 
 @contextmanager
