@@ -90,13 +90,17 @@ class Bridging(NamedTuple):
     pid: int
     listening: socket.socket
 
-    def cpu_time(self) -> float:
-        """CPU seconds of the process and of all below it: websockify starts one a connection."""
-        taken = 0.0
+    def cpu_times(self) -> dict[int, float]:
+        """CPU seconds of the process and of each below it: websockify starts one a connection."""
+        taken = {}
         for pid in _with_those_below(self.pid):
-            with suppress(OSError):  # one that has ended, such as for the first try to connect
-                taken += cpu_time(pid)
+            with suppress(OSError):
+                taken[pid] = cpu_time(pid)
         return taken
+
+    def cpu_since(self, before: dict[int, float]) -> float:
+        """CPU seconds since *before*, but for those that have ended: the first try to connect."""
+        return sum(taken - before.get(pid, 0) for pid, taken in self.cpu_times().items())
 
 
 def _with_those_below(pid: int) -> Iterator[int]:
@@ -147,14 +151,14 @@ def sample(row: Row, name: str, seconds: float) -> Figures:
     with bridging(name) as bridge, on_the_loads_core(), Ends(bridge.port, bridge.listening) as ends:
         if row.load is None:
             round_trips(ends, row.chunk, seconds / 5)  # to warm up
-            before = bridge.cpu_time()
+            before = bridge.cpu_times()
             taken = round_trips(ends, row.chunk, seconds)
             percent = quantiles(taken, n=100)
-            cpu = bridge.cpu_time() - before
+            cpu = bridge.cpu_since(before)
             return {"p50": percent[49], "p99": percent[98], "cpu bridge": cpu / len(taken)}
-        before = bridge.cpu_time()
+        before = bridge.cpu_times()
         flow = row.load(ends, row.chunk, seconds)
-        cpu = bridge.cpu_time() - before
+        cpu = bridge.cpu_since(before)
         return {
             "rate": flow.nbytes / flow.seconds,
             "cpu bridge": cpu / flow.nbytes * MIB,

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support.workers import ECHO, PATIENCE, descendants, service
+from support.workers import ECHO, ENDLESS, PATIENCE, descendants, service
 
 import wscore
 
@@ -66,7 +66,7 @@ def test_a_second_signal_ends_it(tmp_path: Path) -> None:
 
 
 def test_control_c_while_it_is_imported(tmp_path: Path) -> None:
-    (tmp_path / "slow.py").write_text("import time\nprint('now', flush=True)\ntime.sleep(1000)")
+    (tmp_path / "slow.py").write_text(ENDLESS)
     with service(tmp_path, "slow:app", wait=False) as served:
         assert served.process.stdout.readline() == b"now\n"
         assert served.end(signal.SIGINT) == 130
@@ -80,7 +80,7 @@ CAN_CONTAIN = not subprocess.call([*CONTAINER, "true"], stderr=subprocess.DEVNUL
 
 @pytest.mark.skipif(not CAN_CONTAIN, reason="needs namespaces of processes")
 def test_sigterm_ends_a_container_that_is_starting(tmp_path: Path) -> None:
-    (tmp_path / "slow.py").write_text("import time\nprint('now', flush=True)\ntime.sleep(1000)")
+    (tmp_path / "slow.py").write_text(ENDLESS)
     with service(tmp_path, "slow:app", wait=False, within=CONTAINER) as served:
         assert served.process.stdout.readline() == b"now\n"
         [first] = descendants(served.process.pid)

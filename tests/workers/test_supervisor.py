@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.processes import eventually, free_port
-from support.workers import ECHO, Crowd, ask, descendants, ended, is_running, service
+from support.workers import (
+    ECHO,
+    ENDLESS,
+    Crowd,
+    ask,
+    descendants,
+    ended,
+    is_running,
+    service,
+)
 
 import wscore
 
@@ -300,10 +309,9 @@ def test_sighup_ends_the_wait_for_another_try(folder: Path) -> None:
 
 
 def test_sigterm_while_workers_start(folder: Path) -> None:
-    (folder / "slow.py").write_text(f"import time\nprint('importing', flush=True)\n"
-                                    f"time.sleep(1000)\n{ECHO}")  # fmt: skip
+    (folder / "slow.py").write_text(ENDLESS)
     with service(folder, "slow:handler", "--workers", "2", wait=False) as served:
-        assert served.process.stdout.readline() == b"importing\n"
+        assert served.process.stdout.readline() == b"now\n"
         there = descendants(served.process.pid)
         assert served.end() == 0
         eventually(lambda: not [pid for pid in there if is_running(pid)])
