@@ -1,6 +1,6 @@
 """Run tests of the kernels, the reader and the writer on the wheel that a folder has.
 
-Usage: suite.py PYTHON DIST [ARGUMENT]...   ARGUMENTS: of pytest; files, if not all of them
+Usage: suite.py PYTHON DIST
 
 The wheel is in a fresh environment, the tests are copied to where there is no wscore beside them.
 The tests of the twin are left out: it is no other in a wheel. One line of JSON says how many passed
@@ -36,7 +36,7 @@ def counted(report: Path) -> dict[str, int]:
     return {name: int(suite.get(name, "0")) for name in COUNTED}
 
 
-def main(python: str, dist: str, *arguments: str) -> int:
+def main(python: str, dist: str) -> int:
     with TemporaryDirectory(prefix="wscore-") as name:
         folder = Path(name)
         environment = Environment(python, folder)
@@ -50,7 +50,7 @@ def main(python: str, dist: str, *arguments: str) -> int:
         done = subprocess.run(
             [
                 *(environment.python, "-m", "pytest", "-q", "--timeout=900", "-k", COMPILED),
-                *("--junitxml=report.xml", *(arguments or FILES)),
+                *("--junitxml=report.xml", *FILES),
             ],
             cwd=folder, env={**os.environ, "WSCORE_REQUIRE_COMPILED": "1"}, stdout=sys.stderr,
         )  # fmt: skip
